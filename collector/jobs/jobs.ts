@@ -1,0 +1,39 @@
+/** Every queue and what its jobs carry. Payloads are small: ids, never data. */
+export type JobPayloads = {
+  diagnose: { deviceId: string; appId: string };
+  notify: { deliveryId: string };
+  expire: Record<string, never>;
+};
+export type QueueName = keyof JobPayloads;
+
+/** How often a failing job is tried, and how long it waits (exponential, with jitter). */
+export const retryPolicy = {
+  diagnose: { attempts: 5, firstMs: 500, capMs: 30_000 },
+  notify: { attempts: 12, firstMs: 1_000, capMs: 600_000 },
+  expire: { attempts: 3, firstMs: 5_000, capMs: 60_000 },
+} as const satisfies Record<QueueName, { attempts: number; firstMs: number; capMs: number }>;
+
+export type QueueCounts = { waiting: number; active: number; failed: number };
+
+/**
+ * Durable at-least-once jobs. A job enqueued under an id that still waits is the same job: no-op.
+ * One enqueued while its namesake runs is run once more afterwards. Handlers must bear being run twice.
+ */
+export type Jobs = {
+  readonly engine: 'in-process' | 'bullmq';
+  enqueue<Q extends QueueName>(
+    queue: Q,
+    payload: JobPayloads[Q],
+    options: { id: string; delayMs?: number },
+  ): Promise<void>;
+  /** At most one worker a queue and process. A handler that throws is retried by `retryPolicy`. */
+  work<Q extends QueueName>(
+    queue: Q,
+    handler: (payload: JobPayloads[Q], attempt: { number: number; last: boolean }) => Promise<void>,
+    options?: { concurrency?: number },
+  ): void;
+  counts(): Promise<Record<QueueName, QueueCounts>>;
+  ping(): Promise<void>;
+  /** Lets running handlers finish (bounded), leaves waiting jobs for the next start. */
+  stop(): Promise<void>;
+};

@@ -1,0 +1,241 @@
+/**
+ * Every measurement, tag, field and unit that is stored: the one place. Tags are few and bounded
+ * (they make the series); everything unbounded is a field. Stored names are snake_case and end in
+ * their unit. Durations are milliseconds; `flag` is 0 or 1 because booleans cannot be averaged.
+ */
+export type FieldKind = 'float' | 'integer' | 'flag' | 'string';
+
+const failureFields = {
+  failure_source: 'string',
+  failure_phase: 'string',
+  failure_message: 'string',
+} as const;
+
+const runFields = {
+  result_id: 'string',
+  /** 1: the run met its success condition. */
+  ok: 'flag',
+  /** 1: kept out of score and baseline; `distortion` says why. */
+  distorted: 'flag',
+  distortion: 'string',
+  /** The whole run. */
+  run_ms: 'float',
+  loop_delay_ms: 'float',
+  steal_ratio: 'float',
+  received_at_ms: 'integer',
+  ...failureFields,
+} as const;
+
+const runTags = ['device', 'app', 'probe', 'via', 'edge', 'failure_type'] as const;
+
+export const series = {
+  /** One HTTP run: phases of the last exchange; `edge_*` is what the edge said of the flow. */
+  http: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      url: 'string',
+      status: 'integer',
+      redirect_count: 'integer',
+      /** Last exchange, sum of its phases. */
+      duration_ms: 'float',
+      dns_ms: 'float',
+      connect_ms: 'float',
+      proxy_connect_ms: 'float',
+      tls_ms: 'float',
+      wait_ms: 'float',
+      receive_ms: 'float',
+      body_bytes: 'integer',
+      dns_source: 'string',
+      remote_address: 'string',
+      attempt_count: 'integer',
+      edge_queue_ms: 'float',
+      edge_dns_ms: 'float',
+      edge_connect_ms: 'float',
+      edge_address: 'string',
+      certificate_days_left: 'float',
+    },
+  },
+  path: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      target: 'string',
+      address: 'string',
+      protocol: 'string',
+      method: 'string',
+      reached: 'flag',
+      hop_count: 'integer',
+      silent_hop_count: 'integer',
+      first_hop_ms: 'float',
+      rtt_min_ms: 'float',
+      rtt_median_ms: 'float',
+      jitter_ms: 'float',
+      loss_ratio: 'float',
+      route_hash: 'string',
+      /** JSON of contract Hop[]. */
+      hops: 'string',
+    },
+  },
+  page_load: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      url: 'string',
+      status: 'integer',
+      ttfb_ms: 'float',
+      fcp_ms: 'float',
+      lcp_ms: 'float',
+      cls: 'float',
+      dom_content_loaded_ms: 'float',
+      load_ms: 'float',
+      total_blocking_ms: 'float',
+      request_count: 'integer',
+      transfer_bytes: 'integer',
+      failed_request_count: 'integer',
+      third_party_count: 'integer',
+      console_error_count: 'integer',
+      slowest_host: 'string',
+      slowest_host_ms: 'float',
+      /** JSON of the 15 slowest contract PageResource. */
+      resources: 'string',
+    },
+  },
+  dns: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      name: 'string',
+      record_type: 'string',
+      servers: 'string',
+      duration_ms: 'float',
+      answer_count: 'integer',
+      answers: 'string',
+    },
+  },
+  tunnel: {
+    tags: ['device', 'edge'],
+    fields: {
+      state: 'string',
+      up: 'flag',
+      control_rtt_ms: 'float',
+      data_rtt_ms: 'float',
+      queue_ms: 'float',
+      handshake_ms: 'float',
+      underlay_rtt_ms: 'float',
+      session_count: 'integer',
+      stream_count: 'integer',
+      up_bytes: 'integer',
+      down_bytes: 'integer',
+      reconnect_count: 'integer',
+      ping_sent_count: 'integer',
+      ping_lost_count: 'integer',
+    },
+  },
+  device: {
+    tags: ['device'],
+    fields: {
+      cpu_ratio: 'float',
+      memory_used_ratio: 'float',
+      load1: 'float',
+      loop_delay_ms: 'float',
+      received_bytes: 'integer',
+      sent_bytes: 'integer',
+      link_name: 'string',
+      link_type: 'string',
+      link_speed_mbps: 'integer',
+      gateway_address: 'string',
+      gateway_rtt_ms: 'float',
+      gateway_loss_ratio: 'float',
+      agent_cpu_ratio: 'float',
+      agent_memory_bytes: 'integer',
+      spool_bytes: 'integer',
+    },
+  },
+  edge: {
+    tags: ['edge'],
+    fields: {
+      cpu_ratio: 'float',
+      memory_bytes: 'integer',
+      loop_delay_ms: 'float',
+      session_count: 'integer',
+      stream_count: 'integer',
+      device_count: 'integer',
+      up_bytes: 'integer',
+      down_bytes: 'integer',
+      flow_count: 'integer',
+      refused_count: 'integer',
+      dial_failed_count: 'integer',
+      queue_ms: 'float',
+      dns_ms: 'float',
+      connect_ms: 'float',
+    },
+  },
+  /** Leg 2: an edge's own measurement of an application. */
+  onward: {
+    tags: ['edge', 'app'],
+    fields: {
+      dns_ms: 'float',
+      connect_ms: 'float',
+      connect_loss_ratio: 'float',
+      reached: 'flag',
+      hop_count: 'integer',
+      rtt_median_ms: 'float',
+      loss_ratio: 'float',
+      route_hash: 'string',
+      hops: 'string',
+      path_missing: 'string',
+    },
+  },
+  verdict: {
+    tags: ['device', 'app'],
+    fields: {
+      state: 'string',
+      segment: 'string',
+      added_ms: 'float',
+      total_ms: 'float',
+      baseline_ms: 'float',
+      confidence: 'float',
+      score: 'integer',
+      sentence: 'string',
+      /** JSON of contract Ledger. */
+      ledger: 'string',
+    },
+  },
+  /** The ledger's lines, so that a dashboard can stack them. */
+  leg: {
+    tags: ['device', 'app', 'segment'],
+    fields: { ms: 'float', baseline_ms: 'float', added_ms: 'float' },
+  },
+  missed: {
+    tags: ['device', 'probe', 'reason'],
+    fields: { run_count: 'integer' },
+  },
+  event: {
+    tags: ['source', 'source_id', 'name'],
+    fields: { reason: 'string', event_id: 'string' },
+  },
+} as const satisfies Record<string, { tags: readonly string[]; fields: Record<string, FieldKind> }>;
+
+export type Measurement = keyof typeof series;
+export type TagOf<M extends Measurement> = (typeof series)[M]['tags'][number];
+export type FieldOf<M extends Measurement> = keyof (typeof series)[M]['fields'] & string;
+
+type ValueOf<K> = K extends 'string' ? string : number;
+
+/** The fields of one stored point; a value that was not measured is null. */
+export type FieldsOf<M extends Measurement> = {
+  [F in FieldOf<M>]: ValueOf<(typeof series)[M]['fields'][F]> | null;
+};
+
+/** One stored row. Tags are always all present; '' where there is none. Time is epoch ms. */
+export type Point<M extends Measurement = Measurement> = {
+  [K in M]: {
+    measurement: K;
+    timeMs: number;
+    tags: Record<TagOf<K>, string>;
+    fields: FieldsOf<K>;
+  };
+}[M];
+
+export const measurements = Object.keys(series) as Measurement[];

@@ -1,0 +1,67 @@
+import type { FieldOf, Measurement, Point, TagOf } from './schema.ts';
+
+/** Equal to one value, or to one of several. */
+export type TagFilter<M extends Measurement> = Partial<
+  Record<TagOf<M>, string | readonly string[]>
+>;
+
+export type SelectQuery<M extends Measurement> = {
+  measurement: M;
+  /** Inclusive, epoch ms. */
+  fromMs: number;
+  /** Exclusive, epoch ms. */
+  toMs: number;
+  tags?: TagFilter<M>;
+  order?: 'oldest-first' | 'newest-first';
+  /** Every result set is bounded. */
+  limit: number;
+};
+
+export const statistics = ['count', 'mean', 'min', 'max', 'median', 'p95', 'sum', 'last'] as const;
+export type Statistic = (typeof statistics)[number];
+
+export type AggregateQuery<M extends Measurement> = {
+  measurement: M;
+  field: FieldOf<M>;
+  statistics: readonly Statistic[];
+  fromMs: number;
+  toMs: number;
+  tags?: TagFilter<M>;
+  by?: readonly TagOf<M>[];
+  /** Width of time buckets (aligned to the epoch); absent: one value over the whole range. */
+  everyMs?: number;
+};
+
+export type AggregateRow = {
+  tags: Record<string, string>;
+  /** Start of the bucket; null without `everyMs`. */
+  timeMs: number | null;
+  values: Partial<Record<Statistic, number | null>>;
+};
+
+/** The engine cannot take or give data now; the caller answers 503 and the sender tries again. */
+export class StoreUnavailable extends Error {
+  override name = 'StoreUnavailable';
+}
+
+/**
+ * The series store. `write` resolves only when the points would survive a crash of this process,
+ * and overwrites a point of the same measurement, tags and time: writing twice counts once.
+ */
+export type Store = {
+  readonly engine: 'duckdb' | 'influxdb';
+  write(points: readonly Point[]): Promise<void>;
+  select<M extends Measurement>(query: SelectQuery<M>): Promise<Point<M>[]>;
+  aggregate<M extends Measurement>(query: AggregateQuery<M>): Promise<AggregateRow[]>;
+  /** Distinct values of a tag seen in a time range. */
+  tagValues<M extends Measurement>(query: {
+    measurement: M;
+    tag: TagOf<M>;
+    fromMs: number;
+    toMs: number;
+  }): Promise<string[]>;
+  deleteBefore(timeMs: number): Promise<void>;
+  /** Resolves when the engine answers; throws StoreUnavailable otherwise. */
+  ping(): Promise<void>;
+  stop(): Promise<void>;
+};

@@ -1,0 +1,116 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
+import { dnsRecordTypes, pathProtocols } from './result.ts';
+import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
+
+const every = {
+  /** Defaults to `type`, or `type-2`, `type-3` … where there are several. */
+  id: Type.Optional(Slug),
+  intervalSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 86_400 })),
+  timeoutSeconds: Type.Optional(Type.Number({ minimum: 0.1, maximum: 600 })),
+  /** `both` makes two probes, one each way, so that the tunnel's own cost shows. */
+  via: Type.Optional(OneOf(['tunnel', 'direct', 'both'] as const)),
+};
+
+/** A probe as a person writes it: everything but the target has a default. */
+export const ProbeSpec = Type.Union([
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('http'),
+      url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+      method: Type.Optional(OneOf(['GET', 'HEAD', 'POST'] as const)),
+      headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+      expectStatus: Type.Optional(Type.Array(Type.Integer({ minimum: 100, maximum: 599 }))),
+      expectBody: Type.Optional(Text(500)),
+      maxRedirects: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('path'),
+      host: Text(256),
+      protocol: Type.Optional(OneOf(pathProtocols)),
+      port: Type.Optional(Port),
+      packetCount: Type.Optional(Type.Integer({ minimum: 3, maximum: 20 })),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('page-load'),
+      url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('dns'),
+      name: Text(256),
+      recordType: Type.Optional(OneOf(dnsRecordTypes)),
+      server: Type.Optional(Text(80)),
+    },
+    closed,
+  ),
+]);
+export type ProbeSpec = Static<typeof ProbeSpec>;
+
+/** What the user calls slow ("Salesforce"), with the hosts that belong to it and its probes. */
+export const Application = Type.Object(
+  {
+    id: Slug,
+    name: Type.String({ minLength: 1, maxLength: 128 }),
+    hosts: Type.Array(HostPattern, { maxItems: 1_000 }),
+    /** Reached only from inside: edges may dial private ranges for its hosts. */
+    private: Type.Optional(Type.Boolean()),
+    ports: Type.Optional(Type.Array(Port, { maxItems: 100 })),
+    addresses: Type.Optional(Type.Record(Text(256), Text(64))),
+    probes: Type.Array(ProbeSpec, { maxItems: 64 }),
+  },
+  closed,
+);
+export type Application = Static<typeof Application>;
+
+export const WebhookRule = Type.Object(
+  {
+    id: Slug,
+    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    /** `whsec_` + base64 of 24–64 bytes (Standard Webhooks). */
+    secret: Type.String({ pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$' }),
+    events: Type.Optional(Type.Array(OneOf(['verdict.opened', 'verdict.closed'] as const))),
+    /** Applications it is for; empty or absent: all. */
+    applications: Type.Optional(Type.Array(Slug)),
+  },
+  closed,
+);
+export type WebhookRule = Static<typeof WebhookRule>;
+
+/** The whole declared configuration of an organisation: what `whyslow apply` takes (as YAML or JSON). */
+export const Organisation = Type.Object(
+  {
+    version: Type.Literal(1),
+    applications: Type.Array(Application, { maxItems: 512 }),
+    forwarding: Type.Optional(Type.Partial(ForwardingPolicy, closed)),
+    access: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            ...AccessRule.properties,
+            ports: Type.Optional(AccessRule.properties.ports),
+            devices: Type.Optional(AccessRule.properties.devices),
+          },
+          closed,
+        ),
+        { maxItems: 10_000 },
+      ),
+    ),
+    webhooks: Type.Optional(Type.Array(WebhookRule, { maxItems: 100 })),
+    sampleIntervalSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 600 })),
+  },
+  { ...closed, $id: 'Organisation' },
+);
+export type Organisation = Static<typeof Organisation>;

@@ -1,0 +1,81 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { dnsRecordTypes, pathProtocols, vias } from './result.ts';
+import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
+
+const schedule = {
+  id: Slug,
+  appId: Slug,
+  via: OneOf(vias),
+  intervalMs: Type.Integer({ minimum: 1_000, maximum: 86_400_000 }),
+  /** May exceed the interval; a run that is due while one is under way is counted, not started. */
+  timeoutMs: Type.Integer({ minimum: 100, maximum: 600_000 }),
+};
+
+/** An HTTP request and when it counts as a success. */
+export const HttpProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('http'),
+    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    method: OneOf(['GET', 'HEAD', 'POST'] as const),
+    headers: Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 4096 })),
+    /** Statuses that count as available; empty: 200–399. */
+    expectStatus: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { maxItems: 50 }),
+    /** Text that must be in the body; empty: no check. */
+    expectBody: Text(500),
+    maxRedirects: Type.Integer({ minimum: 0, maximum: 10 }),
+    maxBodyBytes: Type.Integer({ minimum: 1, maximum: 100_000_000 }),
+  },
+  { ...closed, $id: 'HttpProbe' },
+);
+
+export const PathProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('path'),
+    host: Text(256),
+    protocol: OneOf(pathProtocols),
+    port: Port,
+    packetCount: Type.Integer({ minimum: 3, maximum: 20 }),
+    maxHops: Type.Integer({ minimum: 1, maximum: 30 }),
+  },
+  { ...closed, $id: 'PathProbe' },
+);
+
+export const PageLoadProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('page-load'),
+    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+  },
+  { ...closed, $id: 'PageLoadProbe' },
+);
+
+export const DnsProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('dns'),
+    name: Text(256),
+    recordType: OneOf(dnsRecordTypes),
+    /** `address` or `address:port` of the server to ask; empty: the system's. */
+    server: Text(80),
+  },
+  { ...closed, $id: 'DnsProbe' },
+);
+
+export const ProbeDefinition = Type.Union([HttpProbe, PathProbe, PageLoadProbe, DnsProbe], {
+  $id: 'ProbeDefinition',
+});
+export type HttpProbe = Static<typeof HttpProbe>;
+export type PathProbe = Static<typeof PathProbe>;
+export type PageLoadProbe = Static<typeof PageLoadProbe>;
+export type DnsProbe = Static<typeof DnsProbe>;
+/** One line of a plan: what to measure, which way, how often. */
+export type ProbeDefinition = HttpProbe | PathProbe | PageLoadProbe | DnsProbe;
+
+/** The set of probes for one device. */
+export const Plan = Type.Object(
+  { revision: Text(64), probes: Type.Array(ProbeDefinition, { maxItems: 512 }) },
+  { ...closed, $id: 'Plan' },
+);
+export type Plan = Static<typeof Plan>;

@@ -1,0 +1,125 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Plan } from './plan.ts';
+import { closed, EpochMs, OneOf, Port, Slug, Text, Uuid } from './scalar.ts';
+
+/**
+ * A host pattern: `example.com` matches itself, `*.example.com` the names under it, `.example.com`
+ * both, `*` everything. Addresses and CIDR ranges match address literals.
+ */
+export const HostPattern = Type.String({ minLength: 1, maxLength: 256 });
+
+/** One edge the device may choose from. */
+export const EdgeEntry = Type.Object(
+  {
+    id: Slug,
+    host: Text(256),
+    port: Port,
+    /** Name the edge's certificate must carry (subjectAltName DNS). */
+    serverName: Text(256),
+    location: Text(64),
+  },
+  { ...closed, $id: 'EdgeEntry' },
+);
+export type EdgeEntry = Static<typeof EdgeEntry>;
+
+/** What the organisation wants the device to do with its user's traffic. */
+export const ForwardingPolicy = Type.Object(
+  {
+    mode: OneOf(['tunnel', 'off'] as const),
+    /** Destinations that go direct. */
+    bypass: Type.Array(HostPattern, { maxItems: 10_000 }),
+    /** When no edge is reachable: go direct (`open`) or refuse (`closed`). */
+    whenTunnelDown: OneOf(['open', 'closed'] as const),
+    /** Edge to use whatever the measurements say; empty: the fastest. */
+    pinnedEdge: Type.Union([Slug, Type.Literal('')]),
+  },
+  { ...closed, $id: 'ForwardingPolicy' },
+);
+export type ForwardingPolicy = Static<typeof ForwardingPolicy>;
+
+/** First matching rule wins; no match: allow. */
+export const AccessRule = Type.Object(
+  {
+    id: Slug,
+    action: OneOf(['allow', 'block'] as const),
+    hosts: Type.Array(HostPattern, { minItems: 1, maxItems: 10_000 }),
+    /** Ports it applies to; empty: all. */
+    ports: Type.Array(Port, { maxItems: 100 }),
+    /** Devices it applies to; empty: all. */
+    devices: Type.Array(Uuid, { maxItems: 100_000 }),
+  },
+  { ...closed, $id: 'AccessRule' },
+);
+export type AccessRule = Static<typeof AccessRule>;
+
+/** What one device gets: forwarding, edges, plan. */
+export const DeviceConfig = Type.Object(
+  {
+    kind: Type.Literal('device-config'),
+    version: Type.Literal(1),
+    revision: Text(64),
+    issuedAt: EpochMs,
+    deviceId: Uuid,
+    forwarding: ForwardingPolicy,
+    edges: Type.Array(EdgeEntry, { maxItems: 1_000 }),
+    plan: Plan,
+    /** Plain-HTTP URL that answers 204 when no captive portal is in the way; our own collector's. */
+    captivePortalUrl: Text(512),
+    sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
+  },
+  { ...closed, $id: 'DeviceConfig' },
+);
+export type DeviceConfig = Static<typeof DeviceConfig>;
+
+/** An application reached only from inside; the edge may dial private ranges for it, and only for it. */
+export const PrivateApplication = Type.Object(
+  {
+    appId: Slug,
+    hosts: Type.Array(HostPattern, { minItems: 1, maxItems: 1_000 }),
+    ports: Type.Array(Port, { maxItems: 100 }),
+    /** Where the edge finds it when its own resolver does not: host → address; empty: resolve. */
+    addresses: Type.Record(Text(256), Text(64)),
+  },
+  { ...closed, $id: 'PrivateApplication' },
+);
+export type PrivateApplication = Static<typeof PrivateApplication>;
+
+/** Onward measurement of one application by an edge (leg 2), once per edge and application. */
+export const OnwardTarget = Type.Object(
+  {
+    appId: Slug,
+    host: Text(256),
+    port: Port,
+    intervalMs: Type.Integer({ minimum: 1_000, maximum: 86_400_000 }),
+  },
+  { ...closed, $id: 'OnwardTarget' },
+);
+export type OnwardTarget = Static<typeof OnwardTarget>;
+
+export const EdgeConfig = Type.Object(
+  {
+    kind: Type.Literal('edge-config'),
+    version: Type.Literal(1),
+    revision: Text(64),
+    issuedAt: EpochMs,
+    edgeId: Slug,
+    access: Type.Array(AccessRule, { maxItems: 10_000 }),
+    privateApplications: Type.Array(PrivateApplication, { maxItems: 1_000 }),
+    onward: Type.Array(OnwardTarget, { maxItems: 1_000 }),
+    /** Devices whose sessions are refused and ended. */
+    revokedDevices: Type.Array(Uuid, { maxItems: 1_000_000 }),
+    sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
+  },
+  { ...closed, $id: 'EdgeConfig' },
+);
+export type EdgeConfig = Static<typeof EdgeConfig>;
+
+/**
+ * How a config travels and lies on disk: `payload` is the JSON text that was signed, `signature`
+ * base64 of ECDSA P-256 / SHA-256 (IEEE P1363 form) by the tenant CA's key over its UTF-8 bytes.
+ */
+export const SignedConfig = Type.Object(
+  { payload: Type.String({ maxLength: 16_000_000 }), signature: Text(200) },
+  { ...closed, $id: 'SignedConfig' },
+);
+export type SignedConfig = Static<typeof SignedConfig>;

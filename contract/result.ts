@@ -1,0 +1,283 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Failure } from './failure.ts';
+import {
+  Count,
+  closed,
+  DurationMs,
+  EpochMs,
+  Nullable,
+  OneOf,
+  Port,
+  Ratio,
+  Slug,
+  Text,
+  Uuid,
+} from './scalar.ts';
+
+/** Which way the run's traffic went: through the agent's tunnel, or straight from the device. */
+export const vias = ['tunnel', 'direct'] as const;
+export type Via = (typeof vias)[number];
+
+/**
+ * One attempt to connect to one address (RFC 8305 staging). Times are since the dial began.
+ * `lost`: another address won the race while this one was still waiting.
+ */
+export const DialAttempt = Type.Object(
+  {
+    address: Text(64),
+    family: Type.Union([Type.Literal(4), Type.Literal(6)]),
+    startedMs: DurationMs,
+    endedMs: DurationMs,
+    outcome: OneOf([
+      'connected',
+      'refused',
+      'timed-out',
+      'unreachable',
+      'reset',
+      'lost',
+      'failed',
+    ] as const),
+  },
+  { ...closed, $id: 'DialAttempt' },
+);
+export type DialAttempt = Static<typeof DialAttempt>;
+
+/** Where a name's addresses came from; a warm answer says nothing about the resolver's speed. */
+export const dnsSources = ['cold', 'warm', 'hosts-file', 'literal'] as const;
+
+/**
+ * Durations that add up; `null` where the run did not go through the phase. `connect` is the TCP
+ * handshake alone (HAR's contains TLS; ours does not). Through the tunnel `dns` and `connect` are
+ * the edge's work and stand in `edge`; `proxyConnect` is CONNECT sent → 200 received.
+ */
+export const HttpPhases = Type.Object(
+  {
+    dnsMs: Nullable(DurationMs),
+    connectMs: Nullable(DurationMs),
+    proxyConnectMs: Nullable(DurationMs),
+    tlsMs: Nullable(DurationMs),
+    waitMs: Nullable(DurationMs),
+    receiveMs: Nullable(DurationMs),
+  },
+  { ...closed, $id: 'HttpPhases' },
+);
+export type HttpPhases = Static<typeof HttpPhases>;
+
+/** What the edge measured of one flow, from the `Server-Timing` of its answer to CONNECT. */
+export const EdgeTiming = Type.Object(
+  {
+    edgeId: Slug,
+    /** Stream received → work on it begun: the edge's own queueing, policy included. */
+    queueMs: DurationMs,
+    dnsMs: Nullable(DurationMs),
+    /** TCP handshake edge → origin: one round trip of that leg. */
+    connectMs: Nullable(DurationMs),
+    /** Address the edge connected to. */
+    address: Nullable(Text(64)),
+  },
+  { ...closed, $id: 'EdgeTiming' },
+);
+export type EdgeTiming = Static<typeof EdgeTiming>;
+
+/** One request and its answer; a redirect makes another. */
+export const HttpExchange = Type.Object(
+  {
+    url: Text(2048),
+    status: Nullable(Type.Integer({ minimum: 100, maximum: 599 })),
+    phases: HttpPhases,
+    durationMs: DurationMs,
+    bodyBytes: Count,
+    remoteAddress: Nullable(Text(64)),
+    remotePort: Nullable(Port),
+    dnsSource: Nullable(OneOf(dnsSources)),
+    attempts: Type.Array(DialAttempt, { maxItems: 32 }),
+    edge: Nullable(EdgeTiming),
+  },
+  { ...closed, $id: 'HttpExchange' },
+);
+export type HttpExchange = Static<typeof HttpExchange>;
+
+export const HttpBody = Type.Object(
+  {
+    url: Text(2048),
+    method: OneOf(['GET', 'HEAD', 'POST'] as const),
+    httpVersion: Nullable(OneOf(['1.0', '1.1', '2'] as const)),
+    /** Every exchange in order; the last one is the answer. Phases are never summed over them. */
+    exchanges: Type.Array(HttpExchange, { maxItems: 11 }),
+    /** Leaf certificate of the last exchange, as the device saw it. */
+    certificate: Nullable(
+      Type.Object(
+        { subject: Text(256), issuer: Text(256), notAfter: EpochMs, protocol: Text(16) },
+        closed,
+      ),
+    ),
+  },
+  { ...closed, $id: 'HttpBody' },
+);
+export type HttpBody = Static<typeof HttpBody>;
+
+/** One TTL. `address` null: silent at this TTL, which is not loss by itself. */
+export const Hop = Type.Object(
+  {
+    ttl: Type.Integer({ minimum: 1, maximum: 64 }),
+    address: Nullable(Text(64)),
+    sentCount: Count,
+    receivedCount: Count,
+    rttMinMs: Nullable(DurationMs),
+    rttMedianMs: Nullable(DurationMs),
+    rttMaxMs: Nullable(DurationMs),
+  },
+  { ...closed, $id: 'Hop' },
+);
+export type Hop = Static<typeof Hop>;
+
+export const pathProtocols = ['icmp', 'tcp', 'udp'] as const;
+
+export const PathBody = Type.Object(
+  {
+    target: Text(256),
+    address: Nullable(Text(64)),
+    protocol: OneOf(pathProtocols),
+    /** How it was sent; `unprivileged` runs see the target only, no hops. */
+    method: OneOf(['raw', 'unprivileged'] as const),
+    reached: Type.Boolean(),
+    hops: Type.Array(Hop, { maxItems: 64 }),
+    /** End to end, from the target's own answers, apart from what hops said. */
+    rttMinMs: Nullable(DurationMs),
+    rttMedianMs: Nullable(DurationMs),
+    /** Mean absolute difference of consecutive answered RTTs; null below two answers. */
+    jitterMs: Nullable(DurationMs),
+    lossRatio: Nullable(Ratio),
+    /** Hash over the sequence of answering addresses; changes when the route does. */
+    routeHash: Nullable(Text(16)),
+  },
+  { ...closed, $id: 'PathBody' },
+);
+export type PathBody = Static<typeof PathBody>;
+
+export const PageResource = Type.Object(
+  {
+    url: Text(2048),
+    host: Text(256),
+    type: Text(32),
+    status: Nullable(Type.Integer({ minimum: 0, maximum: 599 })),
+    startMs: DurationMs,
+    durationMs: DurationMs,
+    dnsMs: Nullable(DurationMs),
+    connectMs: Nullable(DurationMs),
+    tlsMs: Nullable(DurationMs),
+    waitMs: Nullable(DurationMs),
+    receiveMs: Nullable(DurationMs),
+    transferBytes: Count,
+    failed: Nullable(Text(100)),
+  },
+  { ...closed, $id: 'PageResource' },
+);
+export type PageResource = Static<typeof PageResource>;
+
+/** Milestones since the start of navigation; never added to phases. INP needs a user: not claimed. */
+export const PageLoadBody = Type.Object(
+  {
+    url: Text(2048),
+    finalUrl: Nullable(Text(2048)),
+    status: Nullable(Type.Integer({ minimum: 100, maximum: 599 })),
+    ttfbMs: Nullable(DurationMs),
+    fcpMs: Nullable(DurationMs),
+    lcpMs: Nullable(DurationMs),
+    /** Layout shift score, no unit. */
+    cls: Nullable(Type.Number({ minimum: 0 })),
+    domContentLoadedMs: Nullable(DurationMs),
+    loadMs: Nullable(DurationMs),
+    /** Sum over long tasks of what exceeds 50 ms, up to load. */
+    totalBlockingMs: Nullable(DurationMs),
+    requestCount: Count,
+    transferBytes: Count,
+    failedRequestCount: Count,
+    thirdPartyCount: Count,
+    /** The slowest, longest first; `requestCount` says how many there were. */
+    resources: Type.Array(PageResource, { maxItems: 50 }),
+    consoleErrorCount: Count,
+    browser: Nullable(Text(64)),
+  },
+  { ...closed, $id: 'PageLoadBody' },
+);
+export type PageLoadBody = Static<typeof PageLoadBody>;
+
+export const dnsRecordTypes = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'NS', 'SRV', 'PTR'] as const;
+
+export const DnsBody = Type.Object(
+  {
+    name: Text(256),
+    recordType: OneOf(dnsRecordTypes),
+    /** The servers asked, as `address:port`. */
+    servers: Type.Array(Text(80), { maxItems: 8 }),
+    durationMs: Nullable(DurationMs),
+    answers: Type.Array(Text(512), { maxItems: 64 }),
+  },
+  { ...closed, $id: 'DnsBody' },
+);
+export type DnsBody = Static<typeof DnsBody>;
+
+/** What the agent knows about itself during the run: a distorted result is no evidence. */
+export const SelfCheck = Type.Object(
+  {
+    eventLoopDelayMs: DurationMs,
+    cpuStealRatio: Nullable(Ratio),
+    /** Wall clock or boot clock moved against the monotonic one: sleep or a clock step. */
+    clockJumpMs: Type.Number(),
+  },
+  { ...closed, $id: 'SelfCheck' },
+);
+export type SelfCheck = Static<typeof SelfCheck>;
+
+/** Reasons for keeping a result out of score, baseline and blame. */
+export const distortions = ['none', 'agent-overloaded', 'clock-jumped', 'asleep'] as const;
+
+const envelope = {
+  kind: Type.Literal('result'),
+  id: Uuid,
+  deviceId: Uuid,
+  appId: Slug,
+  probeId: Slug,
+  via: OneOf(vias),
+  /** The edge the device's tunnel was on; null without a tunnel. */
+  edgeId: Nullable(Slug),
+  /** Device's clock. */
+  startedAt: EpochMs,
+  durationMs: DurationMs,
+  /** 1 the run met its success condition, 0 it did not. */
+  availability: Type.Union([Type.Literal(0), Type.Literal(1)]),
+  failure: Nullable(Failure),
+  self: SelfCheck,
+  distortion: OneOf(distortions),
+};
+
+export const HttpResult = Type.Object(
+  { ...envelope, type: Type.Literal('http'), body: HttpBody },
+  { ...closed, $id: 'HttpResult' },
+);
+export const PathResult = Type.Object(
+  { ...envelope, type: Type.Literal('path'), body: PathBody },
+  { ...closed, $id: 'PathResult' },
+);
+export const PageLoadResult = Type.Object(
+  { ...envelope, type: Type.Literal('page-load'), body: PageLoadBody },
+  { ...closed, $id: 'PageLoadResult' },
+);
+export const DnsResult = Type.Object(
+  { ...envelope, type: Type.Literal('dns'), body: DnsBody },
+  { ...closed, $id: 'DnsResult' },
+);
+export type HttpResult = Static<typeof HttpResult>;
+export type PathResult = Static<typeof PathResult>;
+export type PageLoadResult = Static<typeof PageLoadResult>;
+export type DnsResult = Static<typeof DnsResult>;
+
+/** What one run gives. A failed run is a result too: its body holds what was measured until then. */
+export type Result = HttpResult | PathResult | PageLoadResult | DnsResult;
+
+export const probeTypes = ['http', 'path', 'page-load', 'dns'] as const;
+export type ProbeType = (typeof probeTypes)[number];
+
+/** The body of each probe type. */
+export type BodyOf = { http: HttpBody; path: PathBody; 'page-load': PageLoadBody; dns: DnsBody };

@@ -1,0 +1,72 @@
+import type { TSchema } from '@sinclair/typebox';
+import { EnrollmentRequest, EnrollmentResponse, RenewalRequest } from './enrollment.ts';
+import { Failure } from './failure.ts';
+import { Organisation } from './organisation.ts';
+import { Plan, ProbeDefinition } from './plan.ts';
+import { DeviceConfig, EdgeConfig, SignedConfig } from './policy.ts';
+import { DnsResult, HttpResult, PageLoadResult, PathResult } from './result.ts';
+import {
+  Acknowledgement,
+  Batch,
+  ChangeEvent,
+  DeviceSample,
+  EdgeSample,
+  MissedRuns,
+  OnwardSample,
+  TunnelSample,
+} from './telemetry.ts';
+import { Verdict } from './verdict.ts';
+import { WebhookMessage } from './webhook.ts';
+
+/** Version of the messages below. A reader accepts its own version and the one before. */
+export const contractVersion = 1;
+
+/** Every message that crosses a wire, by the name under which its JSON Schema is served. */
+export const schemaSet = {
+  'result-http': HttpResult,
+  'result-path': PathResult,
+  'result-page-load': PageLoadResult,
+  'result-dns': DnsResult,
+  failure: Failure,
+  probe: ProbeDefinition,
+  plan: Plan,
+  organisation: Organisation,
+  'device-config': DeviceConfig,
+  'edge-config': EdgeConfig,
+  'signed-config': SignedConfig,
+  'enrollment-request': EnrollmentRequest,
+  'enrollment-response': EnrollmentResponse,
+  'renewal-request': RenewalRequest,
+  'sample-tunnel': TunnelSample,
+  'sample-device': DeviceSample,
+  'sample-edge': EdgeSample,
+  'sample-onward': OnwardSample,
+  missed: MissedRuns,
+  event: ChangeEvent,
+  batch: Batch,
+  acknowledgement: Acknowledgement,
+  verdict: Verdict,
+  webhook: WebhookMessage,
+} as const satisfies Record<string, TSchema>;
+
+export type SchemaName = keyof typeof schemaSet;
+
+/**
+ * The JSON Schema (2020-12) of one message. Nested `$id`s are dropped: every schema stands alone
+ * and needs no other to be read.
+ */
+export const jsonSchema = (name: SchemaName): Record<string, unknown> => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: `urn:whyslow:contract:${contractVersion}:${name}`,
+  title: name,
+  ...(withoutIds(JSON.parse(JSON.stringify(schemaSet[name]))) as Record<string, unknown>),
+});
+
+const withoutIds = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutIds);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value)
+    .filter(([key, inner]) => !(key === '$id' && typeof inner === 'string'))
+    .map(([key, inner]) => [key, withoutIds(inner)]);
+  return Object.fromEntries(entries);
+};

@@ -1,0 +1,211 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { DnsResult, HttpResult, PageLoadResult, PathBody, PathResult } from './result.ts';
+import {
+  Count,
+  closed,
+  DurationMs,
+  EpochMs,
+  Nullable,
+  OneOf,
+  Ratio,
+  Slug,
+  Text,
+  Uuid,
+} from './scalar.ts';
+
+/**
+ * The tunnel as its agent sees it. The control session carries nothing else, so its RTT is the
+ * network's; the data session's RTT minus it is what bulk traffic queues in the tunnel.
+ */
+export const TunnelSample = Type.Object(
+  {
+    kind: Type.Literal('tunnel'),
+    id: Uuid,
+    deviceId: Uuid,
+    edgeId: Nullable(Slug),
+    at: EpochMs,
+    state: OneOf(['up', 'down', 'connecting', 'off'] as const),
+    controlRttMs: Nullable(DurationMs),
+    dataRttMs: Nullable(DurationMs),
+    queueMs: Nullable(DurationMs),
+    handshakeMs: Nullable(DurationMs),
+    /** Underlay: round trip to the edge outside the tunnel (TCP handshake or ICMP echo). */
+    underlayRttMs: Nullable(DurationMs),
+    sessionCount: Count,
+    streamCount: Count,
+    /** Counted since the previous sample. */
+    upBytes: Count,
+    downBytes: Count,
+    reconnectCount: Count,
+    pingLostCount: Count,
+    pingSentCount: Count,
+  },
+  { ...closed, $id: 'TunnelSample' },
+);
+export type TunnelSample = Static<typeof TunnelSample>;
+
+export const DeviceSample = Type.Object(
+  {
+    kind: Type.Literal('device'),
+    id: Uuid,
+    deviceId: Uuid,
+    at: EpochMs,
+    cpuRatio: Nullable(Ratio),
+    memoryUsedRatio: Nullable(Ratio),
+    load1: Nullable(Type.Number({ minimum: 0 })),
+    eventLoopDelayMs: DurationMs,
+    receivedBytes: Nullable(Count),
+    sentBytes: Nullable(Count),
+    link: Nullable(
+      Type.Object(
+        {
+          name: Text(64),
+          type: OneOf(['wired', 'wifi', 'loopback', 'other'] as const),
+          speedMbps: Nullable(Count),
+        },
+        closed,
+      ),
+    ),
+    gateway: Nullable(
+      Type.Object(
+        { address: Text(64), rttMs: Nullable(DurationMs), lossRatio: Nullable(Ratio) },
+        closed,
+      ),
+    ),
+    agentCpuRatio: Nullable(Type.Number({ minimum: 0 })),
+    agentMemoryBytes: Count,
+    spoolBytes: Count,
+  },
+  { ...closed, $id: 'DeviceSample' },
+);
+export type DeviceSample = Static<typeof DeviceSample>;
+
+export const EdgeSample = Type.Object(
+  {
+    kind: Type.Literal('edge'),
+    id: Uuid,
+    edgeId: Slug,
+    at: EpochMs,
+    cpuRatio: Nullable(Type.Number({ minimum: 0 })),
+    memoryBytes: Count,
+    eventLoopDelayMs: DurationMs,
+    sessionCount: Count,
+    streamCount: Count,
+    deviceCount: Count,
+    upBytes: Count,
+    downBytes: Count,
+    flowCount: Count,
+    refusedCount: Count,
+    dialFailedCount: Count,
+    /** Medians over the flows since the previous sample. */
+    queueMs: Nullable(DurationMs),
+    dnsMs: Nullable(DurationMs),
+    connectMs: Nullable(DurationMs),
+  },
+  { ...closed, $id: 'EdgeSample' },
+);
+export type EdgeSample = Static<typeof EdgeSample>;
+
+/** Leg 2: an edge's own measurement of an application its devices use. */
+export const OnwardSample = Type.Object(
+  {
+    kind: Type.Literal('onward'),
+    id: Uuid,
+    edgeId: Slug,
+    appId: Slug,
+    at: EpochMs,
+    dnsMs: Nullable(DurationMs),
+    /** Median TCP handshake of several connects. */
+    connectMs: Nullable(DurationMs),
+    connectLossRatio: Nullable(Ratio),
+    /** Null where the edge may not trace; the reason stands beside it. */
+    path: Nullable(PathBody),
+    pathMissing: Text(300),
+  },
+  { ...closed, $id: 'OnwardSample' },
+);
+export type OnwardSample = Static<typeof OnwardSample>;
+
+/** Planned runs that gave no result, counted, so that scheduled = stored + explained. */
+export const missedReasons = ['overrun', 'spool-full', 'asleep', 'stopped', 'refused'] as const;
+export const MissedRuns = Type.Object(
+  {
+    kind: Type.Literal('missed'),
+    id: Uuid,
+    deviceId: Uuid,
+    probeId: Slug,
+    reason: OneOf(missedReasons),
+    at: EpochMs,
+    count: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+  },
+  { ...closed, $id: 'MissedRuns' },
+);
+export type MissedRuns = Static<typeof MissedRuns>;
+
+/** Something that changed on a device or an edge, with its reason. */
+export const ChangeEvent = Type.Object(
+  {
+    kind: Type.Literal('event'),
+    id: Uuid,
+    source: OneOf(['device', 'edge'] as const),
+    sourceId: Text(64),
+    at: EpochMs,
+    name: OneOf([
+      'edge-chosen',
+      'tunnel-up',
+      'tunnel-down',
+      'policy-applied',
+      'network-changed',
+      'captive-portal',
+      'started',
+      'stopped',
+    ] as const),
+    reason: Text(300),
+  },
+  { ...closed, $id: 'ChangeEvent' },
+);
+export type ChangeEvent = Static<typeof ChangeEvent>;
+
+/** Everything that can lie in a spool and be shipped. `kind`, then `type`, tell them apart. */
+export const records = {
+  http: HttpResult,
+  path: PathResult,
+  'page-load': PageLoadResult,
+  dns: DnsResult,
+  tunnel: TunnelSample,
+  device: DeviceSample,
+  edge: EdgeSample,
+  onward: OnwardSample,
+  missed: MissedRuns,
+  event: ChangeEvent,
+} as const;
+
+export type TelemetryRecord = Static<(typeof records)[keyof typeof records]>;
+
+/**
+ * One upload. `id` is a function of what the batch holds, so sending it again is recognised. Records
+ * are checked one by one at the border: the envelope's schema leaves them open.
+ */
+export const Batch = Type.Object(
+  {
+    version: Type.Literal(1),
+    id: Uuid,
+    sentAt: EpochMs,
+    records: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 5_000 }),
+  },
+  { ...closed, $id: 'Batch' },
+);
+export type Batch = { version: 1; id: string; sentAt: number; records: unknown[] };
+
+/** The collector's answer once the store has the batch. */
+export const Acknowledgement = Type.Object(
+  {
+    id: Uuid,
+    acceptedCount: Count,
+    /** The batch had been stored before; nothing was counted again. */
+    duplicate: Type.Boolean(),
+    receivedAt: EpochMs,
+  },
+  { ...closed, $id: 'Acknowledgement' },
+);
+export type Acknowledgement = Static<typeof Acknowledgement>;

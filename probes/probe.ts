@@ -1,0 +1,35 @@
+import type { Failure } from '#contract/failure.ts';
+import type { ProbeDefinition } from '#contract/plan.ts';
+import type { BodyOf, ProbeType } from '#contract/result.ts';
+
+/** An HTTP proxy that takes CONNECT: the agent's own, so probes go where the user's traffic goes. */
+export type ProxyAddress = { host: string; port: number };
+
+export type ProbeContext = {
+  /** Aborted at the probe's timeout, and when the agent stops. */
+  signal: AbortSignal;
+  /** Set when the run goes through the tunnel. */
+  proxy: ProxyAddress | undefined;
+  /** CAs trusted beside the system's, PEM. */
+  extraCa: readonly string[];
+  /** Where temporary files of a run may go (browser profiles); owned by the caller. */
+  workFolder: string;
+  /** Path of a Chrome, Chromium or Edge; undefined: look in the usual places. */
+  browserPath: string | undefined;
+};
+
+/** What one run measured, success or failure; the caller puts it into a Result. */
+export type Outcome<T extends ProbeType = ProbeType> = {
+  durationMs: number;
+  availability: 0 | 1;
+  failure: Failure | null;
+  body: BodyOf[T];
+};
+
+/** One probe type. `run` never throws for what the network does. */
+export type Prober<T extends ProbeType> = {
+  readonly type: T;
+  run(probe: Extract<ProbeDefinition, { type: T }>, context: ProbeContext): Promise<Outcome<T>>;
+  /** Ends helpers kept between runs (a warm browser, the ICMP child). */
+  stop(): Promise<void>;
+};
