@@ -22,9 +22,9 @@ module.exports = {
       { path: '^(runtime|probes|agent|edge|collector|dashboards|cli|test)/' },
     ),
     never(
-      'runtime-stands-alone',
+      'runtime-knows-only-the-contract',
       { path: '^runtime/' },
-      { path: '^(contract|probes|agent|edge|collector|dashboards|cli|test)/' },
+      { path: '^(probes|agent|edge|collector|dashboards|cli|test)/' },
     ),
     never(
       'probes-know-only-the-contract',
@@ -63,14 +63,14 @@ module.exports = {
       'diagnose-is-pure',
       { path: '^collector/diagnose/' },
       {
-        path: '^(runtime|probes|agent|edge|dashboards|cli)/|^collector/(?!diagnose/)|^node:|^(fs|net|http|https|dns|child_process)$',
+        path: '^(runtime|probes|agent|edge|dashboards|cli)/|^collector/(?!diagnose/|store/schema\\.ts)|^(node:)?(fs|net|http|https|dns|child_process)(/|$)',
       },
     ),
     never(
       'incident-is-pure',
       { path: '^collector/incident/' },
       {
-        path: '^(runtime|probes)/|^collector/(?!incident/|diagnose/)|^(fs|net|http|https|dns|child_process)$',
+        path: '^(runtime|probes)/|^collector/(?!incident/)|^(node:)?(fs|net|http|https|dns|child_process)(/|$)',
       },
     ),
     never('only-the-command-imports-main', { pathNot: '^(test|cli)/' }, { path: '/main\\.ts$' }),
