@@ -85,7 +85,7 @@ module.exports = {
     oneDoor('drizzle-orm', '^collector/(state|control)/'),
     oneDoor('bullmq', '^collector/jobs/bullmq'),
     oneDoor('ioredis', '^collector/jobs/bullmq'),
-    oneDoor('fastify', '^collector/(http|control|ingest|pages)/'),
+    oneDoor('fastify', '^collector/(http|control|ingest|pages|triage|notify)/'),
     oneDoor('pino', '^runtime/log\\.ts$'),
     oneDoor('systeminformation', '^agent/device/'),
     oneDoor('@grafana', '^dashboards/'),

@@ -1,37 +1,49 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * fast: loopback sockets and temporary files only. real: Redis, InfluxDB and PostgreSQL from
- * Debian, started by the suite on free ports. browser: an installed Chromium. lab: root and
- * network namespaces. scenario: the whole of whyslow, its programs as processes of their own.
+ * One project a kind of need. `fast`: loopback sockets and temporary files. `real`: Redis, InfluxDB
+ * and PostgreSQL from Debian, each started by its suite on a free port. `browser`: an installed
+ * Chromium. `lab`: root and network namespaces. `scenario`: the programs as processes of their own.
+ * Groups run one after the other; only `fast` runs two files at a time, so that what is measured in
+ * the others is not measured against a neighbour.
  */
-const project = (name: string, timeoutMs: number, parallel = true) => ({
+const kinds = ['real', 'browser', 'lab', 'scenario'] as const;
+
+const project = (
+  name: string,
+  groupOrder: number,
+  timeoutMs: number,
+  include: string[],
+  exclude: string[] = [],
+) => ({
   test: {
     name,
-    include: [`test/**/*.${name}.test.ts`],
+    include,
+    exclude,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    fileParallelism: parallel,
-    // Native add-ons (DuckDB, raw sockets) live in the code under test: processes, not threads.
+    maxWorkers: name === 'fast' ? 2 : 1,
+    sequence: { groupOrder },
+    // Native add-ons (DuckDB, raw sockets) are under test: processes, not threads.
     pool: 'forks' as const,
   },
 });
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
     projects: [
-      {
-        test: {
-          ...project('fast', 30_000).test,
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{real,browser,lab,scenario}.test.ts'],
-        },
-      },
-      project('real', 60_000, false),
-      project('browser', 60_000, false),
-      project('lab', 60_000, false),
-      project('scenario', 180_000, false),
+      project(
+        'fast',
+        0,
+        60_000,
+        ['test/**/*.test.ts'],
+        ['test/**/*.{real,browser,lab,scenario}.test.ts'],
+      ),
+      ...kinds.map((kind, index) =>
+        project(kind, index + 1, kind === 'scenario' ? 300_000 : 120_000, [
+          `test/**/*.${kind}.test.ts`,
+        ]),
+      ),
     ],
   },
 });
