@@ -1,0 +1,59 @@
+import { sql } from 'drizzle-orm';
+import { first } from './migrations/0001-first.ts';
+import type { Migration } from './migrations/migration.ts';
+import type { Database } from './state.ts';
+
+/** In order; ids rise by one. */
+export const migrations: readonly Migration[] = [first];
+
+/** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */
+const lockKey = '33611997998444407';
+
+/**
+ * Brings the schema to this program's version, or to nothing at all: one transaction, DDL
+ * included. Safe to run twice and from several collectors at once.
+ */
+export const migrate = (
+  db: Database,
+  steps: readonly Migration[] = migrations,
+): Promise<{ applied: number[] }> =>
+  db.transaction(async (tx) => {
+    // Before the table exists there is nothing else to lock: "if not exists" alone still collides.
+    await tx.execute(sql.raw(`select pg_advisory_xact_lock(${lockKey})`));
+    await tx.execute(
+      sql.raw(`create table if not exists whyslow_migrations (
+        id integer primary key, name text not null, applied_at bigint not null)`),
+    );
+    const done = await appliedIds(tx);
+    refuseNewer(done, steps);
+    const missing = steps.filter(({ id }) => !done.includes(id));
+    for (const step of missing) await apply(tx, step);
+    return { applied: missing.map(({ id }) => id) };
+  });
+
+type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+const appliedIds = async (tx: Transaction): Promise<number[]> => {
+  const result = (await tx.execute(
+    sql.raw('select id from whyslow_migrations order by id'),
+  )) as unknown as { rows: { id: number }[] };
+  return result.rows.map(({ id }) => id);
+};
+
+const refuseNewer = (done: readonly number[], steps: readonly Migration[]): void => {
+  const newest = Math.max(0, ...steps.map(({ id }) => id));
+  const unknown = done.filter((id) => id > newest);
+  if (unknown.length === 0) return;
+  throw new Error(
+    `the state was written by a newer whyslow (migration ${unknown.join(', ')}; this one knows up ` +
+      `to ${newest}): start that version, or restore the backup made before the upgrade`,
+  );
+};
+
+const apply = async (tx: Transaction, step: Migration): Promise<void> => {
+  for (const statement of step.statements) await tx.execute(sql.raw(statement));
+  await tx.execute(
+    sql`insert into whyslow_migrations (id, name, applied_at)
+        values (${step.id}, ${step.name}, ${Date.now()})`,
+  );
+};
