@@ -5,6 +5,7 @@ export type JobPayloads = {
   expire: Record<string, never>;
 };
 export type QueueName = keyof JobPayloads;
+export const queueNames = ['diagnose', 'notify', 'expire'] as const satisfies QueueName[];
 
 /** How often a failing job is tried, and how long it waits (exponential, with jitter). */
 export const retryPolicy = {
@@ -14,6 +15,11 @@ export const retryPolicy = {
 } as const satisfies Record<QueueName, { attempts: number; firstMs: number; capMs: number }>;
 
 export type QueueCounts = { waiting: number; active: number; failed: number };
+
+/** The engine does not take jobs now; the caller answers 503 and the sender tries again. */
+export class JobsUnavailable extends Error {
+  override name = 'JobsUnavailable';
+}
 
 /**
  * Durable at-least-once jobs. A job enqueued under an id that still waits is the same job: no-op.
