@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+
+/**
+ * The programs, each run by one subcommand. They are loaded only when asked for: an agent must not
+ * load a database.
+ */
+export const registerPrograms = (program: Command): void => {
+  const agent = program
+    .command('agent')
+    .description('run the agent of this device, or ask it how it is');
+  agent
+    .command('run', { isDefault: true })
+    .description('run the agent until it is told to stop')
+    .requiredOption('--config <file>', 'YAML file: see docs/agent.md')
+    .option('--with-parent', 'stop when standard input ends')
+    .action(async (options: ProgramOptions) => {
+      const { main } = await import('#agent/main.ts');
+      await main(toArguments(options));
+    });
+  agent
+    .command('status')
+    .description('what the agent on this device is doing, and why')
+    .option('--state <folder>', 'its state folder', '.whyslow/agent')
+    .option('--json', 'for a program to read')
+    .action(async (options: { state: string; json?: boolean }) => {
+      const { describeAgentStatus, readAgentStatus } = await import('#agent/status.ts');
+      const status = await readAgentStatus(options.state);
+      console.log(
+        options.json === true ? JSON.stringify(status, null, 2) : describeAgentStatus(status),
+      );
+    });
+
+  program
+    .command('edge')
+    .description('run a service edge')
+    .requiredOption('--config <file>', 'YAML file: see docs/tunnel.md')
+    .option('--with-parent', 'stop when standard input ends')
+    .action(async (options: ProgramOptions) => {
+      const { main } = await import('#edge/main.ts');
+      await main(toArguments(options));
+    });
+
+  program
+    .command('collector')
+    .description('run the collector: control, ingest, store, diagnosis, pages, webhooks')
+    .requiredOption('--config <file>', 'YAML file: see docs/collector.md')
+    .option('--with-parent', 'stop when standard input ends')
+    .action(async (options: ProgramOptions) => {
+      const { main } = await import('#collector/main.ts');
+      await main(toArguments(options));
+    });
+};
+
+type ProgramOptions = { config: string; withParent?: boolean };
+
+const toArguments = ({ config, withParent }: ProgramOptions): string[] => [
+  '--config',
+  config,
+  ...(withParent === true ? ['--with-parent'] : []),
+];

@@ -1,0 +1,245 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Organisation } from '#contract/organisation.ts';
+import { sleep } from '#runtime/backoff.ts';
+import { createLog } from '#runtime/log.ts';
+import { createStopper, runUntilSignal } from '#runtime/service.ts';
+import { type Api, createApi } from '../api.ts';
+import { applyOrganisation, readOrganisation } from '../apply.ts';
+import { makeToken } from '../token.ts';
+import { UsageError } from '../usage-error.ts';
+import { pickPort } from './ports.ts';
+import { startSampleApplications } from './sample-applications.ts';
+import { createScreen, type Screen } from './screen.ts';
+import { openStateFolder, type StateFolder } from './state-folder.ts';
+import { type Supervised, supervise } from './supervise.ts';
+import { startTelling } from './tell.ts';
+import { startWebhookListener } from './webhook-listener.ts';
+
+export type UpOptions = {
+  state: string;
+  fresh?: boolean;
+  temporary?: boolean;
+  saas?: boolean;
+  interval: number;
+  port: number;
+  proxyPort: number;
+};
+
+const inProject = (path: string): string =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const edgeIds = ['edge-a', 'edge-b'] as const;
+/** Author of configurations made here; one applied by a person is never overwritten. */
+const startedWithinMs = 60_000;
+
+/** Starts everything, shows it, and stops it on Ctrl-C. */
+export const runUp = async (options: UpOptions): Promise<void> => {
+  const screen = createScreen();
+  const log = createLog('up', 'warn', 2);
+  await runUntilSignal(
+    async () => {
+      const stopper = createStopper(log);
+      try {
+        await startAll(options, screen, stopper);
+      } catch (error) {
+        await stopper.stop();
+        throw error;
+      }
+      return {
+        stop: async () => {
+          screen.stopping();
+          await stopper.stop();
+          screen.stopped();
+        },
+      };
+    },
+    { log },
+  );
+};
+
+type Stopper = ReturnType<typeof createStopper>;
+
+const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): Promise<void> => {
+  const state = openStateFolder({
+    folder: options.state,
+    temporary: options.temporary === true,
+    fresh: options.fresh === true,
+  });
+  stopper.add('state folder', () => state.close());
+  screen.starting(state.folder, options.temporary === true);
+
+  const samples = await startSampleApplications({
+    folder: state.path('sample-applications'),
+    siteFolder: inProject('examples/site'),
+    intervalSeconds: options.interval,
+  });
+  stopper.add('sample applications', samples.stop);
+
+  const ports = await choosePorts(options);
+  const webhooks = await startWebhookListener({
+    port: ports.webhook,
+    secret: state.webhookSecret(),
+    onMessage: screen.webhook,
+  });
+  stopper.add('webhook listener', webhooks.stop);
+
+  const programs: Supervised[] = [];
+  const run = (name: string, subcommand: readonly string[], config: Record<string, unknown>) => {
+    const program = supervise({
+      name,
+      arguments: [
+        inProject('bin/whyslow.mjs'),
+        ...subcommand,
+        '--with-parent',
+        '--config',
+        state.writeConfig(name, config),
+      ],
+      logFile: state.path('logs', `${name}.log`),
+      onExit: (reason) => screen.restarting(name, reason, state.path('logs', `${name}.log`)),
+    });
+    programs.push(program);
+    stopper.add(name, program.stop);
+  };
+
+  run('collector', ['collector'], {
+    stateFolder: state.path('collector'),
+    deviceListen: { host: '127.0.0.1', port: ports.device },
+    operatorListen: { host: '127.0.0.1', port: ports.operator },
+    diagnoseDelayMs: 200,
+  });
+  const operatorUrl = `http://127.0.0.1:${ports.operator}`;
+  const operatorToken = await waitForCollector(operatorUrl, state);
+  const api = createApi(operatorUrl, operatorToken);
+
+  await configure(api, {
+    samples: samples.applications,
+    saas: options.saas === true,
+    webhook: { id: 'this-machine', url: webhooks.url, secret: state.webhookSecret() },
+  });
+
+  const deviceUrl = `https://127.0.0.1:${ports.device}`;
+  const shared = { collectorUrl: deviceUrl, configIntervalMs: 2_000 };
+  for (const [index, edgeId] of edgeIds.entries()) {
+    const port = ports.edges[index] ?? 0;
+    run(edgeId, ['edge'], {
+      ...shared,
+      stateFolder: state.path(edgeId),
+      enrollmentToken: await tokenFor(api, 'edge', state.path(edgeId)),
+      edgeId,
+      location: 'this machine',
+      listen: { host: '127.0.0.1', port },
+      advertise: { host: '127.0.0.1', port },
+    });
+  }
+  run('agent', ['agent', 'run'], {
+    ...shared,
+    stateFolder: state.path('agent'),
+    enrollmentToken: await tokenFor(api, 'device', state.path('agent')),
+    name: hostname(),
+    listenHost: '127.0.0.1',
+    proxyPort: ports.proxy,
+    socksPort: ports.socks,
+    extraCaFiles: [samples.caFile],
+  });
+
+  const saveRunning = () =>
+    state.saveRunning({
+      pid: process.pid,
+      operatorUrl,
+      operatorToken,
+      deviceUrl,
+      proxyPort: ports.proxy,
+      socksPort: ports.socks,
+      caFile: samples.caFile,
+      exampleUrl: samples.exampleUrl,
+      programs: Object.fromEntries(programs.map((program) => [program.name, program.pid()])),
+    });
+  saveRunning();
+  const keepSaved = setInterval(saveRunning, 1_000);
+  stopper.add('running file', () => clearInterval(keepSaved));
+
+  screen.ready({
+    pageUrl: `${operatorUrl}/enter?token=${operatorToken}`,
+    proxyPort: ports.proxy,
+    socksPort: ports.socks,
+    caFile: samples.caFile,
+    exampleUrl: samples.exampleUrl,
+    slowName: samples.slowName,
+    logFolder: state.path('logs'),
+  });
+  const telling = startTelling({ api, agentFolder: state.path('agent'), screen });
+  stopper.add('telling', telling.stop);
+};
+
+const choosePorts = async (options: UpOptions) => {
+  const taken = new Set<number>();
+  return {
+    operator: await pickPort(options.port, taken),
+    device: await pickPort(options.port + 1, taken),
+    edges: [await pickPort(options.port + 2, taken), await pickPort(options.port + 3, taken)],
+    webhook: await pickPort(options.port + 4, taken),
+    proxy: await pickPort(options.proxyPort, taken),
+    socks: await pickPort(options.proxyPort + 1, taken),
+  };
+};
+
+/** The token that the collector wrote at its first start, once it answers. */
+const waitForCollector = async (operatorUrl: string, state: StateFolder): Promise<string> => {
+  const tokenFile = state.path('collector', 'operator-token');
+  const deadline = performance.now() + startedWithinMs;
+  while (performance.now() < deadline) {
+    const answer = await fetch(`${operatorUrl}/readyz`).catch(() => undefined);
+    if (answer?.ok && existsSync(tokenFile)) return readFileSync(tokenFile, 'utf8').trim();
+    await sleep(100);
+  }
+  throw new UsageError(
+    `the collector did not start within ${startedWithinMs / 1_000} s: see ${state.path('logs', 'collector.log')}`,
+  );
+};
+
+/** An enrolled program has its identity already and needs no token. */
+const tokenFor = async (api: Api, role: 'device' | 'edge', folder: string): Promise<string> => {
+  const { token } = await makeToken(api, {
+    role,
+    uses: 1,
+    hours: 1,
+    note: `whyslow up: ${folder}`,
+  });
+  return token;
+};
+
+/** Keeps what a person applied; refreshes what an earlier `up` declared (ports may have changed). */
+const configure = async (
+  api: Api,
+  wanted: {
+    samples: Organisation['applications'];
+    saas: boolean;
+    webhook: NonNullable<Organisation['webhooks']>[number];
+  },
+): Promise<void> => {
+  const saas = wanted.saas ? readOrganisation(inProject('examples/saas.yaml')).applications : [];
+  const { organisation } = await api.call<{ organisation: Organisation | null }>(
+    'GET',
+    '/v1/organisation',
+  );
+  const ours = new Set([...wanted.samples, ...saas].map(({ id }) => id));
+  await applyOrganisation(
+    api,
+    {
+      version: 1,
+      sampleIntervalSeconds: 5,
+      ...organisation,
+      applications: [
+        ...wanted.samples,
+        ...saas,
+        ...(organisation?.applications ?? []).filter(({ id }) => !ours.has(id)),
+      ],
+      webhooks: [
+        wanted.webhook,
+        ...(organisation?.webhooks ?? []).filter(({ id }) => id !== wanted.webhook.id),
+      ],
+    },
+    false,
+  );
+};
