@@ -1,4 +1,4 @@
-import { type TSchema, Type } from '@sinclair/typebox';
+import { Kind, type TSchema, Type, TypeRegistry } from '@sinclair/typebox';
 
 /** Building blocks shared by every message. Numbers carry their unit in the property's name. */
 
@@ -35,4 +35,9 @@ export const Text = (maxLength: number) => Type.String({ maxLength });
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 export const OneOf = <const T extends readonly string[]>(values: T) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+  Type.Unsafe<T[number]>({ [Kind]: 'OneOf', type: 'string', enum: [...values] });
+
+// TypeBox knows no JSON Schema `enum` of its own: its compiler throws on a kind not registered.
+TypeRegistry.Set<{ enum: readonly unknown[] }>('OneOf', (schema, value) =>
+  schema.enum.includes(value),
+);
