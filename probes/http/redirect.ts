@@ -1,0 +1,59 @@
+import type { Request } from './send.ts';
+
+/** What an answer asks for next. `broken`: it redirects to where no probe can follow. */
+export type NextStep =
+  | { kind: 'done' }
+  | { kind: 'follow'; request: Request }
+  | { kind: 'broken'; message: string };
+
+/** A redirect whose status is among the expected ones is the answer (`expectStatus: [302]`). */
+export const decideNext = (
+  request: Request,
+  status: number,
+  location: string | null,
+  expectStatus: readonly number[],
+): NextStep => {
+  if (!redirectStatuses.has(status) || location === null || expectStatus.includes(status)) {
+    return { kind: 'done' };
+  }
+  if (!URL.canParse(location, request.url)) {
+    return { kind: 'broken', message: 'the redirect’s Location is not a URL' };
+  }
+  const url = new URL(location, request.url);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return {
+      kind: 'broken',
+      message: `the redirect leads to ${url.protocol}, not to http or https`,
+    };
+  }
+  const isSameOrigin = url.origin === request.url.origin;
+  const headers = isSameOrigin ? request.headers : withoutCredentials(request.headers);
+  const method = methodAfter(status, request.method);
+  return { kind: 'follow', request: { url, shownUrl: showRedirect(url), method, headers } };
+};
+
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+/** RFC 9110 §15.4: 303 asks for a GET; 301 and 302 in practice too; 307 and 308 keep the method. */
+const methodAfter = (status: number, method: Request['method']): Request['method'] =>
+  method === 'POST' && status <= 303 ? 'GET' : method;
+
+/** Credentials were meant for the first host, not for wherever it sends us. */
+const withoutCredentials = (headers: Request['headers']): Request['headers'] =>
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !['authorization', 'cookie', 'host'].includes(name)),
+  );
+
+/** As the operator wrote it, but for a password. */
+export const showUrl = (url: URL): string => {
+  const shown = new URL(url);
+  shown.username = '';
+  shown.password = '';
+  return shown.href.slice(0, urlLimit);
+};
+
+/** Log-in redirects carry session state in their query, which must not be stored. */
+const showRedirect = (url: URL): string =>
+  `${url.origin}${url.pathname}${url.search === '' ? '' : '?…'}`.slice(0, urlLimit);
+
+const urlLimit = 2_048;
