@@ -1,0 +1,57 @@
+import type { PathProbePacket } from './messages.ts';
+
+/** Hops asked at once where it is not known how far the target is. */
+const windowHops = 8;
+/** Beyond the last known distance: a route that became a little longer is still seen whole. */
+const spareHops = 2;
+/** As mtr: after so many silent hops in a row nothing more is expected. */
+const silentRunHops = 5;
+/** Routers rate-limit what they say about expired TTLs: after three rounds, slow down. */
+const quickRounds = 3;
+export const slowRoundMs = 300;
+const quickRoundMs = 20;
+
+export type Distance = { knownHopCount: number | null; maxHops: number };
+
+/** How far the first burst of the first round goes. */
+export const firstBurst = ({ knownHopCount, maxHops }: Distance): number =>
+  Math.min(maxHops, knownHopCount === null ? windowHops : knownHopCount + spareHops);
+
+/** How far the next burst of the first round goes; null once there is nothing further to ask. */
+export const nextBurst = (
+  packets: readonly PathProbePacket[],
+  askedHops: number,
+  maxHops: number,
+): number | null => {
+  if (endHop(packets) !== null || askedHops >= maxHops) return null;
+  return Math.min(maxHops, askedHops + windowHops);
+};
+
+/** How far later rounds go. */
+export const laterRound = (packets: readonly PathProbePacket[], distance: Distance): number => {
+  const end = endHop(packets);
+  if (end !== null) return end;
+  const known = distance.knownHopCount ?? 0;
+  return Math.min(distance.maxHops, Math.max(known, lastAnswering(packets) + silentRunHops));
+};
+
+/** Rounds 1–3 follow each other as answers come; from then on a hop is asked every 300 ms at most. */
+export const roundGapMs = (round: number): { leastMs: number; mostMs: number } =>
+  round < quickRounds
+    ? { leastMs: quickRoundMs, mostMs: slowRoundMs }
+    : { leastMs: slowRoundMs, mostMs: slowRoundMs };
+
+/** The first TTL at which the target answered, or a router said that it cannot deliver. */
+export const endHop = (packets: readonly PathProbePacket[]): number | null => {
+  const ends = packets
+    .filter(({ answer }) => answer?.kind === 'target' || answer?.kind === 'unreachable')
+    .map(({ ttl }) => ttl);
+  return ends.length === 0 ? null : Math.min(...ends);
+};
+
+export const lastAnswering = (packets: readonly PathProbePacket[]): number =>
+  packets.reduce(
+    (last, { ttl, answer }) =>
+      answer === null || answer.kind === 'unsent' ? last : Math.max(last, ttl),
+    0,
+  );

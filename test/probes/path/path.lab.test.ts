@@ -1,0 +1,206 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { check } from '#contract/check.ts';
+import type { PathProbe } from '#contract/plan.ts';
+import { PathBody } from '#contract/result.ts';
+import type { EchoAnswer } from '#probes/path/echo.ts';
+import type { Outcome } from '#probes/probe.ts';
+import { pathProbe } from './path-probe.ts';
+import { createRouterChain, type RouterChain } from './router-chain.ts';
+
+const runner = fileURLToPath(new URL('./run-paths.ts', import.meta.url));
+
+describe('path in a network of four routers', () => {
+  let chain: RouterChain;
+  beforeAll(async () => {
+    chain = await createRouterChain(4);
+  });
+  afterAll(() => chain.remove());
+
+  const runAll = async (order: { probes: PathProbe[]; rounds?: number; echo?: string }) => {
+    const { stdout } = await chain.inside(
+      0,
+      process.execPath,
+      '--import',
+      'tsx',
+      runner,
+      JSON.stringify(order),
+    );
+    const answer = JSON.parse(stdout) as { outcomes: Outcome<'path'>[][]; echo: EchoAnswer | null };
+    for (const outcome of answer.outcomes.flat()) {
+      expect(check(PathBody, outcome.body)).toMatchObject({ ok: true });
+    }
+    return answer;
+  };
+  const runOne = async (probe: PathProbe): Promise<Outcome<'path'>> => {
+    const [outcome] = (await runAll({ probes: [probe] })).outcomes.flat();
+    if (outcome === undefined) throw new Error('no outcome');
+    return outcome;
+  };
+  const addressesOf = ({ body }: Outcome<'path'>) => body.hops.map(({ address }) => address);
+
+  /** Second column of `traceroute -n`. */
+  const traceroute = async (...args: string[]): Promise<string[]> => {
+    const { stdout } = await chain.inside(0, 'traceroute', '-n', '-q1', ...args);
+    return stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/)[1] ?? '');
+  };
+  const mtr = async (address: string) => {
+    const { stdout } = await chain.inside(
+      0,
+      'mtr',
+      '-n',
+      '-c3',
+      '-i0.1',
+      '--report',
+      '--json',
+      address,
+    );
+    const { report } = JSON.parse(stdout) as {
+      report: { hubs: { host: string; 'Loss%': number }[] };
+    };
+    return report.hubs.map(({ host }) => host);
+  };
+
+  it('sees the hops that traceroute and mtr see', async () => {
+    const outcome = await runOne(pathProbe(chain.target4));
+    expect(outcome).toMatchObject({ failure: null, availability: 1 });
+    expect(outcome.body).toMatchObject({ reached: true, method: 'raw', lossRatio: 0 });
+    expect(addressesOf(outcome)).toEqual(chain.hops4);
+    expect(await traceroute('-I', chain.target4)).toEqual(addressesOf(outcome));
+    expect(await mtr(chain.target4)).toEqual(addressesOf(outcome));
+  });
+
+  it('sees them over IPv6', async () => {
+    const outcome = await runOne(pathProbe(chain.target6));
+    expect(outcome).toMatchObject({ failure: null, availability: 1 });
+    expect(addressesOf(outcome)).toEqual(chain.hops6);
+    expect(await traceroute('-6', '-I', chain.target6)).toEqual(addressesOf(outcome));
+    expect(await mtr(chain.target6)).toEqual(addressesOf(outcome));
+  });
+
+  it('gives each hop its own round trips, of a plausible size', async () => {
+    const { body } = await runOne(pathProbe(chain.target4));
+    for (const hop of body.hops) {
+      expect(hop).toMatchObject({ sentCount: 5, receivedCount: 5 });
+      expect(hop.rttMinMs).toBeGreaterThan(0);
+      expect(hop.rttMinMs).toBeLessThanOrEqual(hop.rttMedianMs ?? -1);
+      expect(hop.rttMedianMs).toBeLessThanOrEqual(hop.rttMaxMs ?? -1);
+      expect(hop.rttMedianMs).toBeLessThan(50);
+    }
+    expect(body.jitterMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('does not flood a target whose distance it knows', async () => {
+    await chain.inside(
+      chain.targetIndex,
+      'nft',
+      'add table inet count; add chain inet count in { type filter hook input priority 0; }; add rule inet count in icmp type echo-request counter',
+    );
+    const counted = async (): Promise<number> => {
+      const { stdout } = await chain.inside(chain.targetIndex, 'nft', 'list table inet count');
+      return Number(/packets (\d+)/.exec(stdout)?.[1]);
+    };
+    await runAll({ probes: [pathProbe(chain.target4, { packetCount: 3 })], rounds: 1 });
+    const first = await counted();
+    await runAll({ probes: [pathProbe(chain.target4, { packetCount: 3 })], rounds: 2 });
+    const both = await counted();
+    await chain.inside(chain.targetIndex, 'nft', 'delete table inet count');
+    // Five hops away: the first burst of 8 TTLs reaches it with 4, then 1 a round; known: 5 + 2 TTLs.
+    expect(first).toBe(6);
+    expect(both - first).toBe(6 + 5);
+  });
+
+  it('shows a silent hop as silent, and not as loss', async () => {
+    const speak = await chain.filterOutput(2, 'icmp type time-exceeded drop');
+    const outcome = await runOne(pathProbe(chain.target4));
+    await speak();
+    expect(outcome).toMatchObject({ failure: null, availability: 1 });
+    expect(addressesOf(outcome)).toEqual(chain.hops4.with(1, null as never));
+    expect(outcome.body.hops[1]).toMatchObject({ receivedCount: 0, rttMedianMs: null });
+    expect(outcome.body.lossRatio).toBe(0);
+  });
+
+  it('shows what the target loses in lossRatio', async () => {
+    const mend = await chain.filterOutput(
+      chain.targetIndex,
+      'icmp type echo-reply numgen inc mod 4 0 drop',
+    );
+    const outcome = await runOne(pathProbe(chain.target4, { packetCount: 20 }));
+    await mend();
+    expect(outcome.failure).toBeNull();
+    expect(outcome.body.lossRatio).toBeGreaterThanOrEqual(0.15);
+    expect(outcome.body.lossRatio).toBeLessThanOrEqual(0.35);
+    for (const hop of outcome.body.hops.slice(0, -1)) expect(hop.receivedCount).toBe(hop.sentCount);
+  });
+
+  it('says path.not_reached when the target never answers, with the hops that did', async () => {
+    const mend = await chain.filterOutput(chain.targetIndex, 'icmp type echo-reply drop');
+    const outcome = await runOne(pathProbe(chain.target4, { packetCount: 3 }));
+    await mend();
+    expect(outcome).toMatchObject({ availability: 0, failure: { type: 'path.not_reached' } });
+    expect(outcome.body).toMatchObject({ reached: false, lossRatio: 1, rttMedianMs: null });
+    expect(addressesOf(outcome)).toEqual(chain.hops4.slice(0, -1));
+  });
+
+  it('tells apart a router that says it cannot deliver', async () => {
+    await chain.inside(2, 'ip', 'route', 'add', 'unreachable', '10.99.0.0/24');
+    await chain.inside(0, 'ip', 'route', 'add', '10.99.0.0/24', 'via', '10.77.0.2');
+    await chain.inside(1, 'ip', 'route', 'add', '10.99.0.0/24', 'via', '10.77.1.2');
+    const outcome = await runOne(pathProbe('10.99.0.7', { packetCount: 3 }));
+    expect(outcome.failure).toMatchObject({
+      type: 'path.not_reached',
+      message: 'the router at hop 2 says it cannot deliver',
+    });
+    expect(addressesOf(outcome)).toEqual(chain.hops4.slice(0, 2));
+  });
+
+  it('measures the target by TCP where ICMP is dropped; a refusal is an answer', async () => {
+    const mend = await chain.filterOutput(chain.targetIndex, 'icmp type echo-reply drop');
+    const outcome = await runOne(pathProbe(chain.target4, { protocol: 'tcp' }));
+    await mend();
+    expect(outcome).toMatchObject({ failure: null, availability: 1 });
+    expect(outcome.body).toMatchObject({ protocol: 'tcp', method: 'raw', lossRatio: 0 });
+    expect(addressesOf(outcome)).toEqual(chain.hops4.slice(0, -1));
+  });
+
+  it('measures the target by UDP from its port-unreachable answers', async () => {
+    const outcome = await runOne(pathProbe(chain.target4, { protocol: 'udp', port: 33_434 }));
+    expect(outcome).toMatchObject({ failure: null, availability: 1 });
+    expect(outcome.body).toMatchObject({ protocol: 'udp', method: 'raw', reached: true });
+    expect(addressesOf(outcome)).toEqual(chain.hops4);
+  });
+
+  it('keeps the answers of twenty targets apart that are traced at once', async () => {
+    const extra = Array.from({ length: 20 }, (_, index) => `10.88.0.${index + 1}`);
+    // Every router owns some of the addresses, so that each distance is different.
+    const ownerOf = (index: number) => 1 + (index % chain.targetIndex);
+    for (const [index, address] of extra.entries()) {
+      const owner = ownerOf(index);
+      await chain.inside(owner, 'ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
+      for (let before = 0; before < owner; before += 1) {
+        await chain.inside(before, 'ip', 'route', 'add', address, 'via', `10.77.${before}.2`);
+      }
+    }
+    const { outcomes } = await runAll({
+      probes: extra.map((address) => pathProbe(address)),
+      rounds: 2,
+    });
+    for (const round of outcomes) {
+      for (const [index, outcome] of round.entries()) {
+        const owner = ownerOf(index);
+        expect(outcome.body.lossRatio).toBe(0);
+        expect(addressesOf(outcome)).toEqual([...chain.hops4.slice(0, owner - 1), extra[index]]);
+      }
+    }
+  });
+
+  it('pings the gateway from the same child process', async () => {
+    const { echo } = await runAll({ probes: [], echo: chain.hops4[0] ?? '' });
+    expect(echo).toMatchObject({ sentCount: 5 });
+    expect(echo && 'rttsMs' in echo ? echo.rttsMs : []).toHaveLength(5);
+  });
+});
