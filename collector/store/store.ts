@@ -17,6 +17,11 @@ export type SelectQuery<M extends Measurement> = {
   limit: number;
 };
 
+/**
+ * `median` is the mean of the two middle values where there is no middle one; `p95` the value of
+ * rank round(0.95 n), half up (InfluxQL's PERCENTILE), null below that; `last` the newest. Of
+ * values only: points where the field is null do not count, and a group without any has no row.
+ */
 export const statistics = ['count', 'mean', 'min', 'max', 'median', 'p95', 'sum', 'last'] as const;
 export type Statistic = (typeof statistics)[number];
 
@@ -45,6 +50,20 @@ export class StoreUnavailable extends Error {
 }
 
 /**
+ * The engine keeps refusing some of the points (InfluxDB: a field of another kind, a limit on tag
+ * values, older than it keeps); the others are stored. Writing them again does not help.
+ */
+export class PointsRefused extends Error {
+  override name = 'PointsRefused';
+  /** How many, where the engine says. */
+  readonly refusedCount: number | null;
+  constructor(message: string, refusedCount: number | null, options?: ErrorOptions) {
+    super(message, options);
+    this.refusedCount = refusedCount;
+  }
+}
+
+/**
  * The series store. `write` resolves only when the points would survive a crash of this process,
  * and overwrites a point of the same measurement, tags and time: writing twice counts once.
  */
@@ -53,7 +72,7 @@ export type Store = {
   write(points: readonly Point[]): Promise<void>;
   select<M extends Measurement>(query: SelectQuery<M>): Promise<Point<M>[]>;
   aggregate<M extends Measurement>(query: AggregateQuery<M>): Promise<AggregateRow[]>;
-  /** Distinct values of a tag seen in a time range. */
+  /** Distinct values of a tag seen in a time range, sorted; without '' (no value). */
   tagValues<M extends Measurement>(query: {
     measurement: M;
     tag: TagOf<M>;

@@ -1,0 +1,135 @@
+import {
+  createInfluxHttp,
+  type InfluxConfig,
+  type InfluxHttp,
+  type InfluxSeries,
+} from './influx-http.ts';
+import { decodeTag, nullsField, toLine } from './influx-line.ts';
+import { aggregateInfluxql, quoteName, selectInfluxql, tagValuesInfluxql } from './influx-query.ts';
+import {
+  allowedValues,
+  checkNames,
+  checkStatistics,
+  selectLimit,
+  sortRows,
+  wholeMs,
+} from './query.ts';
+import { tableOf, toPoint, toRows, type Value } from './row.ts';
+import { measurements, type Point } from './schema.ts';
+import { type AggregateRow, PointsRefused, type Store, StoreUnavailable } from './store.ts';
+import { createTurns } from './turns.ts';
+
+/** InfluxData's own advice for lines in one request. */
+const linesPerRequest = 5_000;
+
+/** The series in InfluxDB, which any number of collectors may share. */
+export const openInfluxdb = async (config: InfluxConfig): Promise<Store> => {
+  const http = createInfluxHttp(config);
+  await http.ping();
+  await ensureDatabase(http, config.database);
+  return createStore(http);
+};
+
+/** 1.x makes databases on request; 2.x has buckets, made and mapped by their operator. */
+const ensureDatabase = async (http: InfluxHttp, database: string): Promise<void> => {
+  const found = await http.query('SHOW DATABASES');
+  const names = found.flatMap(({ values }) => values.map(([name]) => name));
+  if (!names.includes(database)) await http.query(`CREATE DATABASE ${quoteName(database)}`);
+};
+
+const createStore = (http: InfluxHttp): Store => {
+  // Two in flight keep the server busy; more only queue inside it.
+  const turns = createTurns(2);
+  let stopped = false;
+  const whenOpen = <T>(work: () => Promise<T>): Promise<T> =>
+    stopped ? Promise.reject(new StoreUnavailable('the store is stopped')) : turns.take(work);
+
+  return {
+    engine: 'influxdb',
+    write: (points) => whenOpen(() => writeAll(http, points)),
+    select: (query) =>
+      whenOpen(async () => {
+        checkNames(query);
+        if (allowsNothing(query.tags)) return [];
+        const [found] = await http.query(selectInfluxql(query, selectLimit(query)));
+        return (found ? pointsOf(query.measurement, found) : []) as never;
+      }),
+    aggregate: (query) =>
+      whenOpen(async () => {
+        checkNames(query);
+        checkStatistics(query);
+        if (allowsNothing(query.tags)) return [];
+        const found = await http.query(aggregateInfluxql(query));
+        const bucketed = query.everyMs !== undefined;
+        return sortRows(
+          found.flatMap((one) => aggregateRows(one, (query.by ?? []) as string[], bucketed)),
+        );
+      }),
+    tagValues: (query) =>
+      whenOpen(async () => {
+        checkNames(query);
+        const found = await http.query(tagValuesInfluxql(query));
+        const values = found.map(({ tags }) => decodeTag(tags?.[query.tag] ?? ''));
+        return values.filter((value) => value !== '').sort();
+      }),
+    deleteBefore: (timeMs) =>
+      whenOpen(async () => {
+        for (const name of measurements) {
+          await http.query(`DELETE FROM ${quoteName(name)} WHERE time < ${wholeMs(timeMs)}ms`);
+        }
+      }),
+    ping: () => whenOpen(() => http.ping()),
+    async stop() {
+      stopped = true;
+      await turns.settled();
+    },
+  };
+};
+
+/** InfluxQL has no "in ()": a filter that allows no value is answered here. */
+const allowsNothing = (tags: Parameters<typeof allowedValues>[0]): boolean =>
+  allowedValues(tags).some(([, allowed]) => allowed.length === 0);
+
+/** Every request is made even where one has points refused, which is told at the end. */
+const writeAll = async (http: InfluxHttp, points: readonly Point[]): Promise<void> => {
+  const lines = [...toRows(points)].flatMap(([name, rows]) =>
+    [...rows.values()].map((row) => toLine(name, tableOf(name), row)),
+  );
+  let refusal: PointsRefused | undefined;
+  for (let from = 0; from < lines.length; from += linesPerRequest) {
+    try {
+      await http.write(lines.slice(from, from + linesPerRequest));
+    } catch (error) {
+      if (!(error instanceof PointsRefused)) throw error;
+      refusal ??= error;
+    }
+  }
+  if (refusal) throw refusal;
+};
+
+const pointsOf = (measurement: string, found: InfluxSeries): Point[] => {
+  const table = tableOf(measurement);
+  const at = new Map(found.columns.map((name, i) => [name, i]));
+  return found.values.map((row) => {
+    const read = (name: string): Value => (row[at.get(name) ?? -1] ?? null) as Value;
+    const nulls = new Set(String(read(nullsField) ?? '').split(','));
+    return toPoint(measurement, table, {
+      timeMs: Number(read('time')),
+      tags: table.tags.map((tag) => decodeTag(String(read(tag) ?? ''))),
+      values: Object.keys(table.fields).map((name) => (nulls.has(name) ? null : read(name))),
+    });
+  });
+};
+
+const aggregateRows = (
+  found: InfluxSeries,
+  by: readonly string[],
+  bucketed: boolean,
+): AggregateRow[] =>
+  found.values.map(([time, ...values]) => ({
+    tags: Object.fromEntries(by.map((tag) => [tag, decodeTag(found.tags?.[tag] ?? '')])),
+    timeMs: bucketed ? Number(time) : null,
+    values: Object.fromEntries(
+      found.columns.slice(1).map((name, i) => [name, (values[i] ?? null) as number | null]),
+    ),
+  }));
