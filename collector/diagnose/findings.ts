@@ -1,0 +1,126 @@
+import type { Segment } from '#contract/verdict.ts';
+import type { Point } from '../store/schema.ts';
+import { type JudgedRun, judgeRuns, mapSegments, runsForOwnPast } from './baseline.ts';
+import { failedSegment } from './failing.ts';
+import type { DiagnosisInput } from './input.ts';
+import { type SplitRun, splitIntoLedger } from './ledger.ts';
+import type { Track } from './tracks.ts';
+
+/** One slow or failed run is no trend: two in a row are. */
+export const runsForVerdict = 2;
+/** Slow runs in a row that are looked at together; more say nothing new about where. */
+const runsJudged = 3;
+/** Judged runs kept, to say since when it is slow. */
+const runsKept = 400;
+/** Two causes within 20 % of each other share the blame. */
+const sharedRatio = 0.8;
+/** The largest part must explain this much of what was added, else nothing is named. */
+const leastExplained = 0.25;
+
+/** A segment's added milliseconds that every judged run shows. */
+export type Share = { segment: Segment; addedMs: number };
+
+/** What the runs of one probe show. Which way it counts and how it is said is decided elsewhere. */
+export type Finding = { track: Track } & (
+  | { kind: 'ok'; runs: JudgedRun[]; lone: boolean }
+  | {
+      kind: 'slow';
+      runs: JudgedRun[];
+      sinceMs: number;
+      shares: Share[];
+      shared: boolean;
+      run: JudgedRun;
+    }
+  | { kind: 'unlocated'; runs: JudgedRun[]; sinceMs: number; shares: Share[]; run: JudgedRun }
+  | { kind: 'failing'; run: Point<'http'>; segment: Segment | null; sinceMs: number; count: number }
+  | { kind: 'policy'; run: Point<'http'> }
+  | { kind: 'thin'; have: number; need: number; what: 'runs' | 'reference'; runs: JudgedRun[] }
+);
+
+/** The last two runs decide: both failed, both refused, both slow, or none of it. */
+export const findInTrack = (track: Track, input: DiagnosisInput): Finding => {
+  const last = track.runs.slice(-runsForVerdict);
+  if (last.length === runsForVerdict) {
+    if (last.every(isBlocked)) return { track, kind: 'policy', run: last.at(-1) as Point<'http'> };
+    if (last.every((run) => isFailed(run) && !isBlocked(run))) return failing(track);
+  }
+  const judged = judgeRuns(splitAll(track.runs, input), othersOf(track, input), runsKept);
+  const have = judged.length;
+  if (have < runsForVerdict) {
+    return { track, kind: 'thin', have, need: runsForVerdict, what: 'runs', runs: judged };
+  }
+  return compared(track, judged);
+};
+
+const isFailed = (run: Point<'http'>): boolean => run.fields.ok !== 1;
+const isBlocked = (run: Point<'http'>): boolean => run.tags.failure_type === 'policy.blocked';
+
+const splitAll = (runs: readonly Point<'http'>[], input: DiagnosisInput): SplitRun[] =>
+  runs
+    .filter((run) => run.fields.ok === 1 && run.fields.duration_ms !== null)
+    .map((run) => splitIntoLedger(run, input));
+
+const othersOf = (track: Track, input: DiagnosisInput): SplitRun[] =>
+  splitAll(
+    input.others.filter((run) => run.tags.via === track.via && run.fields.distorted !== 1),
+    input,
+  );
+
+const failing = (track: Track): Finding => {
+  const run = track.runs.at(-1) as Point<'http'>;
+  let count = 0;
+  while (count < track.runs.length && isFailed(track.runs.at(-1 - count) as Point<'http'>))
+    count += 1;
+  const sinceMs = track.runs.at(-count)?.timeMs ?? run.timeMs;
+  return { track, kind: 'failing', run, segment: failedSegment(run), sinceMs, count };
+};
+
+const compared = (track: Track, judged: JudgedRun[]): Finding => {
+  const lastTwo = judged.slice(-runsForVerdict);
+  if (lastTwo.some((run) => run.reference.from === 'none')) {
+    const have = judged.length;
+    return { track, kind: 'thin', have, need: runsForOwnPast + 1, what: 'reference', runs: judged };
+  }
+  if (!lastTwo.every((run) => run.slow)) {
+    return { track, kind: 'ok', runs: judged, lone: lastTwo.some((run) => run.slow) };
+  }
+  return locate(track, judged);
+};
+
+/** Blames the largest share that all judged slow runs have in common. */
+const locate = (track: Track, judged: JudgedRun[]): Finding => {
+  const stretch = slowStretch(judged);
+  const runs = stretch.slice(-runsJudged);
+  const sinceMs = stretch[0]?.run.timeMs ?? 0;
+  const run = middleRun(runs);
+  const shares = commonShares(runs);
+  const [top, second] = shares;
+  const addedMs = run.addedTotalMs ?? 0;
+  const residualMs = common(runs.map((each) => each.residualAddedMs));
+  if (top === undefined || top.addedMs < leastExplained * addedMs || top.addedMs <= residualMs) {
+    return { track, kind: 'unlocated', runs, sinceMs, shares, run };
+  }
+  const shared = second !== undefined && second.addedMs >= sharedRatio * top.addedMs;
+  return { track, kind: 'slow', runs, sinceMs, shares, shared, run };
+};
+
+const slowStretch = (judged: readonly JudgedRun[]): JudgedRun[] => {
+  const lastGood = judged.findLastIndex((run) => !run.slow);
+  return judged.slice(lastGood + 1);
+};
+
+/** The run whose ledger is shown: the middle one by its total, the lower of two. */
+const middleRun = (runs: readonly JudgedRun[]): JudgedRun =>
+  [...runs].sort((a, b) => a.totalMs - b.totalMs)[(runs.length - 1) >> 1] as JudgedRun;
+
+/** Of two runs the smaller value, of three the middle one: what a single odd run cannot make. */
+const common = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
+
+const commonShares = (runs: readonly JudgedRun[]): Share[] => {
+  const added = mapSegments((segment) => common(runs.map((run) => run.added[segment] ?? 0)));
+  return (Object.entries(added) as [Segment, number][])
+    .map(([segment, addedMs]) => ({ segment, addedMs }))
+    .filter((share) => share.addedMs > 0)
+    .sort((a, b) => b.addedMs - a.addedMs);
+};

@@ -1,0 +1,99 @@
+import type { Via } from '#contract/result.ts';
+import type { Point } from '../store/schema.ts';
+import { groupBy } from './group.ts';
+import type { DiagnosisInput } from './input.ts';
+
+type RunPoint = Point<'http'> | Point<'page_load'>;
+
+/** The runs of one probe one way, oldest first, and those of them that are no evidence. */
+export type Track<P extends RunPoint = Point<'http'>> = {
+  probeId: string;
+  via: Via;
+  /** Runs that say something about the application: successes and failures. */
+  runs: P[];
+  /** Left out, and why. */
+  excluded: { run: P; reason: string }[];
+};
+
+/** So many of the newest runs decide whether the application is reached through the tunnel. */
+const runsForVia = 8;
+/** A probe silent for longer than this and than three of its intervals is no longer planned. */
+const silentMs = 10 * 60_000;
+
+/** The tracks a verdict is about: through the tunnel where there is one, else straight. */
+export const judgedTracks = (input: DiagnosisInput): Track[] => {
+  const newest = input.http.slice(-runsForVia);
+  const via = newest.some((run) => run.tags.via === 'tunnel') ? 'tunnel' : 'direct';
+  return tracksOf(
+    input.http.filter((run) => run.tags.via === via),
+    input.nowMs,
+  );
+};
+
+/** The straight runs beside them, for comparison; none when the straight ones are judged. */
+export const comparisonTracks = (input: DiagnosisInput, judged: readonly Track[]): Track[] =>
+  judged.some((track) => track.via === 'direct')
+    ? []
+    : tracksOf(
+        input.http.filter((run) => run.tags.via === 'direct'),
+        input.nowMs,
+      );
+
+export const tracksOf = <P extends RunPoint>(runs: readonly P[], nowMs: number): Track<P>[] =>
+  [...groupBy(runs, (run) => `${run.tags.probe}\n${run.tags.via}`).values()]
+    .filter((group) => stillPlanned(group, nowMs))
+    .map((group) => toTrack(group));
+
+const stillPlanned = (runs: readonly RunPoint[], nowMs: number): boolean => {
+  const last = runs.at(-1)?.timeMs ?? 0;
+  const intervalMs = last - (runs.at(-2)?.timeMs ?? last);
+  return nowMs - last <= Math.max(silentMs, 3 * intervalMs);
+};
+
+const toTrack = <P extends RunPoint>(runs: readonly P[]): Track<P> => {
+  const track: Track<P> = {
+    probeId: runs[0]?.tags.probe ?? '',
+    via: runs[0]?.tags.via === 'tunnel' ? 'tunnel' : 'direct',
+    runs: [],
+    excluded: [],
+  };
+  for (const run of runs) {
+    const reason = exclusion(run);
+    if (reason === undefined) track.runs.push(run);
+    else track.excluded.push({ run, reason });
+  }
+  return track;
+};
+
+/** Why a run says nothing about the application; undefined when it does. */
+const exclusion = (run: RunPoint): string | undefined => {
+  if (run.fields.distorted === 1) return distortionWords(run.fields.distortion ?? '');
+  const type = run.tags.failure_type;
+  if (type === '') return undefined;
+  if (run.fields.failure_source === 'none') return `not a failure of the application (${type})`;
+  return type in ownFailures ? ownFailures[type as keyof typeof ownFailures] : undefined;
+};
+
+const distortionWords = (distortion: string): string => {
+  switch (distortion) {
+    case 'agent-overloaded':
+      return 'the agent was overloaded, so its timings are not to be trusted';
+    case 'clock-jumped':
+      return 'the clock was set during the run';
+    case 'asleep':
+      return 'the device slept during the run';
+    default:
+      return 'the run was distorted';
+  }
+};
+
+/** Failures of the agent or its network as a whole: they would blame every application alike. */
+const ownFailures = {
+  'agent.overrun': 'the run before it had not ended',
+  'agent.network_down': 'the device had no network',
+  'agent.captive_portal': 'a captive portal answered',
+  'agent.internal': 'a fault in the agent',
+  'browser.crashed': 'the browser crashed',
+  'path.network_changed': 'the device changed networks',
+  abandoned: 'the run was given up',
+} as const;
