@@ -1,0 +1,80 @@
+import { BlockList, isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+
+/** Gives the pattern that matched a host, or undefined. */
+export type HostMatcher = (host: string) => string | undefined;
+
+/**
+ * Compiles a list of HostPatterns (see policy.ts) once, for one look-up per label of the host
+ * whatever the length of the list. Names are compared in lower case and punycode, without the root
+ * dot. Addresses are compared as numbers: `::1` matches `0:0:0:0:0:0:0:1`, and an IPv4 range also
+ * matches the IPv4-mapped IPv6 form of its addresses.
+ */
+export const compileHostPatterns = (patterns: readonly string[]): HostMatcher => {
+  const exact = new Map<string, string>();
+  const under = new Map<string, string>();
+  const ranges: { pattern: string; list: BlockList }[] = [];
+  const everyRange = new BlockList();
+  let everything: string | undefined;
+
+  for (const pattern of patterns) {
+    if (pattern === '*') everything ??= pattern;
+    else if (addRange(everyRange, pattern)) ranges.push({ pattern, list: rangeOf(pattern) });
+    else if (pattern.startsWith('*.')) keep(under, pattern.slice(2), pattern);
+    else if (pattern.startsWith('.')) {
+      keep(exact, pattern.slice(1), pattern);
+      keep(under, pattern.slice(1), pattern);
+    } else keep(exact, pattern, pattern);
+  }
+
+  return (host) => {
+    const name = normalHost(host);
+    if (isIP(name) === 0) return exact.get(name) ?? matchUnder(under, name) ?? everything;
+    if (!isInList(everyRange, name)) return everything;
+    return ranges.find(({ list }) => isInList(list, name))?.pattern;
+  };
+};
+
+/** Lower case, punycode, no brackets, no zone, no root dot. */
+export const normalHost = (host: string): string => {
+  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+  const lower = bare.toLowerCase().replace(/%.*$/, '').replace(/\.$/, '');
+  return /^[\x20-\x7e]*$/.test(lower) ? lower : domainToASCII(lower);
+};
+
+/** True when the address literal is in the list; a malformed one is in no list. */
+export const isInList = (list: BlockList, address: string): boolean => {
+  const family = isIP(address);
+  return family !== 0 && list.check(address, family === 4 ? 'ipv4' : 'ipv6');
+};
+
+/** Adds an address or a CIDR range; false when the text is neither. */
+export const addRange = (list: BlockList, text: string): boolean => {
+  const [address = '', prefix, ...rest] = text.replace(/^\[(.*)\]$/, '$1').split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  const bits = family === 4 ? 32 : 128;
+  const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+  if (length < 0 || length > bits) return false;
+  list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
+  return true;
+};
+
+const rangeOf = (pattern: string): BlockList => {
+  const list = new BlockList();
+  addRange(list, pattern);
+  return list;
+};
+
+const keep = (map: Map<string, string>, name: string, pattern: string): void => {
+  const key = normalHost(name);
+  if (!map.has(key)) map.set(key, pattern);
+};
+
+const matchUnder = (under: Map<string, string>, name: string): string | undefined => {
+  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+    const found = under.get(name.slice(dot + 1));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
