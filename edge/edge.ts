@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import { type AddressInfo, createServer } from 'node:net';
+import { platform } from 'node:os';
+import { join } from 'node:path';
+import { EdgeConfig } from '#contract/policy.ts';
+import type { ChangeEvent, TelemetryRecord } from '#contract/telemetry.ts';
+import { createPathProber } from '#probes/path/path.ts';
+import { createCollectorClient } from '#runtime/collector-client.ts';
+import { startConfigSync } from '#runtime/config-sync.ts';
+import { type IdentityHolder, loadOrEnroll } from '#runtime/identity.ts';
+import type { Log } from '#runtime/log.ts';
+import { createStopper, type Running } from '#runtime/service.ts';
+import { startShipper } from '#runtime/shipper.ts';
+import { openSpool } from '#runtime/spool.ts';
+import type { EdgeProgramConfig } from './config.ts';
+import { createOnwardProbes } from './onward-probes.ts';
+import { type EdgeServer, startEdgeServer } from './server.ts';
+
+export type RunningEdge = Running & { address: { host: string; port: number } };
+
+const spoolMaxBytes = 64_000_000;
+const defaultDrainMs = 10_000;
+const programVersion = '0.1.0';
+
+/**
+ * Starts an edge: enrols, listens, takes its policy from the collector, and reports. It forwards
+ * nothing before its first policy has come; after that it goes on with the last one it had.
+ */
+export const startEdge = async (
+  config: EdgeProgramConfig,
+  parts: { log: Log },
+): Promise<RunningEdge> => {
+  const log = parts.log.child({ edgeId: config.edgeId });
+  const stopper = createStopper(log);
+  try {
+    return await startParts(config, log, stopper);
+  } catch (error) {
+    await stopper.stop();
+    throw error;
+  }
+};
+
+const startParts = async (
+  config: EdgeProgramConfig,
+  log: Log,
+  stopper: ReturnType<typeof createStopper>,
+): Promise<RunningEdge> => {
+  const listen = await settleListen(config);
+  const identity = await enrol(config, listen, log);
+  stopper.add('identity', () => identity.stop());
+  const client = createCollectorClient({
+    collectorUrl: config.collectorUrl,
+    identity: () => identity.current(),
+    log,
+  });
+  stopper.add('collector client', () => client.stop());
+  const spool = await openSpool({
+    folder: join(config.stateFolder, 'spool'),
+    maxBytes: spoolMaxBytes,
+    log,
+  });
+  stopper.add('spool', () => spool.close());
+  const shipper = startShipper({
+    spool,
+    post: (upload, signal) => client.postBatch(upload, signal),
+    refusedFolder: join(config.stateFolder, 'refused'),
+    log,
+  });
+  stopper.add('shipper', () => shipper.stop());
+  const emit = (record: TelemetryRecord) => void spool.append(record).catch(() => {});
+
+  const server = await startEdgeServer({
+    edgeId: identity.current().id,
+    listen,
+    certificate: identity.current(),
+    ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
+    log,
+  });
+  stopper.add('listener', () => server.stop(config.drainMs ?? defaultDrainMs));
+  stopper.add(
+    'certificate',
+    identity.onChange((renewed) => server.setCertificate(renewed)),
+  );
+  await followPolicy({ config, identity, client, server, emit, log, stopper });
+
+  emit(changeEvent(config.edgeId, 'started', `listening on ${listen.host}:${server.address.port}`));
+  stopper.add('stop event', async () => {
+    await spool.append(changeEvent(config.edgeId, 'stopped', 'asked to stop'));
+  });
+  log.info({ component: 'edge', ...server.address }, 'edge is up');
+  return { address: server.address, stop: () => stopper.stop() };
+};
+
+/** Policy changes reach listener, sampling and onward probes at once. */
+const followPolicy = async (parts: {
+  config: EdgeProgramConfig;
+  identity: IdentityHolder;
+  client: ReturnType<typeof createCollectorClient>;
+  server: EdgeServer;
+  emit: (record: TelemetryRecord) => void;
+  log: Log;
+  stopper: ReturnType<typeof createStopper>;
+}): Promise<void> => {
+  const { config, server, emit, log, stopper } = parts;
+  const { edgeId } = config;
+  const pathProber = createPathProber({ log });
+  stopper.add('path prober', () => pathProber.stop());
+  const onward = createOnwardProbes({
+    edgeId,
+    access: server.access,
+    isSpecial: server.isSpecial,
+    resolve: server.resolve,
+    pathProber,
+    workFolder: config.stateFolder,
+    emit,
+    now: Date.now,
+    log,
+  });
+  stopper.add('onward probes', () => onward.stop());
+  const sampling = createSampling(() => emit(server.takeSample()));
+  stopper.add('sampling', () => sampling.stop());
+
+  const sync = await startConfigSync({
+    client: parts.client,
+    folder: config.stateFolder,
+    schema: EdgeConfig,
+    intervalMs: config.configIntervalMs,
+    caCertificatePem: parts.identity.current().caCertificatePem,
+    refuse: (edgeConfig) =>
+      edgeConfig.edgeId === edgeId ? undefined : `it is for edge ${edgeConfig.edgeId}`,
+    onChange: (edgeConfig) => {
+      server.setPolicy(edgeConfig);
+      onward.update(edgeConfig.onward);
+      sampling.every(edgeConfig.sampleIntervalMs);
+      emit(changeEvent(edgeId, 'policy-applied', `revision ${edgeConfig.revision}`));
+      log.info({ component: 'edge', revision: edgeConfig.revision }, 'policy applied');
+    },
+    log,
+  });
+  stopper.add('config sync', () => sync.stop());
+};
+
+const enrol = (
+  config: EdgeProgramConfig,
+  listen: { port: number },
+  log: Log,
+): Promise<IdentityHolder> =>
+  loadOrEnroll({
+    folder: config.stateFolder,
+    collectorUrl: config.collectorUrl,
+    token: config.enrollmentToken,
+    role: 'edge',
+    name: config.edgeId,
+    platform: platform(),
+    programVersion,
+    edge: {
+      host: config.advertise.host,
+      port: config.advertise.port || listen.port,
+      location: config.location,
+    },
+    log,
+  });
+
+/** Enrolment tells the collector the port, so "any free" must be settled before the listener is up. */
+const settleListen = async (config: EdgeProgramConfig): Promise<{ host: string; port: number }> => {
+  const { host, port } = config.listen;
+  return port === 0 ? { host, port: await freePort(host) } : { host, port };
+};
+
+const freePort = (host: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+const createSampling = (take: () => void) => {
+  let timer: NodeJS.Timeout | undefined;
+  let intervalMs = 0;
+  return {
+    every(ms: number): void {
+      if (ms === intervalMs) return;
+      clearInterval(timer);
+      intervalMs = ms;
+      timer = setInterval(take, ms);
+    },
+    stop: (): void => clearInterval(timer),
+  };
+};
+
+const changeEvent = (edgeId: string, name: ChangeEvent['name'], reason: string): ChangeEvent => ({
+  kind: 'event',
+  id: randomUUID(),
+  source: 'edge',
+  sourceId: edgeId,
+  at: Date.now(),
+  name,
+  reason: reason.slice(0, 300),
+});

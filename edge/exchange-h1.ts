@@ -1,0 +1,167 @@
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { formatEdgeTiming } from '#contract/server-timing.ts';
+import { type OpenFlow, parseAuthority } from './flow.ts';
+import { forwardHttp } from './forward-http.ts';
+import type { Meter } from './meter.ts';
+import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
+import { relay } from './relay.ts';
+
+/** How long an HTTP/1.1 client may take over its header section, and rest between requests. */
+const headersMs = 10_000;
+
+/**
+ * The HTTP/1.1 side of an edge, for clients such as `curl -x https://` with a certificate:
+ * CONNECT, and absolute-form http://. Sockets come in already authenticated, by `serve`.
+ */
+export const createH1Exchange = (parts: {
+  edgeId: string;
+  openFlow: OpenFlow;
+  meter: Meter;
+}): { serve(socket: TLSSocket, deviceId: string): void } => {
+  const devices = new WeakMap<object, string>();
+  const server = createServer({ maxHeaderSize: 16_384, keepAliveTimeout: headersMs });
+  server.on('connect', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    socket.setTimeout(0);
+    void serveConnect({ ...parts, request, socket, head, deviceId: devices.get(socket) ?? '' });
+  });
+  serveRequests(server, parts, devices);
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    else socket.destroy();
+  });
+
+  return {
+    serve(socket, deviceId) {
+      devices.set(socket, deviceId);
+      // The server does not listen, so its own header timer does not run.
+      socket.setTimeout(headersMs, () => socket.destroy());
+      server.emit('connection', socket);
+    },
+  };
+};
+
+const serveConnect = async (options: {
+  edgeId: string;
+  openFlow: OpenFlow;
+  meter: Meter;
+  request: IncomingMessage;
+  socket: TLSSocket;
+  head: Buffer;
+  deviceId: string;
+}): Promise<void> => {
+  const { socket, edgeId } = options;
+  const abort = new AbortController();
+  const onClose = () => abort.abort();
+  socket.on('error', () => {});
+  socket.once('close', onClose);
+  const destination = parseAuthority(options.request.url);
+  if (!destination) {
+    return refuseSocket(socket, edgeId, refuse('http_request_error', 'CONNECT host:port'));
+  }
+  const outcome = await options.openFlow({
+    deviceId: options.deviceId,
+    destination,
+    receivedMs: performance.now(),
+    read: 'tap',
+    signal: abort.signal,
+  });
+  socket.off('close', onClose);
+  if (!outcome.opened) {
+    return refuseSocket(socket, edgeId, outcome.refusal, formatEdgeTiming(outcome.timing));
+  }
+  if (socket.destroyed) {
+    outcome.flow.done({ upBytes: 0, downBytes: 0 });
+    outcome.flow.socket.on('error', () => {}).resetAndDestroy();
+    return;
+  }
+  socket.write(
+    `HTTP/1.1 200 Connection Established\r\nServer-Timing: ${formatEdgeTiming(outcome.flow.timing)}\r\n\r\n`,
+  );
+  if (options.head.length > 0) socket.unshift(options.head);
+  relay({
+    carrier: socket,
+    resetCarrier: () => socket.destroy(),
+    flow: outcome.flow,
+    meter: options.meter,
+  });
+};
+
+const refuseSocket = (
+  socket: TLSSocket,
+  edgeId: string,
+  refusal: Refusal,
+  timing?: string,
+): void => {
+  if (socket.destroyed) return;
+  const body = `${refusal.error}: ${refusal.details}\n`;
+  const headers = {
+    ...refusalHeaders(edgeId, refusal),
+    ...(timing === undefined ? {} : { 'server-timing': timing }),
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${lines.join('')}\r\n${body}`,
+  );
+  socket.resume();
+};
+
+const serveRequests = (
+  server: Server,
+  parts: { edgeId: string; openFlow: OpenFlow; meter: Meter },
+  devices: WeakMap<object, string>,
+): void => {
+  server.on('request', async (request, response): Promise<void> => {
+    const abort = new AbortController();
+    response.once('close', () => abort.abort());
+    const answerRefusal = (refusal: Refusal): void => {
+      response.writeHead(refusal.status, refusalHeaders(parts.edgeId, refusal));
+      response.end(`${refusal.error}: ${refusal.details}\n`);
+    };
+    const url = parseUrl(request.url ?? '');
+    if (url?.protocol !== 'http:' || !url.hostname) {
+      return answerRefusal(refuse('http_request_error', 'only CONNECT and http:// URLs'));
+    }
+    const outcome = await parts.openFlow({
+      deviceId: devices.get(request.socket) ?? '',
+      destination: { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 80 },
+      receivedMs: performance.now(),
+      read: 'stream',
+      signal: abort.signal,
+    });
+    if (!outcome.opened) return answerRefusal(outcome.refusal);
+    const { flow } = outcome;
+    try {
+      const answer = await forwardHttp({
+        request: {
+          method: request.method ?? 'GET',
+          host: url.host,
+          path: `${url.pathname}${url.search}`,
+          headers: request.headers,
+          body: request,
+        },
+        flow,
+        meter: parts.meter,
+        signal: abort.signal,
+      });
+      response.writeHead(answer.status, answer.headers);
+      answer.body.on('error', () => response.destroy());
+      answer.body.pipe(response);
+    } catch (error) {
+      flow.socket.destroy();
+      if (!response.headersSent) {
+        answerRefusal(refuse('http_protocol_error', (error as Error).message));
+      }
+    }
+  });
+};
+
+const parseUrl = (text: string): URL | undefined => {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,110 @@
+import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { formatEdgeTiming } from '#contract/server-timing.ts';
+import { type FlowOutcome, type OpenFlow, parseAuthority } from './flow.ts';
+import { forwardHttp } from './forward-http.ts';
+import type { Meter } from './meter.ts';
+import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
+import { relay } from './relay.ts';
+
+/** One HTTP/2 stream of a device: CONNECT (RFC 9113 section 8.5), or a plain http:// request. */
+export const serveStream = async (options: {
+  stream: ServerHttp2Stream;
+  headers: IncomingHttpHeaders;
+  deviceId: string;
+  edgeId: string;
+  openFlow: OpenFlow;
+  meter: Meter;
+}): Promise<void> => {
+  const { stream, headers, edgeId } = options;
+  const abort = new AbortController();
+  stream.on('error', () => {});
+  stream.once('close', () => abort.abort());
+
+  const isConnect = headers[':method'] === 'CONNECT' && headers[':protocol'] === undefined;
+  const isPlain = headers[':scheme'] === 'http' && headers[':method'] !== 'CONNECT';
+  const authority = headers[':authority'] ?? headers.host;
+  const destination = parseAuthority(isPlain ? withPort(authority) : authority);
+  if (!destination || !(isConnect || isPlain)) {
+    return refuseStream(stream, edgeId, refuse('http_request_error', 'CONNECT host:port, or http'));
+  }
+
+  const outcome = await options.openFlow({
+    deviceId: options.deviceId,
+    destination,
+    receivedMs: performance.now(),
+    read: isConnect ? 'tap' : 'stream',
+    signal: abort.signal,
+  });
+  if (stream.destroyed || stream.closed) return giveUp(outcome);
+  if (!outcome.opened) {
+    return refuseStream(stream, edgeId, outcome.refusal, formatEdgeTiming(outcome.timing));
+  }
+  const { flow } = outcome;
+  if (isPlain) return answerPlain({ ...options, flow, signal: abort.signal });
+  stream.respond({ ':status': 200, 'server-timing': formatEdgeTiming(flow.timing) });
+  relay({
+    carrier: stream,
+    resetCarrier: () => stream.close(http2.constants.NGHTTP2_CONNECT_ERROR),
+    flow,
+    meter: options.meter,
+  });
+};
+
+const withPort = (authority: string | undefined): string | undefined =>
+  authority === undefined || /:\d+$/.test(authority) ? authority : `${authority}:80`;
+
+const giveUp = (outcome: FlowOutcome): void => {
+  if (!outcome.opened) return;
+  outcome.flow.done({ upBytes: 0, downBytes: 0 });
+  outcome.flow.socket.on('error', () => {}).resetAndDestroy();
+};
+
+const refuseStream = (
+  stream: ServerHttp2Stream,
+  edgeId: string,
+  refusal: Refusal,
+  timing?: string,
+): void => {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond({
+    ':status': refusal.status,
+    ...refusalHeaders(edgeId, refusal),
+    ...(timing === undefined ? {} : { 'server-timing': timing }),
+  });
+  stream.end(`${refusal.error}: ${refusal.details}\n`);
+  // Reading what the client still sends lets the stream end by itself, without a reset.
+  stream.resume();
+};
+
+const answerPlain = async (options: {
+  stream: ServerHttp2Stream;
+  headers: IncomingHttpHeaders;
+  edgeId: string;
+  flow: Extract<FlowOutcome, { opened: true }>['flow'];
+  meter: Meter;
+  signal: AbortSignal;
+}): Promise<void> => {
+  const { stream, headers, flow } = options;
+  try {
+    const answer = await forwardHttp({
+      request: {
+        method: headers[':method'] ?? 'GET',
+        host: String(headers[':authority'] ?? headers.host),
+        path: headers[':path'] ?? '/',
+        headers,
+        body: stream,
+      },
+      flow,
+      meter: options.meter,
+      signal: options.signal,
+    });
+    if (stream.destroyed || stream.closed) return;
+    stream.respond({ ...answer.headers, ':status': answer.status });
+    answer.body.on('error', () => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR));
+    answer.body.pipe(stream);
+  } catch (error) {
+    flow.socket.destroy();
+    const { message } = error as Error;
+    refuseStream(stream, options.edgeId, refuse('http_protocol_error', message));
+  }
+};

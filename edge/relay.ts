@@ -1,0 +1,58 @@
+import type { Duplex } from 'node:stream';
+import type { Moved, OpenedFlow } from './flow.ts';
+import type { Meter } from './meter.ts';
+
+/**
+ * Moves bytes both ways until both sides have ended. From the origin they go by the tap, without a
+ * Readable in between (see docs/tunnel.md for what that saves). Half-close is kept: the end of one
+ * direction says nothing about the other. A reset is passed on as a reset.
+ */
+export const relay = (options: {
+  /** The client's side: an HTTP/2 stream, or the socket of an HTTP/1.1 CONNECT. */
+  carrier: Duplex;
+  resetCarrier: () => void;
+  flow: OpenedFlow;
+  meter: Meter;
+}): void => {
+  const { carrier, flow, meter } = options;
+  const origin = flow.socket;
+  const moved: Moved = { upBytes: 0, downBytes: 0 };
+  let openSides = 2;
+  let originFailed = false;
+  const closed = () => {
+    openSides -= 1;
+    if (openSides === 0) flow.done(moved);
+  };
+
+  carrier.on('data', (chunk: Buffer) => {
+    moved.upBytes += chunk.length;
+    meter.up(chunk.length);
+    if (!origin.write(chunk)) carrier.pause();
+  });
+  origin.on('drain', () => carrier.resume());
+  carrier.on('drain', () => origin.resume());
+  carrier.on('end', () => origin.end());
+  origin.on('end', () => carrier.end());
+  // Which error it was does not matter: 'close' follows.
+  carrier.on('error', () => {});
+  origin.on('error', () => {
+    originFailed = true;
+  });
+  origin.on('close', () => {
+    if (originFailed && !carrier.closed) options.resetCarrier();
+    closed();
+  });
+  carrier.on('close', () => {
+    if (!origin.destroyed && !hasEnded(carrier)) origin.resetAndDestroy();
+    closed();
+  });
+  flow.tap.attach((chunk) => {
+    if (carrier.destroyed || carrier.writableEnded) return true;
+    moved.downBytes += chunk.length;
+    meter.down(chunk.length);
+    return carrier.write(chunk);
+  });
+};
+
+/** Both directions ended in order; otherwise the client went away in the middle. */
+const hasEnded = (carrier: Duplex): boolean => carrier.readableEnded && carrier.writableFinished;

@@ -1,0 +1,75 @@
+import type { EdgeConfig } from '#contract/policy.ts';
+import type { EdgeSample } from '#contract/telemetry.ts';
+import { systemClock } from '#runtime/clock.ts';
+import type { Log } from '#runtime/log.ts';
+import { type Access, compileAccess, createAddressGuard } from './access.ts';
+import { createOpenFlow } from './flow.ts';
+import { createLimits } from './limits.ts';
+import { createMeter } from './meter.ts';
+import { createResolve, type Resolve } from './resolve.ts';
+import { type EdgeCertificate, startSessionServer } from './session.ts';
+
+/** The forwarding half of an edge: listener, policy, dial, relay, meter; without a collector. */
+export type EdgeServer = {
+  address: { host: string; port: number };
+  setPolicy(config: EdgeConfig): void;
+  setCertificate(certificate: EdgeCertificate): void;
+  takeSample(): EdgeSample;
+  access(): Access | undefined;
+  isSpecial: (address: string) => boolean;
+  resolve: Resolve;
+  stop(drainMs: number): Promise<void>;
+};
+
+export const startEdgeServer = async (options: {
+  edgeId: string;
+  listen: { host: string; port: number };
+  certificate: EdgeCertificate;
+  dnsServers?: readonly string[];
+  log: Log;
+}): Promise<EdgeServer> => {
+  const { edgeId, log } = options;
+  let access: Access | undefined;
+  const isSpecial = createAddressGuard();
+  const resolve = createResolve(options.dnsServers ? { servers: options.dnsServers } : {});
+  const limits = createLimits({ monotonicMs: systemClock.monotonicMs });
+  const meter = createMeter({ edgeId, now: systemClock.now });
+  const openFlow = createOpenFlow({
+    edgeId,
+    access: () => access,
+    isSpecial,
+    resolve,
+    limits,
+    meter,
+    log,
+  });
+  const sessions = await startSessionServer({
+    listen: options.listen,
+    certificate: options.certificate,
+    edgeId,
+    isRevoked: (deviceId) => access?.isRevoked(deviceId) ?? false,
+    openFlow,
+    meter,
+    log,
+  });
+
+  return {
+    address: sessions.address,
+    setPolicy(config) {
+      access = compileAccess(config);
+      sessions.endRevoked();
+    },
+    setCertificate: sessions.setCertificate,
+    takeSample() {
+      limits.prune();
+      return meter.takeSample({ ...sessions.counts(), streamCount: limits.openCount() });
+    },
+    access: () => access,
+    isSpecial,
+    resolve,
+    async stop(drainMs) {
+      await sessions.stop(drainMs);
+      meter.stop();
+    },
+  };
+};

@@ -1,0 +1,171 @@
+import http2, {
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { createServer, type TLSSocket } from 'node:tls';
+import { uriNames } from '#runtime/certificates.ts';
+import type { Log } from '#runtime/log.ts';
+import { createH1Exchange } from './exchange-h1.ts';
+import { serveStream } from './exchange-h2.ts';
+import type { OpenFlow } from './flow.ts';
+import type { Meter } from './meter.ts';
+
+export type EdgeCertificate = {
+  certificatePem: string;
+  privateKeyPem: string;
+  caCertificatePem: string;
+};
+
+/** The edge's listener: who connects, on which sessions, and how they end. */
+export type SessionServer = {
+  address: { host: string; port: number };
+  counts(): { sessionCount: number; deviceCount: number };
+  /** Ends the sessions of devices for which `isRevoked` holds. */
+  endRevoked(): void;
+  /** After a renewal; existing sessions keep the old one. */
+  setCertificate(certificate: EdgeCertificate): void;
+  /** GOAWAY to all, then what is still open after `drainMs` is cut. */
+  stop(drainMs: number): Promise<void>;
+};
+
+type Session = { deviceId: string; socket: TLSSocket; h2: ServerHttp2Session | undefined };
+
+const settings = { initialWindowSize: 1_048_576, maxConcurrentStreams: 1_024 };
+/** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
+const sessionWindowBytes = 16 * 1_048_576;
+const idleMs = 60_000;
+const firstSettingsMs = 10_000;
+
+export const startSessionServer = async (parts: {
+  listen: { host: string; port: number };
+  certificate: EdgeCertificate;
+  edgeId: string;
+  isRevoked: (deviceId: string) => boolean;
+  openFlow: OpenFlow;
+  meter: Meter;
+  log: Log;
+}): Promise<SessionServer> => {
+  const log = parts.log.child({ component: 'session' });
+  const sessions = new Set<Session>();
+  const raw = new Set<{ destroy(): void }>();
+  const h1 = createH1Exchange(parts);
+  // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
+  // protocols, and no 'request' listener comes near CONNECT (it would answer 405).
+  const h2 = http2.createServer({
+    settings,
+    maxSessionMemory: 256,
+    peerMaxConcurrentStreams: settings.maxConcurrentStreams,
+  });
+
+  const server = createServer({
+    ...secure(parts.certificate),
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: 10_000,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    // An HTTP/1.1 CONNECT may half-close; HTTP/2 ends its own socket.
+    allowHalfOpen: true,
+  });
+
+  server.on('connection', (socket) => {
+    raw.add(socket);
+    socket.on('close', () => raw.delete(socket));
+  });
+  server.on('tlsClientError', (error) => log.debug({ err: error }, 'TLS handshake failed'));
+  server.on('secureConnection', (socket) => {
+    socket.on('error', (error) => log.debug({ err: error }, 'session failed'));
+    const deviceId = deviceOf(socket);
+    if (deviceId === undefined || parts.isRevoked(deviceId)) {
+      log.info({ deviceId, remoteAddress: socket.remoteAddress }, 'session refused');
+      return socket.destroy();
+    }
+    const session: Session = { deviceId, socket, h2: undefined };
+    sessions.add(session);
+    socket.once('close', () => sessions.delete(session));
+    log.debug({ deviceId, protocol: socket.alpnProtocol }, 'session begun');
+    if (socket.alpnProtocol !== 'h2') return h1.serve(socket, deviceId);
+    socket.allowHalfOpen = false;
+    // 'session' fires inside this emit, so the owner is known without a search.
+    h2.once('session', (h2Session) => {
+      session.h2 = h2Session;
+      tune(h2Session, log);
+      h2Session.on('stream', (stream, headers) => serve(stream, headers, deviceId));
+    });
+    h2.emit('connection', socket);
+  });
+
+  const serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deviceId: string) => {
+    serveStream({ ...parts, stream, headers, deviceId }).catch((error) => {
+      log.error({ err: error }, 'flow failed inside the edge');
+      stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    });
+  };
+  h2.on('sessionError', (error) => log.debug({ err: error }, 'session failed'));
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(parts.listen.port, parts.listen.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, port } = server.address() as AddressInfo;
+
+  return {
+    address: { host: address, port },
+    counts: () => ({
+      sessionCount: sessions.size,
+      deviceCount: new Set([...sessions].map(({ deviceId }) => deviceId)).size,
+    }),
+    endRevoked() {
+      for (const { deviceId, socket } of [...sessions]) {
+        if (!parts.isRevoked(deviceId)) continue;
+        log.info({ deviceId }, 'session of a revoked device ended');
+        socket.destroy();
+      }
+    },
+    setCertificate: (certificate) => server.setSecureContext(secure(certificate)),
+    async stop(drainMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const { h2: session } of sessions) if (session && !session.closed) session.close();
+      const timer = setTimeout(() => {
+        for (const socket of [...raw]) socket.destroy();
+      }, drainMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+};
+
+const secure = (certificate: EdgeCertificate) => ({
+  cert: certificate.certificatePem,
+  key: certificate.privateKeyPem,
+  ca: certificate.caCertificatePem,
+});
+
+/** Checked on every session, resumed ones too: OpenSSL does not look at the dates again there. */
+const deviceOf = (socket: TLSSocket): string | undefined => {
+  const certificate = socket.getPeerCertificate();
+  if (!socket.authorized || !(Date.parse(certificate.valid_to) > Date.now())) return undefined;
+  const prefix = 'urn:whyslow:device:';
+  return uriNames(certificate.subjectaltname)
+    .find((name) => name.startsWith(prefix))
+    ?.slice(prefix.length);
+};
+
+const tune = (session: ServerHttp2Session, log: Log): void => {
+  session.setLocalWindowSize(sessionWindowBytes);
+  session.on('error', (error) => log.debug({ err: error }, 'session failed'));
+  const timer = setTimeout(() => session.destroy(), firstSettingsMs);
+  session.once('remoteSettings', () => clearTimeout(timer));
+  session.once('close', () => clearTimeout(timer));
+  // Pings count as activity, so only a silent session without streams comes to its end here.
+  session.setTimeout(idleMs, () => session.close());
+};
