@@ -1,0 +1,121 @@
+import type { Duplex } from 'node:stream';
+import type { FailureType } from '#contract/failure.ts';
+import { dial } from '#probes/dial.ts';
+import type { Log } from '#runtime/log.ts';
+import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
+import type { Tunnel } from '../tunnel/tunnel.ts';
+import { type Destination, decideRoute, type RoutePolicy } from './route.ts';
+
+/** A connection on the user's behalf, whichever way it went. */
+export type Opened = {
+  ok: true;
+  stream: Duplex;
+  /** Fields for the answer to the client. */
+  headers: Record<string, string>;
+  reset(): void;
+  moved(bytes: number): void;
+};
+
+/** What the client is told instead: an HTTP status with Proxy-Status (RFC 9209). */
+export type NotOpened = {
+  ok: false;
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+};
+
+export type Open = (destination: Destination, signal: AbortSignal) => Promise<Opened | NotOpened>;
+
+/** Decides where a flow goes, and connects it. */
+export const createOpen = (parts: {
+  tunnel: Pick<Tunnel, 'connect'>;
+  policy: () => RoutePolicy;
+  log: Log;
+}): Open => {
+  const log = parts.log.child({ component: 'forwarding' });
+
+  return async (destination, signal) => {
+    const policy = parts.policy();
+    const route = decideRoute(destination, policy);
+    log.debug({ ...destination, ...route }, 'flow routed');
+    if (route.action === 'block') {
+      return notOpened(403, 'http_request_denied', `rule ${route.rule}`);
+    }
+    if (route.action === 'direct') return openDirect(destination, route.rule, signal);
+    try {
+      const flow = await parts.tunnel.connect({ ...destination, signal });
+      const headers: Record<string, string> =
+        flow.serverTiming === undefined ? {} : { 'server-timing': flow.serverTiming };
+      return { ok: true, stream: flow.stream, headers, reset: flow.reset, moved: flow.moved };
+    } catch (error) {
+      if (error instanceof FlowRefused) return fromRefusal(error);
+      if (!(error instanceof TunnelDown)) throw error;
+      if (error.timedOut) return notOpened(504, 'http_response_timeout', error.message);
+      if (policy.whenTunnelDown === 'open') {
+        return openDirect(destination, 'tunnel-down', signal);
+      }
+      return notOpened(503, 'destination_unavailable', 'tunnel down');
+    }
+  };
+};
+
+const openDirect = async (
+  { host, port }: Destination,
+  rule: string,
+  signal: AbortSignal,
+): Promise<Opened | NotOpened> => {
+  const dialled = await dial({ host, port, signal });
+  if (dialled.ok) {
+    const { socket } = dialled;
+    socket.allowHalfOpen = true;
+    socket.on('error', () => {});
+    return {
+      ok: true,
+      stream: socket,
+      // Says that this flow did not use the tunnel, and why: whoever measures must know.
+      headers: { 'proxy-status': `whyslow-agent; details=${quoted(`direct, ${rule}`)}` },
+      reset: () => socket.resetAndDestroy(),
+      moved: () => {},
+    };
+  }
+  const { type, message } = dialled.failure;
+  const { status, error } = directErrors.get(type) ?? unavailable;
+  return notOpened(status, error, message);
+};
+
+type DirectError = { status: number; error: string };
+const unavailable: DirectError = { status: 502, error: 'destination_unavailable' };
+const directErrors = new Map<FailureType, DirectError>([
+  ['dns.name_not_resolved', { status: 502, error: 'dns_error' }],
+  ['dns.refused', { status: 502, error: 'dns_error' }],
+  ['dns.unreachable', { status: 502, error: 'dns_error' }],
+  ['dns.timed_out', { status: 504, error: 'dns_timeout' }],
+  ['tcp.refused', { status: 502, error: 'connection_refused' }],
+  ['tcp.reset', { status: 502, error: 'connection_terminated' }],
+  ['tcp.timed_out', { status: 504, error: 'connection_timeout' }],
+]);
+
+/** The edge's own words, passed on as they came. */
+const fromRefusal = (refusal: FlowRefused): NotOpened => ({
+  ok: false,
+  status: refusal.status,
+  headers: {
+    ...(refusal.proxyStatus === undefined ? {} : { 'proxy-status': refusal.proxyStatus }),
+    ...(refusal.serverTiming === undefined ? {} : { 'server-timing': refusal.serverTiming }),
+    ...(refusal.retryAfter === undefined ? {} : { 'retry-after': refusal.retryAfter }),
+  },
+  body: `${refusal.message}\n`,
+});
+
+export const notOpened = (status: number, error: string, details: string): NotOpened => ({
+  ok: false,
+  status,
+  headers: { 'proxy-status': `whyslow-agent; error=${error}; details=${quoted(details)}` },
+  body: `${error}: ${details}\n`,
+});
+
+const quoted = (text: string): string =>
+  `"${text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/["\\]/g, '\\$&')
+    .slice(0, 200)}"`;
