@@ -26,6 +26,9 @@ const runFields = {
   ...failureFields,
 } as const;
 
+/** The fields every result has, whatever its type. */
+export type RunField = keyof typeof runFields;
+
 const runTags = ['device', 'app', 'probe', 'via', 'edge', 'failure_type'] as const;
 
 export const series = {
@@ -95,6 +98,7 @@ export const series = {
       failed_request_count: 'integer',
       third_party_count: 'integer',
       console_error_count: 'integer',
+      /** Host of the resource that took longest, and how long that one took. */
       slowest_host: 'string',
       slowest_host_ms: 'float',
       /** JSON of the 15 slowest contract PageResource. */

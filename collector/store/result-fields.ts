@@ -1,0 +1,86 @@
+import type { DnsBody, HttpBody, PageLoadBody, PathBody } from '#contract/result.ts';
+import type { FieldsOf, Measurement, RunField } from './schema.ts';
+
+/** The fields that are a probe type's own, without those every run has. */
+type OwnFields<M extends Measurement> = Omit<FieldsOf<M>, RunField>;
+
+const dayMs = 86_400_000;
+
+/** The last exchange is the answer: phases of redirects are never summed into it. */
+export const httpFields = (body: HttpBody, startedAtMs: number): OwnFields<'http'> => {
+  const last = body.exchanges.at(-1);
+  return {
+    url: body.url,
+    status: last?.status ?? null,
+    redirect_count: Math.max(0, body.exchanges.length - 1),
+    duration_ms: last?.durationMs ?? null,
+    dns_ms: last?.phases.dnsMs ?? null,
+    connect_ms: last?.phases.connectMs ?? null,
+    proxy_connect_ms: last?.phases.proxyConnectMs ?? null,
+    tls_ms: last?.phases.tlsMs ?? null,
+    wait_ms: last?.phases.waitMs ?? null,
+    receive_ms: last?.phases.receiveMs ?? null,
+    body_bytes: last?.bodyBytes ?? null,
+    dns_source: last?.dnsSource ?? null,
+    remote_address: last?.remoteAddress ?? null,
+    attempt_count: last?.attempts.length ?? null,
+    edge_queue_ms: last?.edge?.queueMs ?? null,
+    edge_dns_ms: last?.edge?.dnsMs ?? null,
+    edge_connect_ms: last?.edge?.connectMs ?? null,
+    edge_address: last?.edge?.address ?? null,
+    certificate_days_left:
+      body.certificate === null ? null : (body.certificate.notAfter - startedAtMs) / dayMs,
+  };
+};
+
+export const pathFields = (body: PathBody): OwnFields<'path'> => ({
+  target: body.target,
+  address: body.address,
+  protocol: body.protocol,
+  method: body.method,
+  reached: body.reached ? 1 : 0,
+  hop_count: body.hops.length,
+  silent_hop_count: body.hops.filter((hop) => hop.address === null).length,
+  first_hop_ms: body.hops.find((hop) => hop.ttl === 1)?.rttMedianMs ?? null,
+  rtt_min_ms: body.rttMinMs,
+  rtt_median_ms: body.rttMedianMs,
+  jitter_ms: body.jitterMs,
+  loss_ratio: body.lossRatio,
+  route_hash: body.routeHash,
+  hops: JSON.stringify(body.hops),
+});
+
+/** Kept of the page's resources; the count of all stands in `request_count`. */
+const storedResources = 15;
+
+export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
+  const slowest = [...body.resources].sort((a, b) => b.durationMs - a.durationMs);
+  return {
+    url: body.url,
+    status: body.status,
+    ttfb_ms: body.ttfbMs,
+    fcp_ms: body.fcpMs,
+    lcp_ms: body.lcpMs,
+    cls: body.cls,
+    dom_content_loaded_ms: body.domContentLoadedMs,
+    load_ms: body.loadMs,
+    total_blocking_ms: body.totalBlockingMs,
+    request_count: body.requestCount,
+    transfer_bytes: body.transferBytes,
+    failed_request_count: body.failedRequestCount,
+    third_party_count: body.thirdPartyCount,
+    console_error_count: body.consoleErrorCount,
+    slowest_host: slowest[0]?.host ?? null,
+    slowest_host_ms: slowest[0]?.durationMs ?? null,
+    resources: JSON.stringify(slowest.slice(0, storedResources)),
+  };
+};
+
+export const dnsFields = (body: DnsBody): OwnFields<'dns'> => ({
+  name: body.name,
+  record_type: body.recordType,
+  servers: body.servers.join(', '),
+  duration_ms: body.durationMs,
+  answer_count: body.answers.length,
+  answers: body.answers.join(', '),
+});
