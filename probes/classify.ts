@@ -256,6 +256,6 @@ const scrub = (message: string): string => {
       '[address]',
     )
     .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
-    .replace(/\b(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{32,}/gi, '[token]');
+    .replace(/\b(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{32,}|\b[0-9A-F]{32,}\b/g, '[token]');
   return clean.length <= messageLimit ? clean : `${clean.slice(0, messageLimit - 1)}…`;
 };

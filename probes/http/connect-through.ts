@@ -31,13 +31,17 @@ export const connectThrough = (
       createConnection: () => socket,
       signal: options.deadline.signal,
     });
+    let isOver = false;
     const fail = (error: unknown) => {
+      // The request closes after its answer too; the socket is then no longer its own.
+      if (isOver) return;
       socket.destroy();
       const failure = classifyError('proxy-connect', error, options.deadline.cutShort());
       resolve({ ok: false, edge: null, failure });
     };
     connect.once('connect', (answer, _socket, head) => {
       const proxyConnectMs = sinceMs(startedMs);
+      isOver = true;
       const edge = readEdgeTiming(joined(answer.headers['server-timing']));
       const status = answer.statusCode ?? 0;
       if (status >= 200 && status <= 299) {
