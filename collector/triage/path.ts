@@ -1,0 +1,158 @@
+import { Type } from '@sinclair/typebox';
+import type { Point } from '#collector/store/schema.ts';
+import { check } from '#contract/check.ts';
+import { Hop } from '#contract/result.ts';
+import type { PathHop, PathLeg } from './views.ts';
+
+const Hops = Type.Array(Hop);
+
+/**
+ * The path in legs: device to edge, and edge to application, each measured on its own and joined
+ * by the edge. A trace straight to the application stands beside them. Nothing is summed over a
+ * leg that was not measured.
+ */
+export const drawPath = (measured: {
+  deviceName: string;
+  applicationName: string;
+  edgeId: string | null;
+  /** Trace from the device to its edge, outside the tunnel. */
+  toEdge: Point<'path'> | null;
+  /** Trace from the device straight to the application. */
+  direct: Point<'path'> | null;
+  onward: Point<'onward'> | null;
+  tunnel: Point<'tunnel'> | null;
+}): PathLeg[] => {
+  const { deviceName, applicationName, edgeId } = measured;
+  const straight =
+    measured.direct === null
+      ? []
+      : [traceLeg(deviceName, applicationName, measured.direct, 'outside the tunnel')];
+  if (edgeId === null) {
+    if (straight.length > 0) return straight;
+    return [missingLeg(deviceName, applicationName, 'no trace of this application yet')];
+  }
+  const edgeName = `edge ${edgeId}`;
+  return [
+    firstLeg(deviceName, edgeName, measured.toEdge, measured.tunnel),
+    onwardLeg(edgeName, applicationName, measured.onward),
+    ...straight,
+  ];
+};
+
+/** Device to edge. Without a trace the tunnel's own round trip still tells how long the leg is. */
+const firstLeg = (
+  from: string,
+  to: string,
+  trace: Point<'path'> | null,
+  tunnel: Point<'tunnel'> | null,
+): PathLeg => {
+  const leg =
+    trace === null
+      ? missingLeg(from, to, 'no trace from the device to this edge in this window')
+      : traceLeg(from, to, trace, 'outside the tunnel');
+  if (leg.rttMs !== null || tunnel === null) return leg;
+  const underlay = tunnel.fields.underlay_rtt_ms;
+  const rttMs = underlay ?? tunnel.fields.control_rtt_ms;
+  if (rttMs === null) return leg;
+  return {
+    ...leg,
+    rttMs,
+    measuredAt: tunnel.timeMs,
+    how: underlay === null ? 'tunnel control session' : 'TCP handshake outside the tunnel',
+  };
+};
+
+const traceLeg = (from: string, to: string, point: Point<'path'>, where: string): PathLeg => {
+  const { fields } = point;
+  const hops = drawHops(readHops(fields.hops), fields.rtt_median_ms);
+  return {
+    from,
+    to,
+    measuredAt: point.timeMs,
+    how: `${(fields.protocol ?? 'trace').toUpperCase()} trace, ${where}`,
+    missing: hops.length > 0 ? '' : whyNoHops(fields.failure_message, fields.method),
+    reached: fields.reached === null ? null : fields.reached === 1,
+    rttMs: fields.rtt_median_ms,
+    lossRatio: fields.loss_ratio,
+    hops,
+  };
+};
+
+const whyNoHops = (failureMessage: string | null, method: string | null): string => {
+  if (failureMessage) return failureMessage;
+  if (method === 'unprivileged')
+    return 'the agent may not open raw sockets: it sees the target, not the hops';
+  return 'the trace has no hops';
+};
+
+export const onwardLeg = (from: string, to: string, point: Point<'onward'> | null): PathLeg => {
+  if (point === null) return missingLeg(from, to, 'the edge has not measured this application yet');
+  const { fields } = point;
+  const hops = drawHops(readHops(fields.hops), fields.rtt_median_ms ?? fields.connect_ms);
+  return {
+    from,
+    to,
+    measuredAt: point.timeMs,
+    how: hops.length > 0 ? 'trace from the edge' : 'TCP handshake from the edge',
+    missing: hops.length > 0 ? '' : fields.path_missing || 'the edge has no trace of it',
+    reached: fields.reached === null ? null : fields.reached === 1,
+    rttMs: fields.rtt_median_ms ?? fields.connect_ms,
+    lossRatio: fields.loss_ratio ?? fields.connect_loss_ratio,
+    hops,
+  };
+};
+
+const missingLeg = (from: string, to: string, missing: string): PathLeg => ({
+  from,
+  to,
+  measuredAt: null,
+  how: '',
+  missing,
+  reached: null,
+  rttMs: null,
+  lossRatio: null,
+  hops: [],
+});
+
+const readHops = (json: string | null): Hop[] => {
+  if (!json) return [];
+  try {
+    const checked = check(Hops, JSON.parse(json));
+    return checked.ok ? checked.value : [];
+  } catch {
+    return [];
+  }
+};
+
+/**
+ * Routers answer TTL-expired from a slow path and rate-limit it, so one late hop is normal: a hop
+ * adds only what everything after it shares, up to the target's own answer.
+ */
+const drawHops = (hops: readonly Hop[], endToEndMs: number | null): PathHop[] => {
+  const floors = sharedFloors(hops, endToEndMs);
+  let reachedMs = 0;
+  return hops.map((hop, index) => {
+    const floorMs = floors[index] ?? null;
+    const isSilent = hop.address === null || hop.rttMedianMs === null;
+    const addedMs = isSilent || floorMs === null ? null : Math.max(0, floorMs - reachedMs);
+    if (!isSilent && floorMs !== null) reachedMs = Math.max(reachedMs, floorMs);
+    return {
+      ttl: hop.ttl,
+      address: hop.address,
+      rttMs: hop.rttMedianMs,
+      addedMs,
+      lossRatio: hop.sentCount === 0 ? null : 1 - Math.min(1, hop.receivedCount / hop.sentCount),
+    };
+  });
+};
+
+const sharedFloors = (hops: readonly Hop[], endToEndMs: number | null): (number | null)[] => {
+  const floors: (number | null)[] = [];
+  let floorMs = endToEndMs;
+  for (const hop of [...hops].reverse()) {
+    if (hop.rttMedianMs !== null)
+      floorMs = floorMs === null ? hop.rttMedianMs : Math.min(floorMs, hop.rttMedianMs);
+    floors.unshift(floorMs);
+  }
+  return floors;
+};

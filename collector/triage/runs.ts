@@ -1,0 +1,93 @@
+import type { Point } from '#collector/store/schema.ts';
+import type { Store, TagFilter } from '#collector/store/store.ts';
+import { type FailureType, failureFacts } from '#contract/failure.ts';
+import type { RunLine } from './views.ts';
+import type { Window } from './window.ts';
+
+type RunMeasurement = 'http' | 'page_load' | 'path' | 'dns';
+
+/** The newest runs of every type for one device and application, newest first. */
+export const recentRuns = async (
+  store: Store,
+  window: Window,
+  tags: { device: string; app: string },
+  limit: number,
+): Promise<RunLine[]> => {
+  const read = <M extends RunMeasurement>(measurement: M) =>
+    store.select<M>({
+      measurement,
+      fromMs: window.fromMs,
+      toMs: window.toMs,
+      tags: tags as TagFilter<M>,
+      order: 'newest-first',
+      limit,
+    });
+  const [http, pages, paths, lookups] = await Promise.all([
+    read('http'),
+    read('page_load'),
+    read('path'),
+    read('dns'),
+  ]);
+  return [
+    ...http.map((point) => runLine(point, 'http', point.fields.duration_ms, httpDetail(point))),
+    ...pages.map((point) => runLine(point, 'page-load', point.fields.load_ms, pageDetail(point))),
+    ...paths.map((point) => runLine(point, 'path', point.fields.rtt_median_ms, pathDetail(point))),
+    ...lookups.map((point) => runLine(point, 'dns', point.fields.duration_ms, dnsDetail(point))),
+  ]
+    .sort((a, b) => b.at - a.at)
+    .slice(0, limit);
+};
+
+const runLine = (
+  { timeMs, tags, fields }: Point<RunMeasurement>,
+  type: RunLine['type'],
+  totalMs: number | null,
+  detail: string,
+): RunLine => ({
+  at: timeMs,
+  type,
+  probeId: tags.probe,
+  via: tags.via,
+  edgeId: tags.edge,
+  ok: fields.ok === 1,
+  totalMs,
+  detail,
+  failure:
+    tags.failure_type === ''
+      ? null
+      : {
+          type: tags.failure_type,
+          source: fields.failure_source ?? '',
+          message: fields.failure_message ?? '',
+          action: adviceFor(tags.failure_type),
+        },
+  distortion: fields.distorted === 1 ? (fields.distortion ?? 'distorted') : '',
+});
+
+/** The advice depends on the type alone, so it is not stored with every run. */
+const adviceFor = (type: string): string =>
+  Object.hasOwn(failureFacts, type) ? failureFacts[type as FailureType].action : '';
+
+const httpDetail = ({ fields }: Point<'http'>): string =>
+  fields.status === null ? 'no answer' : `status ${fields.status}`;
+
+const pageDetail = ({ fields }: Point<'page_load'>): string =>
+  [
+    fields.lcp_ms === null ? null : `largest paint ${Math.round(fields.lcp_ms)} ms`,
+    fields.request_count === null ? null : `${fields.request_count} requests`,
+    fields.failed_request_count ? `${fields.failed_request_count} failed` : null,
+  ]
+    .filter((part) => part !== null)
+    .join(', ');
+
+const pathDetail = ({ fields }: Point<'path'>): string =>
+  [
+    fields.reached === 1 ? 'reached' : 'not reached',
+    fields.hop_count ? `${fields.hop_count} hops` : null,
+    fields.loss_ratio === null ? null : `${Math.round(fields.loss_ratio * 100)} % unanswered`,
+  ]
+    .filter((part) => part !== null)
+    .join(', ');
+
+const dnsDetail = ({ fields }: Point<'dns'>): string =>
+  `${fields.record_type ?? ''} ${fields.name ?? ''}: ${fields.answer_count ?? 0} answers`.trim();
