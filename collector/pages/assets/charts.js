@@ -1,0 +1,124 @@
+import uPlot from './uplot.js';
+
+/** Draws every chart of the page from the JSON beside it, and again when its numbers change. */
+const drawn = new Map();
+
+const height = 210;
+const dashes = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+
+export const drawCharts = () => {
+  for (const [place, { plot }] of drawn) {
+    if (place.isConnected) continue;
+    plot.destroy();
+    drawn.delete(place);
+  }
+  for (const place of document.querySelectorAll('[data-plot]')) drawChart(place);
+};
+
+/** After a change of colours every chart is made anew. */
+export const redrawCharts = () => {
+  for (const { plot } of drawn.values()) plot.destroy();
+  drawn.clear();
+  drawCharts();
+};
+
+const drawChart = (place) => {
+  const source = document.getElementById(`data-${place.dataset.plot}`)?.textContent;
+  if (!source) return;
+  const known = drawn.get(place);
+  if (known?.source === source) return;
+  const chart = JSON.parse(source);
+  const shape = chart.lines.map(({ key }) => key).join(' ');
+  if (known && known.shape === shape) {
+    known.source = source;
+    known.chart = chart;
+    known.plot.setData(columnsOf(chart));
+    return;
+  }
+  known?.plot.destroy();
+  const entry = { source, shape, chart };
+  entry.plot = new uPlot(optionsOf(entry, place), columnsOf(chart), place);
+  drawn.set(place, entry);
+};
+
+/** Seconds, then the lines; a stacked chart's lines are sums from the top one down. */
+const columnsOf = ({ kind, timesMs, lines }) => {
+  const seconds = timesMs.map((timeMs) => timeMs / 1000);
+  const values = lines.map((line) => line.values);
+  if (kind !== 'stacked') return [seconds, ...values];
+  const sums = seconds.map(() => 0);
+  const stacked = values.map((own) =>
+    own.map((value, index) => {
+      const isEmpty = values.every((column) => column[index] === null);
+      if (isEmpty) return null;
+      sums[index] += value ?? 0;
+      return sums[index];
+    }),
+  );
+  // Drawn from the highest sum down, so that each area covers what belongs to the parts below.
+  return [seconds, ...stacked.reverse()];
+};
+
+const optionsOf = (entry, place) => {
+  const { chart } = entry;
+  const color = (name) => getComputedStyle(place).getPropertyValue(name).trim();
+  const isStacked = chart.kind === 'stacked';
+  const lines = isStacked ? [...chart.lines].reverse() : chart.lines;
+  const axis = {
+    stroke: color('--quiet'),
+    grid: { stroke: color('--line'), width: 1 },
+    ticks: { stroke: color('--line'), width: 1, size: 4 },
+    font: '12px system-ui, sans-serif',
+  };
+  return {
+    width: place.clientWidth,
+    height,
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false }, points: { show: !isStacked } },
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
+    axes: [
+      { ...axis, space: 70 },
+      { ...axis, size: 58, values: (_plot, ticks) => ticks.map((tick) => `${tick} ${chart.unit}`) },
+    ],
+    series: [
+      {},
+      ...lines.map(({ key, label }, index) => ({
+        label,
+        stroke: isStacked ? color('--surface') : color(`--line-${key}`),
+        fill: isStacked ? color(`--line-${key}`) : undefined,
+        width: isStacked ? 1 : 2,
+        dash: isStacked ? [] : dashes[index % dashes.length],
+        points: { show: isStacked ? false : undefined, size: 4 },
+        spanGaps: false,
+      })),
+    ],
+    hooks: { setCursor: [(plot) => showValues(entry.chart, place, plot.cursor.idx)] },
+  };
+};
+
+/** The legend shows the values under the pointer, else the newest ones. */
+const showValues = (chart, place, index) => {
+  const figure = place.closest('figure');
+  for (const { key, values } of chart.lines) {
+    const output = figure.querySelector(`output[data-line="${key}"]`);
+    const value = index == null ? values.findLast((own) => own !== null) : values[index];
+    if (output) output.textContent = quantity(value ?? null, chart.unit);
+  }
+};
+
+const quantity = (value, unit) => {
+  if (value === null) return '–';
+  const digits = Math.abs(value) < 9.95 ? 1 : 0;
+  const text = value
+    .toLocaleString('en', { maximumFractionDigits: digits })
+    .replaceAll(',', '\u202f');
+  return `${text}\u202f${unit}`;
+};
+
+let resizing;
+addEventListener('resize', () => {
+  cancelAnimationFrame(resizing);
+  resizing = requestAnimationFrame(() => {
+    for (const [place, { plot }] of drawn) plot.setSize({ width: place.clientWidth, height });
+  });
+});

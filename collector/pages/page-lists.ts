@@ -1,0 +1,85 @@
+import type { EdgeLine, IncidentLine } from '../triage/views.ts';
+import { count, ms, percent, quantity, when } from './format.ts';
+import { type Html, html } from './html.ts';
+import { empty, type Frame, layout, table, windowChoice } from './layout.ts';
+import { incidentCells, incidentColumns } from './marks.ts';
+import { onward } from './page-application.ts';
+
+export const incidentsPage = (frame: Frame, incidents: readonly IncidentLine[]): Html =>
+  layout(frame, {
+    title: 'Incidents',
+    section: '/incidents',
+    body: html`<h1>${incidentsHeadline(incidents)}</h1>
+${
+  incidents.length === 0
+    ? empty(
+        'An incident opens when an application stays slow or failing on a device over several verdicts.',
+      )
+    : table(
+        'Incidents',
+        incidentColumns,
+        incidents.map((incident) => incidentCells(incident, frame.nowMs)),
+      )
+}`,
+  });
+
+const incidentsHeadline = (incidents: readonly IncidentLine[]): string => {
+  const open = incidents.filter(({ state }) => state === 'open').length;
+  return open === 0 ? 'No open incident' : count(open, 'open incident', 'open incidents');
+};
+
+export const edgesPage = (frame: Frame, edges: readonly EdgeLine[]): Html =>
+  layout(frame, {
+    title: 'Edges',
+    section: '/edges',
+    body: html`<div class="title"><h1>Edges</h1>${windowChoice(frame, '/edges')}</div>
+${
+  edges.length === 0
+    ? empty(
+        'No edge has enrolled yet: run ',
+        html`<code>whyslow token create edge</code>`,
+        ' here, then ',
+        html`<code>whyslow edge --token …</code>`,
+        ' where it is to stand.',
+      )
+    : [edgeTable(edges, frame), edges.map((edge) => edgeSection(edge, frame.nowMs))]
+}`,
+  });
+
+const edgeTable = (edges: readonly EdgeLine[], { nowMs, window }: Frame): Html =>
+  table(
+    'Edges now',
+    [
+      'Edge',
+      'Address',
+      'Sampled',
+      '#Devices',
+      '#Streams',
+      '#CPU',
+      '#Loop delay',
+      '#Queueing',
+      '#Name resolution',
+      '#Connect',
+      `#Refused in ${window}`,
+      `#Dials failed in ${window}`,
+    ],
+    edges.map((edge) => [
+      html`<b>${edge.id}</b> <span class="quiet">${edge.location}</span>${edge.revokedAt !== null && html` <b>revoked</b>`}`,
+      html`<code>${edge.host}:${edge.port}</code>`,
+      edge.sampleAt === null
+        ? html`<span class="unmeasured">no sample</span>`
+        : when(edge.sampleAt, nowMs),
+      edge.deviceCount === null ? '–' : quantity(edge.deviceCount, ''),
+      edge.streamCount === null ? '–' : quantity(edge.streamCount, ''),
+      percent(edge.cpuRatio),
+      ms(edge.loopDelayMs),
+      ms(edge.queueMs),
+      ms(edge.dnsMs),
+      ms(edge.connectMs),
+      quantity(edge.refusedCount, ''),
+      quantity(edge.dialFailedCount, ''),
+    ]),
+  );
+
+const edgeSection = (edge: EdgeLine, nowMs: number): Html =>
+  html`<section><h2>From edge ${edge.id} to the applications</h2>${onward(edge.onward, nowMs)}</section>`;
