@@ -22,6 +22,7 @@ export type InfluxSeries = {
 /** An engine that has not answered by then counts as gone. */
 const writeTimeoutMs = 60_000;
 const queryTimeoutMs = 30_000;
+const pingTimeoutMs = 5_000;
 
 /**
  * InfluxDB's 1.x paths, which 1.x, 2.x and 3.x all serve, through the client's own transport
@@ -40,11 +41,12 @@ export const createInfluxHttp = (config: InfluxConfig) => {
     body: string,
     timeoutMs: number,
     headers: Record<string, string>,
+    method: 'GET' | 'POST' = 'POST',
   ): Promise<unknown> => {
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       return await transport.request(path, body, {
-        method: 'POST',
+        method,
         headers,
         gzipThreshold: 10_000,
         signal,
@@ -76,7 +78,7 @@ export const createInfluxHttp = (config: InfluxConfig) => {
     },
 
     async ping(): Promise<void> {
-      await ask('/ping', '', 5_000, {});
+      await ask('/ping', '', pingTimeoutMs, {}, 'GET');
     },
   };
 };
@@ -92,12 +94,16 @@ const basicAuthorization = ({ username, password }: InfluxConfig): Record<string
 
 const seriesOf = (answer: unknown, influxql: string): InfluxSeries[] => {
   const { results } = answer as {
-    results?: { series?: InfluxSeries[]; error?: string; partial?: boolean }[];
+    results?: {
+      series?: (Omit<InfluxSeries, 'values'> & Partial<InfluxSeries>)[];
+      error?: string;
+    }[];
   };
   const [result] = results ?? [];
   if (!result) throw new StoreUnavailable('store engine: InfluxDB answered without a result');
   if (result.error !== undefined) throw queryError(result.error, influxql);
-  return result.series ?? [];
+  // An empty SHOW has a series without values.
+  return (result.series ?? []).map((one) => ({ ...one, values: one.values ?? [] }));
 };
 
 /** InfluxDB says in a 200 what went wrong with a statement; its time-outs and limits are of the moment. */
