@@ -1,0 +1,136 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Static, TSchema } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifySchemaCompiler,
+  type FastifyTypeProvider,
+  fastify,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+} from 'fastify';
+import { check, type Mistake } from '#contract/check.ts';
+import type { Log } from '#runtime/log.ts';
+import { findUnstorable } from './plain-text.ts';
+import { problemOf } from './problem-of.ts';
+import { Problem } from './problems.ts';
+
+/** Handlers get the types of their route's schemas. */
+export interface TypeBoxProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+}
+
+export type App = FastifyInstance<
+  Server,
+  RawRequestDefaultExpression<Server>,
+  RawReplyDefaultExpression<Server>,
+  FastifyBaseLogger,
+  TypeBoxProvider
+>;
+
+export type TlsOptions = { certificatePem: string; privateKeyPem: string; caPem: string };
+
+/** No route but ingest takes more; ingest sets its own limit. */
+const bodyLimitBytes = 4 * 1024 * 1024;
+
+/**
+ * A listener before its routes: checks by the contract's own checker, errors as problem details
+ * wherever they arise, nothing of fastify's own wording on the wire.
+ */
+export const createApp = (options: { log: Log; tls?: TlsOptions }): App => {
+  const log = options.log.child({ component: 'http' });
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    // A whole request within this, against senders that trickle (node answers 408 itself).
+    requestTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: true,
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => answer(log, error, request, reply),
+    clientErrorHandler,
+    ...(options.tls === undefined ? {} : { https: httpsOptions(options.tls) }),
+  }) as unknown as App;
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are built by us from typed values; the schemas of answers are there to be read.
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.setErrorHandler((error, request, reply) => answer(log, error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    answer(log, new Problem('not-found', { detail: 'no such route' }), request, reply),
+  );
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  return app;
+};
+
+/** Any certificate may knock; each route decides whether one of our own is needed. */
+const httpsOptions = (tls: TlsOptions) => ({
+  cert: tls.certificatePem,
+  key: tls.privateKeyPem,
+  ca: tls.caPem,
+  minVersion: 'TLSv1.3' as const,
+  requestCert: true,
+  rejectUnauthorized: false,
+  handshakeTimeout: 10_000,
+});
+
+const answer = (
+  log: Log,
+  error: unknown,
+  request: Pick<FastifyRequest, 'method' | 'routeOptions'>,
+  reply: Pick<FastifyReply, 'code' | 'headers' | 'send'>,
+): void => {
+  const problem = problemOf(error);
+  if (problem.status >= 500) {
+    const fields = { method: request.method, route: request.routeOptions?.url, err: error };
+    if (problem.problem === 'internal') log.error(fields, 'request failed');
+    else log.warn(fields, 'request refused for now');
+  }
+  reply.code(problem.status).headers(problem.headers()).send(JSON.stringify(problem.body()));
+};
+
+/** Body, query and path through the contract's checker; a route may bring its own for the body. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const isText = httpPart !== 'body';
+  return (value: unknown) => {
+    // Query and path arrive as text: `?limit=10` becomes the number the schema asks for.
+    const checked = check(schema, isText ? Value.Convert(schema, Value.Clone(value)) : value);
+    const mistakes = checked.ok ? findUnstorable(checked.value) : checked.mistakes;
+    if (checked.ok && mistakes.length === 0) return { value: checked.value };
+    return { error: invalidFields(mistakes, isText ? httpPart : undefined) };
+  };
+};
+
+/** As fastify takes a failed check from a validator. */
+export const invalidFields = (mistakes: readonly Mistake[], part?: string) => {
+  const errors = mistakes.map(({ pointer, message }) => ({
+    pointer: part === undefined ? pointer : `/${part}${pointer}`,
+    message,
+  }));
+  return new Problem('invalid-fields', { errors }) as unknown as FastifyError;
+};
+
+/** Before there is a request: what the HTTP parser refuses. */
+const clientErrorHandler = (error: NodeJS.ErrnoException, socket: Socket): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = new Problem(
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'bad-request',
+    { detail: 'not an HTTP request this listener can read' },
+  );
+  const body = JSON.stringify(problem.body());
+  socket.end(
+    `HTTP/1.1 ${problem.status} Refused\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+};
