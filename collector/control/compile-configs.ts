@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { edgeServerName } from '#contract/enrollment.ts';
+import type { Organisation } from '#contract/organisation.ts';
+import type { DeviceConfig, EdgeConfig, EdgeEntry, OnwardTarget } from '#contract/policy.ts';
+import { compileEdgePaths, compileProbes, intervalMsOf, onwardHostOf } from './compile-probes.ts';
+import { canonical } from './organisation-diff.ts';
+
+const defaultSampleIntervalSeconds = 15;
+const planMaxProbes = 512;
+
+export type EdgePlace = { id: string; host: string; port: number; location: string };
+
+/** What one device gets. The same inputs give the same revision, whatever the time. */
+export const compileDeviceConfig = (input: {
+  organisation: Organisation;
+  deviceId: string;
+  edges: readonly EdgePlace[];
+  captivePortalUrl: string;
+  issuedAt: number;
+}): DeviceConfig => {
+  const { organisation, deviceId, captivePortalUrl } = input;
+  const edges = input.edges.map(entryOf);
+  const declared = compileProbes(organisation);
+  const probes = [...declared, ...compileEdgePaths(edges)].slice(0, planMaxProbes);
+  const content = {
+    deviceId,
+    forwarding: {
+      mode: 'tunnel' as const,
+      bypass: [],
+      whenTunnelDown: 'open' as const,
+      pinnedEdge: '' as const,
+      ...organisation.forwarding,
+    },
+    edges,
+    plan: { revision: revisionOf(probes), probes },
+    captivePortalUrl,
+    sampleIntervalMs: sampleIntervalMsOf(organisation),
+  };
+  return {
+    kind: 'device-config',
+    version: 1,
+    revision: revisionOf(content),
+    issuedAt: input.issuedAt,
+    ...content,
+  };
+};
+
+/** What one edge gets. */
+export const compileEdgeConfig = (input: {
+  organisation: Organisation;
+  edgeId: string;
+  revokedDevices: readonly string[];
+  issuedAt: number;
+}): EdgeConfig => {
+  const { organisation, edgeId } = input;
+  const content = {
+    edgeId,
+    access: (organisation.access ?? []).map((rule) => ({ ports: [], devices: [], ...rule })),
+    privateApplications: organisation.applications
+      .filter((application) => application.private === true)
+      .map(({ id, hosts, ports = [], addresses = {} }) => ({ appId: id, hosts, ports, addresses })),
+    onward: onwardTargets(organisation),
+    revokedDevices: [...input.revokedDevices],
+    sampleIntervalMs: sampleIntervalMsOf(organisation),
+  };
+  return {
+    kind: 'edge-config',
+    version: 1,
+    revision: revisionOf(content),
+    issuedAt: input.issuedAt,
+    ...content,
+  };
+};
+
+const entryOf = ({ id, host, port, location }: EdgePlace): EdgeEntry => ({
+  id,
+  host,
+  port,
+  serverName: edgeServerName(id),
+  location,
+});
+
+/** Once per application, as often as its most frequent probe: leg 2 must be as fresh as leg 1. */
+const onwardTargets = (organisation: Organisation): OnwardTarget[] =>
+  organisation.applications.flatMap((application) => {
+    const place = onwardHostOf(application);
+    if (!place) return [];
+    const intervalMs = Math.min(...application.probes.map(intervalMsOf));
+    return [{ appId: application.id, ...place, intervalMs }];
+  });
+
+const sampleIntervalMsOf = (organisation: Organisation): number =>
+  Math.round((organisation.sampleIntervalSeconds ?? defaultSampleIntervalSeconds) * 1_000);
+
+/** 96 bits of SHA-256 over the content with its keys in order. */
+const revisionOf = (content: unknown): string =>
+  createHash('sha256').update(canonical(content)).digest('hex').slice(0, 24);

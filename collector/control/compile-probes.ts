@@ -1,0 +1,95 @@
+import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
+import type { ProbeDefinition } from '#contract/plan.ts';
+import type { EdgeEntry } from '#contract/policy.ts';
+import { edgeApplicationId, nameProbes } from './probe-ids.ts';
+
+const defaultIntervalSeconds = { http: 60, dns: 60, path: 300, 'page-load': 300 } as const;
+const defaultTimeoutSeconds = 60;
+/** A page is read to its end, a download is not: enough for any HTML document. */
+const maxBodyBytes = 10_000_000;
+const maxHops = 30;
+
+/** Every application's probes with all defaults written out, one line a way. */
+export const compileProbes = (organisation: Organisation): ProbeDefinition[] => {
+  const mode = organisation.forwarding?.mode ?? 'tunnel';
+  return organisation.applications.flatMap((application) =>
+    nameProbes(application, mode).flatMap(({ spec, ways }) =>
+      ways.map(({ planId, via }) => ({
+        id: planId,
+        appId: application.id,
+        via,
+        ...scheduleOf(spec),
+        ...measureOf(spec),
+      })),
+    ),
+  );
+};
+
+/** Leg 1: the way from the device to each edge it may use, outside the tunnel. */
+export const compileEdgePaths = (edges: readonly EdgeEntry[]): ProbeDefinition[] =>
+  edges.map((edge) => ({
+    id: `edge-path-${edge.id}`,
+    appId: edgeApplicationId,
+    via: 'direct' as const,
+    intervalMs: defaultIntervalSeconds.path * 1_000,
+    timeoutMs: defaultTimeoutSeconds * 1_000,
+    ...measureOf({ type: 'path', host: edge.host, port: edge.port }),
+  }));
+
+/** Host and port an edge measures for an application: where its first web probe goes, else its path. */
+export const onwardHostOf = (
+  application: Application,
+): { host: string; port: number } | undefined => {
+  for (const spec of application.probes) {
+    if (!('url' in spec)) continue;
+    const url = new URL(spec.url);
+    const port = url.port === '' ? (url.protocol === 'http:' ? 80 : 443) : Number(url.port);
+    // URL keeps an IPv6 literal in brackets; a dialer wants it bare.
+    return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
+  }
+  const path = application.probes.find((spec) => spec.type === 'path');
+  return path && { host: path.host, port: path.port ?? 443 };
+};
+
+/** How often: what was written, else the type's default. */
+export const intervalMsOf = (spec: ProbeSpec): number =>
+  Math.round((spec.intervalSeconds ?? defaultIntervalSeconds[spec.type]) * 1_000);
+
+const scheduleOf = (spec: ProbeSpec) => ({
+  intervalMs: intervalMsOf(spec),
+  timeoutMs: Math.round((spec.timeoutSeconds ?? defaultTimeoutSeconds) * 1_000),
+});
+
+const measureOf = (spec: ProbeSpec) => {
+  switch (spec.type) {
+    case 'http':
+      return {
+        type: spec.type,
+        url: spec.url,
+        method: spec.method ?? 'GET',
+        headers: spec.headers ?? {},
+        expectStatus: spec.expectStatus ?? [],
+        expectBody: spec.expectBody ?? '',
+        maxRedirects: spec.maxRedirects ?? 5,
+        maxBodyBytes,
+      };
+    case 'path':
+      return {
+        type: spec.type,
+        host: spec.host,
+        protocol: spec.protocol ?? 'icmp',
+        port: spec.port ?? 443,
+        packetCount: spec.packetCount ?? 5,
+        maxHops,
+      };
+    case 'page-load':
+      return { type: spec.type, url: spec.url };
+    case 'dns':
+      return {
+        type: spec.type,
+        name: spec.name,
+        recordType: spec.recordType ?? 'A',
+        server: spec.server ?? '',
+      };
+  }
+};

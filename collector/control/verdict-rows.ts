@@ -1,0 +1,96 @@
+import { and, desc, eq, lte, sql } from 'drizzle-orm';
+import type { Verdict } from '#contract/verdict.ts';
+import { storable } from '../http/plain-text.ts';
+import type { Incident, IncidentStep } from '../incident/lifecycle.ts';
+import { deliveries, incidents, verdicts } from '../state/schema.ts';
+import type { Database } from '../state/state.ts';
+import type { NewDelivery } from './delivery-rows.ts';
+
+type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+/** What a verdict leads to: the incident's next step, and what has to be told about it. */
+export type Settlement = { step: IncidentStep; deliveries: NewDelivery[] };
+
+export const createVerdictRows = (db: Database) => ({
+  /**
+   * Verdict, incident and outbox in one transaction: a crash leaves all of it or nothing. Verdicts
+   * of one device and application take turns, whichever collectors they were made in; one that is
+   * older than what is known changes nothing. Gives the ids of the deliveries to send.
+   */
+  settle: (
+    made: Verdict,
+    decide: (current: Incident | undefined, verdict: Verdict) => Settlement,
+  ): Promise<string[]> =>
+    db.transaction(async (tx) => {
+      const verdict = storable(made);
+      const key = `verdict:${verdict.deviceId}:${verdict.appId}`;
+      await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
+      if (!(await keepVerdict(tx, verdict))) return [];
+      const current = await newestIncident(tx, verdict);
+      const settlement = decide(current, verdict);
+      await keepIncident(tx, current, settlement.step);
+      if (settlement.deliveries.length > 0) {
+        await tx.insert(deliveries).values(settlement.deliveries);
+      }
+      return settlement.deliveries.map(({ id }) => id);
+    }),
+
+  list: (filter: { deviceId?: string; appId?: string }, limit: number) =>
+    db
+      .select()
+      .from(verdicts)
+      .where(
+        and(
+          filter.deviceId === undefined ? undefined : eq(verdicts.deviceId, filter.deviceId),
+          filter.appId === undefined ? undefined : eq(verdicts.appId, filter.appId),
+        ),
+      )
+      .orderBy(desc(verdicts.at))
+      .limit(limit),
+});
+
+export type VerdictRows = ReturnType<typeof createVerdictRows>;
+
+/** False: a newer one is there. */
+const keepVerdict = async (tx: Transaction, verdict: Verdict): Promise<boolean> => {
+  const { deviceId, appId, at, state } = verdict;
+  const kept = await tx
+    .insert(verdicts)
+    .values({ deviceId, appId, at, state, verdict })
+    .onConflictDoUpdate({
+      target: [verdicts.deviceId, verdicts.appId],
+      set: { at, state, verdict },
+      setWhere: lte(verdicts.at, at),
+    })
+    .returning({ at: verdicts.at });
+  return kept.length === 1;
+};
+
+const newestIncident = async (
+  tx: Transaction,
+  { deviceId, appId }: Verdict,
+): Promise<Incident | undefined> => {
+  const [row] = await tx
+    .select()
+    .from(incidents)
+    .where(and(eq(incidents.deviceId, deviceId), eq(incidents.appId, appId)))
+    .orderBy(desc(incidents.firstSlowAt))
+    .limit(1);
+  if (!row) return undefined;
+  const { live: _, ...incident } = row;
+  // The columns were written from an Incident, below and nowhere else.
+  return incident as Incident;
+};
+
+const keepIncident = async (
+  tx: Transaction,
+  current: Incident | undefined,
+  { incident, change }: IncidentStep,
+): Promise<void> => {
+  if (change === 'removed' && current) {
+    await tx.delete(incidents).where(eq(incidents.id, current.id));
+  }
+  if (!incident || incident === current) return;
+  const row = { ...incident, live: incident.state !== 'closed' };
+  await tx.insert(incidents).values(row).onConflictDoUpdate({ target: incidents.id, set: row });
+};
