@@ -1,0 +1,82 @@
+import type { Acknowledgement, Batch, TelemetryRecord } from '#contract/telemetry.ts';
+import type { BatchRows } from '../control/batch-rows.ts';
+import type { Identity } from '../control/fleet.ts';
+import { edgeApplicationId } from '../control/probe-ids.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import { toPoints } from '../store/points.ts';
+import type { Store } from '../store/store.ts';
+import { type CheckedRecords, checkRecords } from './check-records.ts';
+
+export type Ingested = {
+  acknowledgement: Acknowledgement;
+  refused: Pick<CheckedRecords, 'rejectedCount' | 'mistakes'>;
+};
+
+/**
+ * Takes a batch: check, store, enqueue what has to be judged anew, remember the batch, acknowledge.
+ * In this order, so that a crash between any two loses nothing: what is not acknowledged comes
+ * again, the store overwrites it, and the jobs are the same jobs.
+ */
+export const createIngest = (parts: {
+  store: Store;
+  batches: BatchRows;
+  jobs: Jobs;
+  now: () => number;
+  diagnoseDelayMs: number;
+}) => {
+  const { store, batches, jobs, now } = parts;
+
+  const enqueueDiagnoses = async (records: readonly TelemetryRecord[]): Promise<void> => {
+    for (const { deviceId, appId } of touchedBy(records)) {
+      const options = { id: `${deviceId}_${appId}`, delayMs: parts.diagnoseDelayMs };
+      await jobs.enqueue('diagnose', { deviceId, appId }, options);
+    }
+  };
+
+  return async (sender: Identity, batch: Batch): Promise<Ingested> => {
+    const senderName = `${sender.role}:${sender.id}`;
+    const before = await batches.find(senderName, batch.id);
+    if (before) return { acknowledgement: repeated(before), refused: none };
+
+    const receivedAt = now();
+    const { accepted, ...refused } = checkRecords(batch.records, sender, receivedAt);
+    await store.write(accepted.flatMap((record) => toPoints(record, receivedAt)));
+    await enqueueDiagnoses(accepted);
+    const row = {
+      sender: senderName,
+      batchId: batch.id,
+      acceptedCount: accepted.length,
+      receivedAt,
+    };
+    const duplicate = !(await batches.add(row));
+    const acknowledgement = {
+      id: batch.id,
+      acceptedCount: accepted.length,
+      duplicate,
+      receivedAt,
+    };
+    return { acknowledgement, refused };
+  };
+};
+
+export type Ingest = ReturnType<typeof createIngest>;
+
+const none = { rejectedCount: 0, mistakes: [] };
+
+const repeated = (row: { batchId: string; acceptedCount: number; receivedAt: number }) => ({
+  id: row.batchId,
+  acceptedCount: row.acceptedCount,
+  duplicate: true,
+  receivedAt: row.receivedAt,
+});
+
+/** Each device and application with a new result, once. The way to the edges is no application. */
+const touchedBy = (records: readonly TelemetryRecord[]) => {
+  const touched = new Map<string, { deviceId: string; appId: string }>();
+  for (const record of records) {
+    if (record.kind !== 'result' || record.appId === edgeApplicationId) continue;
+    const { deviceId, appId } = record;
+    touched.set(`${deviceId}_${appId}`, { deviceId, appId });
+  }
+  return touched.values();
+};
