@@ -1,0 +1,33 @@
+import type { BatchRows } from './control/batch-rows.ts';
+import type { DeliveryRows } from './control/delivery-rows.ts';
+import type { Jobs } from './jobs/jobs.ts';
+import type { Store } from './store/store.ts';
+
+const dayMs = 86_400_000;
+
+/** How long things are kept. Incidents, verdicts, versions and the audit stay. */
+export const retentionMs = {
+  series: 30 * dayMs,
+  /** Longer than any spool holds a batch that was sent but not known to be acknowledged. */
+  batches: 7 * dayMs,
+  deliveries: 30 * dayMs,
+} as const;
+
+const everyMs = 3_600_000;
+
+/** The expire job: drops what is older than it is kept. */
+export const createExpire =
+  (parts: { store: Store; batches: BatchRows; deliveries: DeliveryRows; now: () => number }) =>
+  async (): Promise<void> => {
+    const now = parts.now();
+    await parts.store.deleteBefore(now - retentionMs.series);
+    await parts.batches.deleteBefore(now - retentionMs.batches);
+    await parts.deliveries.deleteBefore(now - retentionMs.deliveries);
+  };
+
+/** Asks for the job each hour; of N collectors' asking one job comes. */
+export const startExpireTimer = (jobs: Jobs, onError: (error: unknown) => void) => {
+  const ask = () => void jobs.enqueue('expire', {}, { id: 'expire' }).catch(onError);
+  const timer = setInterval(ask, everyMs);
+  return { stop: () => clearInterval(timer) };
+};

@@ -1,0 +1,50 @@
+import type { Log } from '#runtime/log.ts';
+import type { BatchRows } from './control/batch-rows.ts';
+import type { DeliveryRows } from './control/delivery-rows.ts';
+import type { Fleet } from './control/fleet.ts';
+import type { OrganisationVersions } from './control/organisation-versions.ts';
+import type { VerdictRows } from './control/verdict-rows.ts';
+import { createExpire, startExpireTimer } from './expire.ts';
+import type { Jobs } from './jobs/jobs.ts';
+import { createJudge } from './judge.ts';
+import { createDeliver } from './notify/deliver.ts';
+import { startDeliverySweep } from './notify/sweep.ts';
+import type { Store } from './store/store.ts';
+
+/** Judging is arithmetic in this one thread; sending is waiting for others. */
+const concurrency = { diagnose: 2, notify: 16, expire: 1 } as const;
+
+/** Everything the collector does by itself: judge, tell, forget. */
+export const startWorkers = (parts: {
+  store: Store;
+  jobs: Jobs;
+  fleet: Fleet;
+  organisations: OrganisationVersions;
+  verdicts: VerdictRows;
+  deliveries: DeliveryRows;
+  batches: BatchRows;
+  pagesUrl: () => string;
+  now: () => number;
+  log: Log;
+}) => {
+  const { jobs, log } = parts;
+  const stopping = new AbortController();
+  const judge = createJudge(parts);
+  const deliver = createDeliver({ ...parts, signal: stopping.signal });
+  const expire = createExpire(parts);
+  jobs.work('diagnose', judge, { concurrency: concurrency.diagnose });
+  jobs.work('notify', ({ deliveryId }) => deliver(deliveryId), { concurrency: concurrency.notify });
+  jobs.work('expire', expire, { concurrency: concurrency.expire });
+  const sweep = startDeliverySweep(parts);
+  const expireTimer = startExpireTimer(jobs, (error) =>
+    log.warn({ component: 'expire', err: error }, 'expiry not asked for'),
+  );
+  return {
+    async stop(): Promise<void> {
+      expireTimer.stop();
+      // Messages under way are given up at once and sent again at the next start.
+      stopping.abort();
+      await sweep.stop();
+    },
+  };
+};
