@@ -1,0 +1,154 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { check, explain } from '#contract/check.ts';
+import { closed, Text } from '#contract/scalar.ts';
+import { ConfigError, environment, readConfigFile } from '#runtime/config.ts';
+
+const Listen = Type.Object(
+  {
+    host: Type.String({ minLength: 1, maxLength: 256 }),
+    port: Type.Integer({ minimum: 0, maximum: 65_535, description: '0: any free port' }),
+  },
+  closed,
+);
+const HttpUrl = Type.String({ pattern: '^https?://', maxLength: 512 });
+
+const DuckdbStore = Type.Object({ engine: Type.Literal('duckdb') }, closed);
+const InfluxdbStore = Type.Object(
+  {
+    engine: Type.Literal('influxdb'),
+    url: HttpUrl,
+    database: Type.String({ minLength: 1, maxLength: 128 }),
+    token: Type.Optional(Text(512)),
+    username: Type.Optional(Text(128)),
+    password: Type.Optional(Text(512)),
+  },
+  closed,
+);
+const PgliteState = Type.Object({ engine: Type.Literal('pglite') }, closed);
+const PostgresState = Type.Object(
+  {
+    engine: Type.Literal('postgres'),
+    url: Type.String({ pattern: '^postgres(ql)?://', maxLength: 1_024 }),
+  },
+  closed,
+);
+const InProcessJobs = Type.Object({ engine: Type.Literal('in-process') }, closed);
+const BullmqJobs = Type.Object(
+  {
+    engine: Type.Literal('bullmq'),
+    redisUrl: Type.String({ pattern: '^rediss?://', maxLength: 1_024 }),
+    prefix: Type.Optional(Text(64)),
+  },
+  closed,
+);
+
+/** What the collector runs by. Without any of it: one machine, embedded engines, loopback. */
+export const CollectorProgramConfig = Type.Object(
+  {
+    stateFolder: Type.String({ minLength: 1, maxLength: 1_024 }),
+    deviceListen: Listen,
+    operatorListen: Listen,
+    /** Where people's browsers, and devices for their captive-portal check, reach the operator listener. */
+    publicUrl: Type.Optional(HttpUrl),
+    store: Type.Union([DuckdbStore, InfluxdbStore]),
+    state: Type.Union([PgliteState, PostgresState]),
+    jobs: Type.Union([InProcessJobs, BullmqJobs]),
+    /** Results of one moment arrive in several batches: judging waits for them. */
+    diagnoseDelayMs: Type.Integer({ minimum: 0, maximum: 600_000 }),
+  },
+  closed,
+);
+export type CollectorProgramConfig = Static<typeof CollectorProgramConfig>;
+
+export const collectorDefaults: CollectorProgramConfig = {
+  stateFolder: './collector-state',
+  deviceListen: { host: '0.0.0.0', port: 8443 },
+  operatorListen: { host: '127.0.0.1', port: 8080 },
+  store: { engine: 'duckdb' },
+  state: { engine: 'pglite' },
+  jobs: { engine: 'in-process' },
+  diagnoseDelayMs: 2_000,
+};
+
+/** File over defaults, environment over file. Throws ConfigError naming the field and the fix. */
+export const readCollectorConfig = (
+  path: string | undefined,
+  read: (name: string) => string | undefined = environment,
+): CollectorProgramConfig => {
+  const file = path === undefined ? {} : readConfigFile(path);
+  if (file !== null && (typeof file !== 'object' || Array.isArray(file))) {
+    throw new ConfigError(`${path}: expected fields, as \`stateFolder: …\``);
+  }
+  const merged = { ...collectorDefaults, ...file, ...fromEnvironment(read) };
+  const mistakes = [...engineMistakes(merged)];
+  const checked = check(CollectorProgramConfig, merged);
+  if (checked.ok) return checked.value;
+  if (mistakes.length === 0) mistakes.push(...checked.mistakes);
+  const source = path ?? 'environment';
+  throw new ConfigError(`${source}: see docs/collector.md\n${explain(mistakes)}`);
+};
+
+/** Of a union the checker says only "no match": the engine named decides what is expected. */
+const engineMistakes = (config: Record<string, unknown>) =>
+  (['store', 'state', 'jobs'] as const).flatMap((part) => {
+    const { anyOf } = CollectorProgramConfig.properties[part];
+    const engine = (config[part] as { engine?: unknown } | null | undefined)?.engine;
+    const branch = anyOf.find((each) => each.properties.engine.const === engine);
+    if (!branch) {
+      const engines = anyOf.map((each) => each.properties.engine.const).join(' or ');
+      return [{ pointer: `/${part}/engine`, message: `expected ${engines}` }];
+    }
+    const checked = check(branch, config[part]);
+    if (checked.ok) return [];
+    return checked.mistakes.map((m) => ({ ...m, pointer: `/${part}${m.pointer}` }));
+  });
+
+const fromEnvironment = (
+  read: (name: string) => string | undefined,
+): Partial<Record<keyof CollectorProgramConfig, unknown>> => {
+  const stateFolder = read('WHYSLOW_STATE_FOLDER');
+  const deviceListen = read('WHYSLOW_DEVICE_LISTEN');
+  const operatorListen = read('WHYSLOW_OPERATOR_LISTEN');
+  const publicUrl = read('WHYSLOW_PUBLIC_URL');
+  const postgresUrl = read('WHYSLOW_POSTGRES_URL');
+  const redisUrl = read('WHYSLOW_REDIS_URL');
+  const diagnoseDelayMs = read('WHYSLOW_DIAGNOSE_DELAY_MS');
+  const store = storeFrom(read);
+  return {
+    ...(stateFolder === undefined ? {} : { stateFolder }),
+    ...(deviceListen === undefined
+      ? {}
+      : { deviceListen: listenOf('WHYSLOW_DEVICE_LISTEN', deviceListen) }),
+    ...(operatorListen === undefined
+      ? {}
+      : { operatorListen: listenOf('WHYSLOW_OPERATOR_LISTEN', operatorListen) }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(postgresUrl === undefined ? {} : { state: { engine: 'postgres', url: postgresUrl } }),
+    ...(redisUrl === undefined ? {} : { jobs: { engine: 'bullmq', redisUrl } }),
+    ...(diagnoseDelayMs === undefined ? {} : { diagnoseDelayMs: Number(diagnoseDelayMs) }),
+    ...(store === undefined ? {} : { store }),
+  };
+};
+
+const storeFrom = (read: (name: string) => string | undefined) => {
+  const url = read('WHYSLOW_INFLUXDB_URL');
+  if (url === undefined) return undefined;
+  const optional = {
+    token: read('WHYSLOW_INFLUXDB_TOKEN'),
+    username: read('WHYSLOW_INFLUXDB_USERNAME'),
+    password: read('WHYSLOW_INFLUXDB_PASSWORD'),
+  };
+  const given = Object.entries(optional).filter(([, value]) => value !== undefined);
+  const database = read('WHYSLOW_INFLUXDB_DATABASE') ?? 'whyslow';
+  return { engine: 'influxdb', url, database, ...Object.fromEntries(given) };
+};
+
+/** `host:port`, IPv6 in brackets. */
+const listenOf = (name: string, text: string): { host: string; port: number } => {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const host = parts?.[1] ?? parts?.[2];
+  if (!parts || host === undefined) {
+    throw new ConfigError(`${name}: expected host:port, as 127.0.0.1:8080 or [::1]:8080`);
+  }
+  return { host, port: Number(parts[3]) };
+};

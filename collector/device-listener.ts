@@ -1,0 +1,43 @@
+import type { KeyedCertificate } from '#runtime/certificates.ts';
+import type { Log } from '#runtime/log.ts';
+import type { ConfigSource } from './control/config-source.ts';
+import { registerDeviceRoutes } from './control/device-routes.ts';
+import type { Enrollment } from './control/enrollment.ts';
+import type { Fleet } from './control/fleet.ts';
+import { createIdentityCheck } from './control/identity.ts';
+import { createRefusalLimit } from './control/refusal-limit.ts';
+import { type App, createApp } from './http/app.ts';
+import { issueListenerCertificate } from './http/listener-certificate.ts';
+import { describeRoutes, type OpenApiDocument } from './http/openapi.ts';
+import type { Ingest } from './ingest/ingest.ts';
+import { registerIngestRoutes } from './ingest/ingest-routes.ts';
+
+/** Refused enrolments from one address before it has to wait. */
+const refusalsAMinute = 20;
+
+/** Where devices and edges come: HTTPS with the tenant's own CA, identity by client certificate. */
+export const createDeviceListener = async (parts: {
+  authority: KeyedCertificate;
+  listenHost: string;
+  enrollment: Enrollment;
+  fleet: Fleet;
+  configFor: ConfigSource;
+  ingest: Ingest;
+  now: () => number;
+  log: Log;
+}): Promise<{ app: App; openApi: () => OpenApiDocument }> => {
+  const { authority, listenHost, fleet, now, log } = parts;
+  const certificate = await issueListenerCertificate(authority, listenHost, now());
+  const app = createApp({ log, tls: { ...certificate, caPem: authority.certificatePem } });
+  const openApi = await describeRoutes(app, 'whyslow collector');
+  const identities = createIdentityCheck({ fleet, now });
+  registerDeviceRoutes(app, {
+    caCertificatePem: authority.certificatePem,
+    enrollment: parts.enrollment,
+    identities,
+    configFor: parts.configFor,
+    refusals: createRefusalLimit({ limit: refusalsAMinute, windowMs: 60_000, now }),
+  });
+  registerIngestRoutes(app, { ingest: parts.ingest, identities });
+  return { app, openApi };
+};

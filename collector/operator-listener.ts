@@ -1,0 +1,74 @@
+import type { Log } from '#runtime/log.ts';
+import { registerAccessRoutes } from './control/access-routes.ts';
+import type { DeliveryRows } from './control/delivery-rows.ts';
+import type { EnrollmentTokens } from './control/enrollment-tokens.ts';
+import type { Fleet } from './control/fleet.ts';
+import { registerFleetRoutes } from './control/fleet-routes.ts';
+import type { Operators } from './control/operators.ts';
+import { registerOrganisationRoutes } from './control/organisation-routes.ts';
+import type { OrganisationVersions } from './control/organisation-versions.ts';
+import { registerRecordRoutes } from './control/record-routes.ts';
+import type { VerdictRows } from './control/verdict-rows.ts';
+import { type App, createApp } from './http/app.ts';
+import { registerHealthRoutes } from './http/health-routes.ts';
+import { createHostCheck } from './http/host-check.ts';
+import { describeRoutes, joinDocuments, type OpenApiDocument } from './http/openapi.ts';
+import { createOperatorAuth } from './http/operator-auth.ts';
+import { registerSchemaRoutes } from './http/schema-routes.ts';
+import { registerSessionRoutes } from './http/session-routes.ts';
+import type { Jobs } from './jobs/jobs.ts';
+import { registerPages } from './pages/register-pages.ts';
+import { registerTriageApi } from './pages/register-triage-api.ts';
+import type { State } from './state/state.ts';
+import type { Store } from './store/store.ts';
+
+/** Where people and scripts come: pages, API, health. Plain HTTP, by default for this machine only. */
+export const createOperatorListener = async (parts: {
+  listenHost: string;
+  publicUrl: string | undefined;
+  engines: { store: Store; state: State; jobs: Jobs };
+  operators: Operators;
+  tokens: EnrollmentTokens;
+  fleet: Fleet;
+  organisations: OrganisationVersions;
+  verdicts: VerdictRows;
+  deliveries: DeliveryRows;
+  deviceListener: { url: () => string; openApi: () => OpenApiDocument };
+  operatorUrl: () => string;
+  now: () => number;
+  log: Log;
+}): Promise<App> => {
+  const { engines, operators, tokens, fleet, organisations, verdicts, deliveries, now } = parts;
+  const { listenHost, publicUrl, deviceListener } = parts;
+  const app = createApp({ log: parts.log });
+  app.addHook('onRequest', createHostCheck({ listenHost, publicUrl }));
+  const openApi = await describeRoutes(app, 'whyslow collector');
+  const auth = createOperatorAuth({ operators, now });
+
+  registerHealthRoutes(app, engines);
+  registerSchemaRoutes(app, () =>
+    joinDocuments([
+      { document: openApi(), url: parts.operatorUrl(), description: 'people and scripts' },
+      {
+        document: deviceListener.openApi(),
+        url: deviceListener.url(),
+        description: 'devices and edges, mutual TLS',
+      },
+    ]),
+  );
+  const isSecure = publicUrl?.startsWith('https:') === true;
+  registerSessionRoutes(app, { operators, isSecure, now });
+  registerOrganisationRoutes(app, { organisations, auth, now });
+  registerFleetRoutes(app, { fleet, auth, now });
+  registerAccessRoutes(app, { operators, tokens, auth, now });
+  registerRecordRoutes(app, { verdicts, deliveries, db: engines.state.db, auth });
+  const pages = {
+    store: engines.store,
+    state: engines.state,
+    now,
+    requireViewer: auth.require('viewer'),
+  };
+  registerTriageApi(app, pages);
+  registerPages(app, pages);
+  return app;
+};
