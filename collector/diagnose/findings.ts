@@ -77,7 +77,7 @@ const failing = (track: Track): Finding => {
 
 const compared = (track: Track, judged: JudgedRun[]): Finding => {
   const lastTwo = judged.slice(-runsForVerdict);
-  if (lastTwo.some((run) => run.reference.from === 'none')) {
+  if (lastTwo.at(-1)?.reference.from === 'none') {
     const have = judged.length;
     return { track, kind: 'thin', have, need: runsForOwnPast + 1, what: 'reference', runs: judged };
   }

@@ -46,7 +46,7 @@ export const findInPages = (track: Track<PageRun>): PageFinding => {
   if (page === undefined || lastTwo.length < runsForVerdict) {
     return { track, kind: 'page-thin', have: lastTwo.length, need: runsForVerdict, what: 'runs' };
   }
-  if (lastTwo.some((each) => each.baselineMs === null)) {
+  if (page.baselineMs === null) {
     return {
       track,
       kind: 'page-thin',
