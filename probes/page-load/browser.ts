@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import puppeteer, { type Browser } from 'puppeteer-core';
+import type { ProbeLog } from '#probes/log.ts';
+import { findBrowser } from './find-browser.ts';
+import { browserFlags } from './flags.ts';
+import { createProfile, groupMemoryBytes, removeProfile, sweepProfiles } from './profile.ts';
+import { trustAuthorities } from './trust.ts';
+
+/** A fresh process now and then keeps leaks of the browser out of the measurements. */
+const maxRuns = 50;
+const maxMemoryBytes = 700e6;
+const launchTimeoutMs = 30_000;
+
+export type BrowserSettings = {
+  browserPath: string | undefined;
+  workFolder: string;
+  extraCa: readonly string[];
+};
+
+export type LentBrowser =
+  | { kind: 'browser'; browser: Browser; version: string }
+  | { kind: 'missing'; message: string }
+  | { kind: 'crashed'; message: string };
+
+type Warm = {
+  browser: Browser;
+  version: string;
+  profile: string;
+  settings: string;
+  runCount: number;
+};
+
+/** The browser that is kept between runs. The caller uses it for one run at a time. */
+export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
+  let warm: Warm | undefined;
+  let isSwept = false;
+
+  const discard = async (reason: string): Promise<void> => {
+    const old = warm;
+    warm = undefined;
+    if (old === undefined) return;
+    log?.debug({ component: 'page-load', reason, runCount: old.runCount }, 'browser ended');
+    killGroup(old.browser);
+    await old.browser.close().catch(() => {});
+    await removeProfile(old.profile).catch(() => {});
+  };
+
+  const launch = async (settings: BrowserSettings, executablePath: string): Promise<Warm> => {
+    const profile = await createProfile(settings.workFolder);
+    const untrusted = await trustAuthorities(profile, settings.extraCa);
+    if (untrusted !== undefined) {
+      log?.warn({ component: 'page-load', reason: untrusted }, 'browser does not trust extra CAs');
+    }
+    try {
+      const browser = await puppeteer.launch({
+        executablePath,
+        headless: true,
+        // A pipe ends with this process even when that is killed; a socket would leave an orphan.
+        pipe: true,
+        userDataDir: `${profile}/profile`,
+        args: browserFlags({
+          isRoot: process.getuid?.() === 0,
+          isContainer: existsSync('/.dockerenv') || existsSync('/run/.containerenv'),
+        }),
+        timeout: launchTimeoutMs,
+        defaultViewport: { width: 1366, height: 768 },
+        handleSIGINT: false,
+        handleSIGTERM: false,
+        handleSIGHUP: false,
+        ...cleanEnvironment(profile),
+      });
+      const version = await browser.version();
+      log?.debug({ component: 'page-load', version }, 'browser started');
+      return { browser, version, profile, settings: fingerprint(settings), runCount: 0 };
+    } catch (error) {
+      await removeProfile(profile).catch(() => {});
+      throw error;
+    }
+  };
+
+  return {
+    /** The warm browser, or a new one: after a crash, 50 runs, or a change of settings. */
+    async borrow(settings: BrowserSettings): Promise<LentBrowser> {
+      if (!isSwept) await sweepProfiles(settings.workFolder);
+      isSwept = true;
+      const unfit = warm === undefined ? undefined : unfitness(warm, settings);
+      if (unfit !== undefined) await discard(unfit);
+      if (warm === undefined) {
+        const path = findBrowser({
+          configured: settings.browserPath,
+          platform: process.platform,
+          home: homedir(),
+          exists: existsSync,
+        });
+        if (path === undefined) return { kind: 'missing', message: missing(settings.browserPath) };
+        try {
+          warm = await launch(settings, path);
+        } catch (error) {
+          return { kind: 'crashed', message: `did not start: ${(error as Error).message}` };
+        }
+      }
+      warm.runCount += 1;
+      return { kind: 'browser', browser: warm.browser, version: warm.version };
+    },
+    discard,
+  };
+};
+
+export type WarmBrowser = ReturnType<typeof createWarmBrowser>;
+
+const missing = (configured: string | undefined): string =>
+  configured === undefined
+    ? 'no Chrome, Chromium or Edge in the usual places'
+    : `there is no browser at the configured path ${configured}`;
+
+const fingerprint = ({ browserPath, workFolder, extraCa }: BrowserSettings): string =>
+  JSON.stringify([browserPath, workFolder, extraCa]);
+
+const unfitness = (warm: Warm, settings: BrowserSettings): string | undefined => {
+  if (!warm.browser.connected) return 'it had ended';
+  if (warm.settings !== fingerprint(settings)) return 'settings changed';
+  if (warm.runCount >= maxRuns) return `${maxRuns} runs`;
+  const pid = warm.browser.process()?.pid;
+  const memoryBytes = pid === undefined ? undefined : groupMemoryBytes(pid);
+  return memoryBytes !== undefined && memoryBytes > maxMemoryBytes ? 'memory' : undefined;
+};
+
+/** Puppeteer starts it as the leader of a group of its own: renderers go with it. */
+const killGroup = (browser: Browser): void => {
+  const pid = browser.process()?.pid;
+  if (pid === undefined || process.platform === 'win32') return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // All of the group has ended already.
+  }
+};
+
+/**
+ * Only what Chromium needs: variables such as `https_proxy` would change where it connects. HOME is
+ * where it looks for further CAs. Windows and macOS need their own variables.
+ */
+const cleanEnvironment = (home: string): { env?: Record<string, string> } =>
+  process.platform === 'linux'
+    ? { env: { HOME: home, PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' } }
+    : {};

@@ -1,0 +1,39 @@
+/**
+ * Command line of the measuring browser: it contacts no one but the page, takes no proxy from the
+ * system (which may be the agent itself), and shows a person nothing.
+ */
+export const browserFlags = (host: { isRoot: boolean; isContainer: boolean }): string[] => [
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-default-apps',
+  '--disable-extensions',
+  '--metrics-recording-only',
+  '--disable-domain-reliability',
+  '--no-pings',
+  '--no-service-autorun',
+  '--mute-audio',
+  // UDP would go past the tunnel, and change the path from one run to the next.
+  '--disable-quic',
+  // A run through the tunnel gets its proxy with its own browser context.
+  '--no-proxy-server',
+  `--disable-features=${unwantedFeatures.join(',')}`,
+  // Chromium's sandbox needs user namespaces of its own, which root and most containers do not
+  // give it: without this flag it ends at once. Anywhere else the sandbox stays on.
+  ...(host.isRoot || host.isContainer ? ['--no-sandbox'] : []),
+];
+
+const unwantedFeatures = [
+  // Would try https:// first for an http:// page, and fetch what nobody asked for.
+  'HttpsUpgrades',
+  'HttpsFirstBalancedModeAutoEnable',
+  // Would change the resolver under the measurement.
+  'DnsOverHttpsUpgrade',
+  'AutofillServerCommunication',
+  'CertificateTransparencyComponentUpdater',
+  'NetworkTimeServiceQuerying',
+  'OptimizationGuideModelDownloading',
+  'OptimizationHintsFetching',
+];

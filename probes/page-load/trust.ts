@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/**
+ * Makes Chromium on Linux trust further CAs, and nothing else: it reads the NSS database of its
+ * HOME, which is a folder of ours. The alternative, `--ignore-certificate-errors-spki-list`, does
+ * not know the CA unless the server sends it along, and then skips every other check: names, dates
+ * and signatures. Elsewhere the operating system's store decides. Gives the reason if it cannot.
+ */
+export const trustAuthorities = async (
+  home: string,
+  authorities: readonly string[],
+): Promise<string | undefined> => {
+  if (authorities.length === 0) return undefined;
+  if (process.platform !== 'linux') return 'install the CA in the system’s store';
+  const database = join(home, '.pki', 'nssdb');
+  await mkdir(database, { recursive: true });
+  try {
+    await run('certutil', ['-N', '-d', `sql:${database}`, '--empty-password']);
+    for (const [index, pem] of authorities.entries()) {
+      const file = join(home, `authority-${index}.pem`);
+      await writeFile(file, pem);
+      const name = `authority-${index}`;
+      await run('certutil', ['-A', '-t', 'C,,', '-n', name, '-i', file, '-d', `sql:${database}`]);
+    }
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? 'certutil is missing: install libnss3-tools (Debian) or nss-tools (Fedora)'
+      : `certutil: ${(error as Error).message}`;
+  }
+};

@@ -1,0 +1,145 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { findBrowser } from '#probes/page-load/find-browser.ts';
+import { browserFlags } from '#probes/page-load/flags.ts';
+import { noMilestones, parseMilestones } from '#probes/page-load/milestones.ts';
+import { isStaleProfile, sweepProfiles } from '#probes/page-load/profile.ts';
+import { createResourceLog, siteOf, withoutQuery } from '#probes/page-load/resources.ts';
+import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
+
+describe('the browser', () => {
+  const having = (...paths: string[]) => ({
+    home: '/home/u',
+    exists: (path: string) => paths.includes(path),
+  });
+
+  it.each([
+    ['linux', '/usr/bin/chromium'],
+    ['linux', '/usr/bin/microsoft-edge'],
+    ['darwin', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'],
+    ['darwin', '/home/u/Applications/Chromium.app/Contents/MacOS/Chromium'],
+    ['win32', 'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe'],
+  ] as const)('is found on %s at %s', (platform, path) => {
+    expect(findBrowser({ configured: undefined, platform, ...having(path) })).toBe(path);
+  });
+
+  it('is the configured one or none', () => {
+    const search = { platform: 'linux', ...having('/usr/bin/chromium', '/opt/b') } as const;
+    expect(findBrowser({ configured: '/opt/b', ...search })).toBe('/opt/b');
+    expect(findBrowser({ configured: '/opt/other', ...search })).toBeUndefined();
+  });
+
+  it('keeps its sandbox except as root or in a container', () => {
+    const sandboxed = browserFlags({ isRoot: false, isContainer: false });
+    expect(sandboxed).not.toContain('--no-sandbox');
+    expect(browserFlags({ isRoot: true, isContainer: false })).toContain('--no-sandbox');
+    expect(browserFlags({ isRoot: false, isContainer: true })).toContain('--no-sandbox');
+    expect(sandboxed.join(' ')).not.toContain('ignore-certificate');
+  });
+});
+
+describe('profiles', () => {
+  it('are stale when the program that made them is gone', async () => {
+    expect(isStaleProfile('browser-123-abcdef', () => false)).toBe(true);
+    expect(isStaleProfile('browser-123-abcdef', () => true)).toBe(false);
+    expect(isStaleProfile('spool', () => false)).toBe(false);
+    expect(isStaleProfile('browser-notes', () => false)).toBe(false);
+  });
+
+  it('are swept, and nothing else is', async () => {
+    const folder = await makeTemporaryFolder();
+    // No process has this id: it is above the highest that Linux gives.
+    for (const name of ['browser-4194305-aa', `browser-${process.pid}-bb`, 'spool']) {
+      await mkdir(join(folder, name));
+    }
+    await sweepProfiles(folder);
+    expect((await readdir(folder)).sort()).toEqual([`browser-${process.pid}-bb`, 'spool']);
+  });
+});
+
+describe('resources', () => {
+  const request = (requestId: string, url: string, timestamp: number, more: object = {}) =>
+    ({ requestId, timestamp, type: 'Image', request: { url }, ...more }) as never;
+  const timing = {
+    requestTime: 100,
+    dnsStart: 1,
+    dnsEnd: 5,
+    connectStart: 5,
+    connectEnd: 35,
+    sslStart: 15,
+    sslEnd: 35,
+    sendStart: 35,
+    sendEnd: 36,
+    receiveHeadersStart: 86,
+    receiveHeadersEnd: 88,
+  };
+
+  it('split into phases that do not overlap; connect is TCP alone', () => {
+    const log = createResourceLog();
+    log.onRequest(request('1', 'https://a.test/x?token=1#f', 100, { type: 'Document' }));
+    log.onResponse({
+      requestId: '1',
+      response: { status: 200, timing, encodedDataLength: 120 },
+    } as never);
+    log.onFinished({ requestId: '1', timestamp: 100.136, encodedDataLength: 5_000 } as never);
+    const { resources, documentTtfbMs } = log.summary('https://a.test/', 50);
+    const [resource] = resources;
+    expect(resource).toMatchObject({
+      url: 'https://a.test/x',
+      host: 'a.test',
+      type: 'document',
+      dnsMs: 4,
+      connectMs: 10,
+      tlsMs: 20,
+      waitMs: 50,
+      transferBytes: 5_000,
+      failed: null,
+    });
+    expect(resource?.receiveMs).toBeCloseTo(50);
+    expect(resource?.durationMs).toBeCloseTo(136);
+    expect(documentTtfbMs).toBeCloseTo(88);
+  });
+
+  it('are counted with redirects, failures, unfinished ones and third parties', () => {
+    const log = createResourceLog();
+    log.onRequest(request('1', 'https://www.a.test/', 10));
+    log.onRequest(
+      request('1', 'https://a.test/', 10.1, {
+        redirectResponse: { status: 301, encodedDataLength: 10 },
+      }),
+    );
+    log.onRequest(request('2', 'https://cdn.b.test/y', 10.2));
+    log.onFailed({ requestId: '2', timestamp: 10.3, errorText: 'net::ERR_FAILED' } as never);
+    log.onRequest(request('3', 'https://a.test/z', 10.4));
+    log.onRequest(request('4', 'data:image/png;base64,AA', 10.4));
+    const summary = log.summary('https://a.test/', 2);
+    expect(summary).toMatchObject({ requestCount: 4, failedRequestCount: 3, thirdPartyCount: 1 });
+    expect(summary.resources).toHaveLength(2);
+    expect(log.isQuietFor(0)).toBe(false);
+  });
+
+  it.each([
+    ['www.example.com', 'example.com'],
+    ['a.b.example.co.uk', 'example.co.uk'],
+    ['example.de', 'example.de'],
+    ['localhost', 'localhost'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['[::1]', '::1'],
+  ])('belong by their host %s to the site %s', (host, site) => {
+    expect(siteOf(host)).toBe(site);
+  });
+
+  it('lose the query of their URL', () => {
+    expect(withoutQuery('https://a.test/p?x=1#y')).toBe('https://a.test/p');
+  });
+});
+
+describe('milestones', () => {
+  it('are taken from a page only when they are what they should be', () => {
+    const good = { ...noMilestones, fcpMs: 12, cls: 0.1 };
+    expect(parseMilestones(good)).toEqual(good);
+    expect(parseMilestones({ ...good, fcpMs: 'x' })).toEqual(noMilestones);
+    expect(parseMilestones(null)).toEqual(noMilestones);
+  });
+});
