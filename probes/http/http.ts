@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
 import type { HttpProbe } from '#contract/plan.ts';
 import packageFile from '../../package.json' with { type: 'json' };
@@ -9,7 +10,7 @@ import { createNameResolver } from '../resolve.ts';
 import { type Exchanged, type ExchangeMeans, runExchange } from './exchange.ts';
 import { decideNext, showUrl } from './redirect.ts';
 import type { Request } from './send.ts';
-import { createTrust, type Trust } from './trust.ts';
+import { createTrust } from './trust.ts';
 
 /** Marks our traffic as ours, for the owner of the application who reads the server's log. */
 export const userAgent = `whyslow/${packageFile.version} (synthetic)`;
@@ -25,16 +26,18 @@ export const createHttpProber = (options: HttpProberOptions = {}): Prober<'http'
   return {
     type: 'http',
     async run(probe, context) {
-      const startedMs = performance.now();
-      const deadline = startDeadline(context.signal, probe.timeoutMs);
+      let startedMs = performance.now();
       try {
-        const means = gather(probe, context, deadline, trust, options);
-        return conclude(probe, await follow(probe, means), startedMs);
+        // Reading some 300 certificates, the first time: no part of the run.
+        const secureContext = trust.contextFor(context.extraCa);
+        startedMs = performance.now();
+        const deadline = startDeadline(context.signal, probe.timeoutMs);
+        const means = gather(probe, context, deadline, secureContext, options);
+        const followed = await follow(probe, means).finally(deadline.stop);
+        return conclude(probe, followed, startedMs);
       } catch (error) {
-        // What no network does: a CA that is no PEM, a header that cannot be sent.
+        // What no network does: a CA that cannot be read, a header that cannot be sent.
         return conclude(probe, { done: [], failure: classifyError('prepare', error) }, startedMs);
-      } finally {
-        deadline.stop();
       }
     },
     stop: () => Promise.resolve(),
@@ -45,13 +48,13 @@ const gather = (
   probe: HttpProbe,
   context: ProbeContext,
   deadline: Deadline,
-  trust: Trust,
+  secureContext: SecureContext,
   options: HttpProberOptions,
 ): ExchangeMeans => ({
   deadline,
   userAgent,
   proxy: context.proxy,
-  context: trust.contextFor(context.extraCa),
+  context: secureContext,
   resolver: createNameResolver(options.nameServers ? { servers: options.nameServers } : {}),
   maxBodyBytes: probe.maxBodyBytes,
   searchText: probe.expectBody,

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import type { ProbeDefinition } from '#contract/plan.ts';
+import { createProbers, runProbe, stopProbers, type TypedOutcome } from '#probes/registry.ts';
+import { openContext } from './probe/context.ts';
+import { describeHttp } from './probe/http-text.ts';
+import { type CommonOptions, withCommonOptions, withTypeOptions } from './probe/options.ts';
+import { describeDns, describePage, describePath } from './probe/other-text.ts';
+import {
+  type DnsOptions,
+  defineDns,
+  defineHttp,
+  definePage,
+  definePath,
+  type HttpOptions,
+  type PathOptions,
+} from './probe/target.ts';
+
+/** `whyslow probe http|path|page|dns TARGET`: one measurement by hand. */
+export const registerProbe = (program: Command): void => {
+  const probe = program
+    .command('probe')
+    .description('measure one target now, from here, and say where the time goes');
+  const add = (name: string, what: string) =>
+    withTypeOptions(name, withCommonOptions(probe.command(`${name} <target>`).description(what)));
+
+  add('http', 'time an HTTP or HTTPS request phase by phase').action(
+    (target: string, options: HttpOptions) => runAndShow(defineHttp(target, options), options),
+  );
+  add('path', 'find the hops to a host and the round trip to it').action(
+    (target: string, options: PathOptions) => runAndShow(definePath(target, options), options),
+  );
+  add('page', 'load a page in the installed browser').action(
+    (target: string, options: CommonOptions) => runAndShow(definePage(target, options), options),
+  );
+  add('dns', 'ask a name server for records').action((target: string, options: DnsOptions) =>
+    runAndShow(defineDns(target, options), options),
+  );
+};
+
+/** Exit code 1: it was measured, and the measurement failed. */
+const runAndShow = async (probe: ProbeDefinition, options: CommonOptions): Promise<void> => {
+  const context = openContext(options);
+  const probers = createProbers();
+  // A path's count is its packets; everything else is run that often.
+  const runs = probe.type === 'path' ? 1 : (options.count ?? 1);
+  try {
+    for (let i = 0; i < runs && !context.signal.aborted; i++) {
+      const outcome = await runProbe(probers, probe, context);
+      if (outcome.failure !== null) process.exitCode = 1;
+      if (i > 0 && options.json !== true) console.log('');
+      console.log(options.json === true ? JSON.stringify(outcome) : describe(outcome));
+    }
+  } finally {
+    await stopProbers(probers);
+    context.close();
+  }
+};
+
+const describe = (outcome: TypedOutcome): string => {
+  switch (outcome.type) {
+    case 'http':
+      return describeHttp(outcome);
+    case 'path':
+      return describePath(outcome);
+    case 'page-load':
+      return describePage(outcome);
+    case 'dns':
+      return describeDns(outcome);
+  }
+};

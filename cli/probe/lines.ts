@@ -1,0 +1,43 @@
+import type { Failure } from '#contract/failure.ts';
+
+/** `12.3 ms`; a dash for what was not measured, which is not 0. */
+export const showMs = (ms: number | null): string => {
+  if (ms === null) return '–';
+  if (ms >= 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : 2)} ms`;
+};
+
+/** Rows as columns; `right` names the columns whose numbers should stand under one another. */
+export const showTable = (
+  rows: readonly (readonly string[])[],
+  right: readonly number[],
+): string[] => {
+  const widths = (rows[0] ?? []).map((_cell, i) =>
+    Math.max(...rows.map((row) => (row[i] ?? '').length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, i) =>
+        right.includes(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+};
+
+/** A stretch of a whole as a bar that begins where the one before ended. */
+export const showBar = (startMs: number, ms: number, totalMs: number, width = 40): string => {
+  if (totalMs <= 0) return '';
+  const from = Math.min(width - 1, Math.floor((startMs / totalMs) * width));
+  const length = Math.max(1, Math.round((ms / totalMs) * width));
+  return ' '.repeat(from) + '█'.repeat(Math.min(length, width - from));
+};
+
+export const showFailure = (failure: Failure | null): string[] =>
+  failure === null
+    ? []
+    : [
+        `FAILED  ${failure.type}  in phase ${failure.phase}, at fault: ${failure.source}`,
+        `        ${failure.message}`,
+        `        ${failure.action}`,
+      ];

@@ -1,0 +1,111 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { dnsRecordTypes, pathProtocols } from '#contract/result.ts';
+import type { ProxyAddress } from '#probes/probe.ts';
+
+/** What every kind of run takes. */
+export type CommonOptions = {
+  json?: true;
+  proxy?: ProxyAddress;
+  timeout?: number;
+  ca?: string[];
+  count?: number;
+  browser?: string;
+};
+
+export const withCommonOptions = (command: Command): Command =>
+  command
+    .option('--json', 'print the outcome as one line of JSON (a line for each run)')
+    .option('--timeout <seconds>', 'give up after this long', readSeconds);
+
+/** The options that make sense for a kind, so that others are refused and not ignored. */
+export const withTypeOptions = (kind: string, command: Command): Command => {
+  switch (kind) {
+    case 'http':
+      return withTrust(withProxy(withRuns(command)))
+        .addOption(
+          new Option('--method <method>', 'how to ask')
+            .choices(['GET', 'HEAD', 'POST'])
+            .default('GET'),
+        )
+        .option('--header <name:value>', 'send this too (may be repeated)', collectHeader)
+        .option(
+          '--expect-status <codes>',
+          'statuses that count as success, as in 200,204',
+          readStatuses,
+        )
+        .option('--expect-body <text>', 'text that must be in the answer')
+        .option('--max-redirects <count>', 'follow so many redirects', readRedirects);
+    case 'path':
+      return command
+        .addOption(new Option('--protocol <protocol>', 'what to send').choices([...pathProtocols]))
+        .option('--port <port>', 'for tcp and udp', readPort)
+        .option('--count <packets>', 'packets for each hop, 3 to 20', readPackets);
+    case 'page':
+      return withTrust(withProxy(withRuns(command))).option(
+        '--browser <path>',
+        'the Chrome, Chromium or Edge to use',
+      );
+    default:
+      return withRuns(command)
+        .addOption(
+          new Option('--record <type>', 'kind of record').choices([...dnsRecordTypes]).default('A'),
+        )
+        .option('--server <address>', 'name server to ask, ADDRESS or ADDRESS:PORT');
+  }
+};
+
+const withRuns = (command: Command): Command =>
+  command.option('--count <runs>', 'measure so many times', wholeNumber(1, 1_000));
+
+const withProxy = (command: Command): Command =>
+  command.option('--proxy <host:port>', 'go through this CONNECT proxy (the agent’s)', readProxy);
+
+const withTrust = (command: Command): Command =>
+  command.option(
+    '--ca <file>',
+    'trust this CA too (PEM; may be repeated)',
+    (path: string, files: string[] = []) => [...files, path],
+  );
+
+const wholeNumber =
+  (lowest: number, highest: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= lowest && value <= highest) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${lowest} to ${highest}.`);
+  };
+
+const readPort = wholeNumber(1, 65_535);
+const readPackets = wholeNumber(3, 20);
+const readRedirects = wholeNumber(0, 10);
+
+const readSeconds = (text: string): number => {
+  const value = Number(text);
+  if (value >= 0.1 && value <= 600) return value;
+  throw new InvalidArgumentError('Give seconds from 0.1 to 600, as in 2.5.');
+};
+
+const readProxy = (text: string): ProxyAddress => {
+  const [, host, port] = /^(?:http:\/\/)?(\[[^\]]+\]|[^:/]+):(\d+)\/?$/.exec(text) ?? [];
+  if (host === undefined || port === undefined) {
+    throw new InvalidArgumentError('Give it as HOST:PORT, as in 127.0.0.1:8118.');
+  }
+  return { host: host.replace(/^\[|\]$/g, ''), port: readPort(port) };
+};
+
+const readStatuses = (text: string): number[] =>
+  text.split(',').map((code) => {
+    const value = Number(code);
+    if (Number.isInteger(value) && value >= 100 && value <= 599) return value;
+    throw new InvalidArgumentError(
+      `"${code}" is no status: give numbers from 100 to 599, as in 200,204.`,
+    );
+  });
+
+const collectHeader = (text: string, headers: Record<string, string> = {}) => {
+  const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):\s*(.*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError('Give it as NAME:VALUE, as in "X-Team: blue".');
+  }
+  return { ...headers, [name]: value };
+};

@@ -1,0 +1,93 @@
+import { isIP } from 'node:net';
+import type { DnsProbe, HttpProbe, PageLoadProbe, PathProbe } from '#contract/plan.ts';
+import type { Via } from '#contract/result.ts';
+import { UsageError } from '../usage-error.ts';
+import type { CommonOptions } from './options.ts';
+
+export type HttpOptions = CommonOptions & {
+  method: HttpProbe['method'];
+  header?: Record<string, string>;
+  expectStatus?: number[];
+  expectBody?: string;
+  maxRedirects?: number;
+};
+export type PathOptions = CommonOptions & { protocol?: PathProbe['protocol']; port?: number };
+export type DnsOptions = CommonOptions & { record: DnsProbe['recordType']; server?: string };
+
+export const defineHttp = (target: string, options: HttpOptions): HttpProbe => ({
+  ...schedule(options, 30),
+  type: 'http',
+  url: readUrl(target),
+  method: options.method,
+  headers: options.header ?? {},
+  expectStatus: options.expectStatus ?? [],
+  expectBody: options.expectBody ?? '',
+  maxRedirects: options.maxRedirects ?? 5,
+  maxBodyBytes: 100_000_000,
+});
+
+/** A URL is taken for its host and port, so that the path is the one the request would take. */
+export const definePath = (target: string, options: PathOptions): PathProbe => {
+  const url = target.includes('://') ? new URL(readUrl(target)) : undefined;
+  const protocol = options.protocol ?? (options.port === undefined && !url ? 'icmp' : 'tcp');
+  return {
+    ...schedule(options, 15),
+    type: 'path',
+    host: url ? url.hostname.replace(/^\[|\]$/g, '') : readHost(target),
+    protocol,
+    port: options.port ?? (url ? portOf(url) : protocol === 'udp' ? tracerouteUdpPort : 443),
+    packetCount: options.count ?? 5,
+    maxHops: 30,
+  };
+};
+
+export const definePage = (target: string, options: CommonOptions): PageLoadProbe => ({
+  ...schedule(options, 60),
+  type: 'page-load',
+  url: readUrl(target),
+});
+
+export const defineDns = (target: string, options: DnsOptions): DnsProbe => ({
+  ...schedule(options, 10),
+  type: 'dns',
+  name: readHost(target),
+  recordType: options.record,
+  server: readServer(options.server),
+});
+
+/** Where traceroute starts, and where nothing is expected to listen. */
+const tracerouteUdpPort = 33_434;
+
+/** A run by hand belongs to no plan; the names only fill the definition. */
+const schedule = (options: CommonOptions, timeoutSeconds: number) => ({
+  id: 'by-hand',
+  appId: 'by-hand',
+  via: (options.proxy ? 'tunnel' : 'direct') satisfies Via as Via,
+  intervalMs: 60_000,
+  timeoutMs: Math.round((options.timeout ?? timeoutSeconds) * 1_000),
+});
+
+const readUrl = (target: string): string => {
+  const text = target.includes('://') ? target : `https://${target}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && text.length <= 2_048) return text;
+  throw new UsageError(`target ${target}: give an http:// or https:// URL, or a host name`);
+};
+
+const readHost = (target: string): string => {
+  const host = target.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(host)) return host;
+  throw new UsageError(`target ${target}: give a host name or an address, as in app.example.com`);
+};
+
+const readServer = (server: string | undefined): string => {
+  if (server === undefined) return '';
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(server) ?? [];
+  if (isIP(bracketed ?? plain ?? server) !== 0) return server;
+  throw new UsageError(
+    `--server ${server}: give an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53`,
+  );
+};
+
+const portOf = (url: URL): number =>
+  url.port !== '' ? Number(url.port) : url.protocol === 'https:' ? 443 : 80;

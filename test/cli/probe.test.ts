@@ -1,0 +1,114 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { check } from '#contract/check.ts';
+import { DnsBody, HttpBody } from '#contract/result.ts';
+import { createTestAuthority } from '#test/support/certificates.ts';
+import { startNameServer } from '#test/support/name-server.ts';
+import { type Origin, startOrigin } from '#test/support/origin.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'whyslow-cli-probe-'));
+const ca = join(folder, 'ca.pem');
+let origin: Origin;
+let names: Awaited<ReturnType<typeof startNameServer>>;
+
+beforeAll(async () => {
+  const authority = await createTestAuthority();
+  writeFileSync(ca, authority.certificatePem);
+  origin = await startOrigin({ authority });
+  origin.on('/start', { status: 302, headers: { location: '/' } });
+  origin.on('/broken', { status: 503 });
+  names = await startNameServer({ 'app.test': { A: { data: ['192.0.2.1'] } } });
+});
+afterAll(async () => {
+  await Promise.all([origin.stop(), names.stop()]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The command as a process of its own, with nothing but `probe` registered. */
+const command = `
+  const { Command } = await import('commander');
+  const { registerProbe } = await import(${JSON.stringify(join(root, 'cli/probe.ts'))});
+  const program = new Command('whyslow').exitOverride();
+  registerProbe(program);
+  await program.parseAsync(process.argv.slice(1), { from: 'user' })
+    .catch((error) => { console.error(error.message); process.exitCode = 2; });
+`;
+
+const whyslow = (...args: string[]) =>
+  new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+    const all = ['--import', 'tsx', '--input-type=module', '-e', command, '--', 'probe', ...args];
+    const child = execFile(process.execPath, all, { cwd: root }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+
+describe('whyslow probe', () => {
+  it('shows every exchange with its phases, and the certificate', async () => {
+    const { code, stdout } = await whyslow('http', `${origin.url}/start`, '--ca', ca);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`GET ${origin.url}/start`);
+    expect(stdout).toContain('302, 0 bytes from 127.0.0.1');
+    expect(stdout).toMatch(/redirect 1\nGET .*\n {2}200, 22 bytes/);
+    expect(stdout).toMatch(/ {2}tls +[\d.]+ ms +█/);
+    expect(stdout).toContain('certificate  localhost, issued by whyslow test CA');
+  });
+
+  it('prints an outcome of the contract with --json, once for every run', async () => {
+    const { code, stdout } = await whyslow(
+      'http',
+      origin.url,
+      '--ca',
+      ca,
+      '--json',
+      '--count',
+      '2',
+    );
+    expect(code).toBe(0);
+    const outcomes = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(outcomes).toHaveLength(2);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ type: 'http', availability: 1, failure: null });
+      expect(check(HttpBody, outcome.body).ok).toBe(true);
+    }
+  });
+
+  it('ends with 1 when the measurement failed, and says what to do', async () => {
+    const { code, stdout } = await whyslow('http', `${origin.url}/broken`, '--ca', ca);
+    expect(code).toBe(1);
+    expect(stdout).toContain('FAILED  http.error  in phase wait, at fault: target');
+    expect(stdout).toContain('ask the application owner');
+  });
+
+  it('asks a name server', async () => {
+    const { code, stdout } = await whyslow('dns', 'app.test', '--server', names.address);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^A app\.test, asked 127\.0\.0\.1:\d+: [\d.]+ ms\n {2}192\.0\.2\.1\n$/);
+    const json = await whyslow('dns', 'app.test', '--server', names.address, '--json');
+    expect(check(DnsBody, JSON.parse(json.stdout).body).ok).toBe(true);
+  });
+
+  it.each([
+    [['http', 'ftp://a.test'], 'target ftp://a.test: give an http:// or https:// URL'],
+    [['http', 'a.test', '--proxy', 'nowhere'], 'HOST:PORT'],
+    [['http', 'a.test', '--timeout', 'soon'], 'seconds from 0.1 to 600'],
+    [['http', 'a.test', '--ca', '/does/not/exist'], '--ca /does/not/exist: give a file'],
+    [['http', 'a.test', '--header', 'x'], 'NAME:VALUE'],
+    [['http', 'a.test', '--expect-status', '200,ok'], '"ok" is no status'],
+    [['path', 'a b'], 'target a b: give a host name or an address'],
+    [['path', 'a.test', '--count', '50'], 'whole number from 3 to 20'],
+    [['dns', 'a.test', '--server', 'resolver'], '--server resolver: give an address'],
+    [['dns', 'a.test', '--record', 'AX'], 'A, AAAA, CNAME'],
+    [['page', 'a.test', '--method', 'GET'], "unknown option '--method'"],
+  ])('refuses %j with what to write instead', async (args, words) => {
+    const { code, stderr } = await whyslow(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(words);
+  });
+});
