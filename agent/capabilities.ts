@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { homedir, platform } from 'node:os';
+import { failureFacts } from '#contract/failure.ts';
+import { findBrowser } from '#probes/page-load/find-browser.ts';
+import type { AgentStatus } from './status.ts';
+
+/** What depends on the machine: a browser, and the right to send ICMP. */
+export const readCapabilities = (parts: {
+  browserPath: string | undefined;
+  echoProblem: string | null;
+}): AgentStatus['capabilities'] => {
+  const browser = findBrowser({
+    configured: parts.browserPath,
+    platform: platform(),
+    home: homedir(),
+    exists: existsSync,
+  });
+  const configured = parts.browserPath === undefined ? '' : `${parts.browserPath} is not there. `;
+  return [
+    {
+      name: 'page loads',
+      problem:
+        browser === undefined
+          ? `no browser: ${configured}${failureFacts['browser.missing'].action}`
+          : null,
+    },
+    {
+      name: 'raw ICMP',
+      problem:
+        parts.echoProblem === null
+          ? null
+          : `${parts.echoProblem}. ${failureFacts['path.not_permitted'].action}`,
+    },
+  ];
+};

@@ -1,0 +1,57 @@
+import { type Failure, type FailureType, failureFacts } from '#contract/failure.ts';
+import type { NetworkFinding } from './network-state.ts';
+
+/** Failures in which nobody answered: what a network that is not there looks like. */
+const unanswered: readonly FailureType[] = [
+  'dns.unreachable',
+  'dns.timed_out',
+  'dns.name_not_resolved',
+  'tcp.timed_out',
+  'tcp.address_unreachable',
+  'tcp.failed',
+  'tunnel.down',
+  'tunnel.timed_out',
+  'path.not_reached',
+];
+
+/** Failures that a portal answering in everyone's name brings about as well. */
+const intercepted: readonly FailureType[] = [
+  ...unanswered,
+  'tcp.refused',
+  'tcp.reset',
+  'tls.timed_out',
+  'tls.reset',
+  'tls.version_or_cipher_mismatch',
+  'tls.cert.name_invalid',
+  'tls.cert.authority_invalid',
+  'tls.cert.invalid',
+  'tls.protocol.error',
+  'http.protocol.error',
+  'http.response.body_mismatch',
+  'http.response.redirect_loop',
+];
+
+/**
+ * A failed run's failure, seen with what is established about the network around the device: behind
+ * a captive portal or without a network it says nothing about the application.
+ */
+export const blameNetwork = (failure: Failure, finding: NetworkFinding): Failure => {
+  if (finding.state === 'captive-portal' && intercepted.includes(failure.type)) {
+    return agentFailure('agent.captive_portal', failure, finding.reason);
+  }
+  if (finding.state === 'down' && unanswered.includes(failure.type)) {
+    return agentFailure('agent.network_down', failure, finding.reason);
+  }
+  return failure;
+};
+
+/** Whether the state of the network could change what the failure means. */
+export const mayBeNetwork = (failure: Failure): boolean => intercepted.includes(failure.type);
+
+const agentFailure = (type: FailureType, seen: Failure, reason: string): Failure => ({
+  type,
+  phase: seen.phase,
+  source: failureFacts[type].source,
+  message: `${reason}; the run itself saw ${seen.type}: ${seen.message}`.slice(0, 500),
+  action: failureFacts[type].action,
+});

@@ -1,0 +1,99 @@
+import type { DeviceConfig } from '#contract/policy.ts';
+import type { Identity } from '#runtime/identity.ts';
+import type { Log } from '#runtime/log.ts';
+import { createStopper, type Running } from '#runtime/service.ts';
+import { startHttpProxy } from './forwarding/http-proxy.ts';
+import { createOpen, type Open } from './forwarding/open.ts';
+import { makePac } from './forwarding/pac.ts';
+import { compileRoutePolicy, type Destination } from './forwarding/route.ts';
+import { startSocks } from './forwarding/socks.ts';
+import { createTunnel, type Tunnel } from './tunnel/tunnel.ts';
+
+export type DecisionCounts = { tunnel: number; direct: number; refused: number };
+
+export type Forwarding = Running & {
+  tunnel: Tunnel;
+  proxy: Destination;
+  socks: Destination;
+  setPolicy(config: Pick<DeviceConfig, 'forwarding' | 'edges'>): void;
+  /** Flows since the start, by where they went. */
+  decisions(): DecisionCounts;
+};
+
+/** Until the first policy is known nothing goes around the tunnel. */
+const beforePolicy: DeviceConfig['forwarding'] = {
+  mode: 'tunnel',
+  bypass: [],
+  whenTunnelDown: 'closed',
+  pinnedEdge: '',
+};
+
+/** The way of the user's traffic: local proxies, routing, tunnel. */
+export const startForwarding = async (parts: {
+  identity: () => Identity;
+  collectorUrl: string;
+  listenHost: string;
+  proxyPort: number;
+  socksPort: number;
+  log: Log;
+}): Promise<Forwarding> => {
+  const { log, listenHost: host } = parts;
+  const stopper = createStopper(log);
+  const tunnel = createTunnel({ identity: parts.identity, log });
+  stopper.add('tunnel', () => tunnel.stop());
+
+  let forwarding = beforePolicy;
+  let services: Destination[] = [collectorAddress(parts.collectorUrl)];
+  const listeners: Destination[] = [];
+  const compile = () => compileRoutePolicy(forwarding, { services, listeners });
+  let policy = compile();
+
+  const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
+  const open = countDecisions(createOpen({ tunnel, policy: () => policy, log }), counts);
+  try {
+    const proxy = await startHttpProxy({
+      host,
+      port: parts.proxyPort,
+      open,
+      pac: (address) => makePac(address, forwarding),
+      log,
+    });
+    stopper.add('http proxy', () => proxy.stop());
+    const socks = await startSocks({ host, port: parts.socksPort, open, log });
+    stopper.add('socks proxy', () => socks.stop());
+    listeners.push(proxy.address, socks.address);
+    policy = compile();
+    return {
+      tunnel,
+      proxy: proxy.address,
+      socks: socks.address,
+      setPolicy: (config) => {
+        forwarding = config.forwarding;
+        services = [collectorAddress(parts.collectorUrl), ...config.edges];
+        policy = compile();
+        tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
+      },
+      decisions: () => ({ ...counts }),
+      stop: () => stopper.stop(),
+    };
+  } catch (error) {
+    await stopper.stop();
+    throw error;
+  }
+};
+
+const countDecisions =
+  (open: Open, counts: DecisionCounts): Open =>
+  async (destination, signal) => {
+    const opened = await open(destination, signal);
+    if (!opened.ok) counts.refused += 1;
+    // A direct flow says so in the field meant for it; a tunnelled one carries the edge's timing.
+    else if (opened.headers['proxy-status']?.includes('direct')) counts.direct += 1;
+    else counts.tunnel += 1;
+    return opened;
+  };
+
+const collectorAddress = (collectorUrl: string): Destination => {
+  const { hostname, port } = new URL(collectorUrl);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
+};

@@ -1,0 +1,142 @@
+import type { TSchema } from '@sinclair/typebox';
+import { check, explain } from '#contract/check.ts';
+import { type Failure, failureFacts } from '#contract/failure.ts';
+import type { ProbeDefinition } from '#contract/plan.ts';
+import type { Result } from '#contract/result.ts';
+import { records } from '#contract/telemetry.ts';
+import type { Outcome, ProbeContext } from '#probes/probe.ts';
+import { type Probers, runProbe } from '#probes/registry.ts';
+import type { Log } from '#runtime/log.ts';
+import { blameNetwork, mayBeNetwork } from './control/blame-network.ts';
+import type { NetworkWatch } from './control/network-state.ts';
+import { readDefaultRoute } from './device/route.ts';
+import { emptyBody } from './empty-body.ts';
+import { startSelfCheck } from './self-check.ts';
+
+export type RunParts = {
+  probers: Probers;
+  deviceId: string;
+  /** The edge the tunnel is on at this moment. */
+  edgeId: () => string | null;
+  network: Pick<NetworkWatch, 'check'>;
+  context: Omit<ProbeContext, 'signal' | 'proxy'>;
+  proxy: () => NonNullable<ProbeContext['proxy']>;
+  log: Log;
+};
+
+/** Probers keep to the probe's timeout themselves; one that does not is given up after this. */
+const graceMs = 10_000;
+
+/** Makes one run. Undefined when the agent's stop cut it off: such a run measured nothing. */
+export const runPlanned = async (
+  parts: RunParts,
+  probe: ProbeDefinition,
+  runId: string,
+  signal: AbortSignal,
+): Promise<Result | undefined> => {
+  const startedAt = Date.now();
+  const edgeId = parts.edgeId();
+  const selfCheck = startSelfCheck();
+  const network = networkKey();
+  const outcome = await measure(parts, probe, signal);
+  const checked = selfCheck.finish();
+  // A run that came to its end all the same is worth keeping.
+  if (signal.aborted && outcome.failure?.type === 'abandoned') return undefined;
+  const failure = await settleFailure(parts, probe, outcome, networkKey() !== network, signal);
+  const result = {
+    kind: 'result',
+    id: runId,
+    deviceId: parts.deviceId,
+    appId: probe.appId,
+    probeId: probe.id,
+    via: probe.via,
+    edgeId,
+    startedAt,
+    durationMs: Math.min(86_400_000, Math.max(0, outcome.durationMs)),
+    availability: failure === null ? outcome.availability : 0,
+    failure,
+    ...checked,
+    type: probe.type,
+    body: outcome.body,
+  } as Result;
+  return withShape(parts, probe, result);
+};
+
+const measure = async (
+  parts: RunParts,
+  probe: ProbeDefinition,
+  signal: AbortSignal,
+): Promise<Outcome> => {
+  const context: ProbeContext = {
+    ...parts.context,
+    signal,
+    proxy: probe.via === 'tunnel' ? parts.proxy() : undefined,
+  };
+  const startedMs = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error('the probe did not keep to its timeout')),
+      probe.timeoutMs + graceMs,
+    );
+  });
+  try {
+    return await Promise.race([runProbe(parts.probers, probe, context), overdue]);
+  } catch (error) {
+    parts.log.error({ component: 'run', probeId: probe.id, err: error }, 'probe failed inside');
+    return internalOutcome(probe, (error as Error).message, performance.now() - startedMs);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const internalOutcome = (probe: ProbeDefinition, message: string, durationMs: number): Outcome => ({
+  durationMs,
+  availability: 0,
+  failure: internalFailure(message),
+  body: emptyBody(probe),
+});
+
+const internalFailure = (message: string): Failure => ({
+  type: 'agent.internal',
+  phase: 'prepare',
+  message: message.slice(0, 500),
+  ...failureFacts['agent.internal'],
+});
+
+const settleFailure = async (
+  { network }: RunParts,
+  probe: ProbeDefinition,
+  { failure }: Outcome,
+  hasNetworkChanged: boolean,
+  signal: AbortSignal,
+): Promise<Failure | null> => {
+  // A path seen half on one network and half on another is neither's.
+  if (hasNetworkChanged && (probe.type === 'path' || failure !== null)) {
+    return {
+      type: 'path.network_changed',
+      phase: failure?.phase ?? 'wait',
+      message: `the default route changed during the run${failure === null ? '' : `; it saw ${failure.type}`}`,
+      ...failureFacts['path.network_changed'],
+    };
+  }
+  if (failure === null || !mayBeNetwork(failure) || signal.aborted) return failure;
+  return blameNetwork(failure, await network.check());
+};
+
+const networkKey = (): string => JSON.stringify(readDefaultRoute());
+
+/** A record of the wrong shape would be refused far from here; here it is known whose it was. */
+const withShape = ({ log }: RunParts, probe: ProbeDefinition, result: Result): Result => {
+  const schema: TSchema = records[result.type];
+  const checked = check(schema, result);
+  if (checked.ok) return result;
+  const message = `the ${probe.type} probe gave a result of the wrong shape: ${explain(checked.mistakes)}`;
+  log.error({ component: 'run', probeId: probe.id, reason: message }, 'result of the wrong shape');
+  return {
+    ...result,
+    availability: 0,
+    failure: internalFailure(message),
+    body: emptyBody(probe),
+  } as Result;
+};

@@ -1,0 +1,108 @@
+import type { ProbeDefinition } from '#contract/plan.ts';
+import { sleep } from '#runtime/backoff.ts';
+import { type ClockReading, readClocks } from '#runtime/clock.ts';
+import type { Log } from '#runtime/log.ts';
+import { createTimeline } from './timeline.ts';
+import { createTimetable, type Missed } from './timetable.ts';
+
+export type Scheduler = {
+  /** Unchanged probes go on as they were. */
+  setPlan(probes: readonly ProbeDefinition[]): void;
+  status(): ScheduledProbe[];
+  /** Ends runs under way; each is told by its signal. */
+  stop(): Promise<void>;
+};
+
+export type ScheduledProbe = { probe: ProbeDefinition; isRunning: boolean; nextRunInMs: number };
+
+export type SchedulerOptions = {
+  deviceId: string;
+  /** Makes one run; must not throw. The signal aborts it when the scheduler stops. */
+  run: (probe: ProbeDefinition, signal: AbortSignal) => Promise<void>;
+  onMissed: (missed: Missed) => void;
+  log: Log;
+  readClocks?: () => ClockReading;
+  wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+};
+
+/** More at once inflate each other's phase times (docs/measuring). A page load is heavier still. */
+const laneLimits = { timed: 4, page: 1 } as const;
+type LaneName = keyof typeof laneLimits;
+
+/** Looks at the clocks at least this often, so that sleep is noticed soon. */
+const longestWaitMs = 1_000;
+const stopDeadlineMs = 5_000;
+
+/** Starts each run at its time, within the limits, and accounts for each that does not start. */
+export const startScheduler = (options: SchedulerOptions): Scheduler => {
+  const { run, onMissed, log, readClocks: read = readClocks, wait = sleep } = options;
+  const timetable = createTimetable(options.deviceId);
+  const timeline = createTimeline(read());
+  const stopping = new AbortController();
+  const queues: Record<LaneName, ProbeDefinition[]> = { timed: [], page: [] };
+  const running: Record<LaneName, Set<Promise<void>>> = { timed: new Set(), page: new Set() };
+  let wake = new AbortController();
+
+  const startQueued = (lane: LaneName) => {
+    while (running[lane].size < laneLimits[lane]) {
+      const probe = queues[lane].shift();
+      if (probe === undefined) return;
+      const ended = run(probe, stopping.signal)
+        .catch((error: unknown) => log.error({ component: 'scheduler', err: error }, 'run threw'))
+        .then(() => {
+          running[lane].delete(ended);
+          timetable.finish(probe.id);
+          if (!stopping.signal.aborted) startQueued(lane);
+        });
+      running[lane].add(ended);
+    }
+  };
+
+  const act = () => {
+    const { now, wasAsleep } = timeline.advance(read());
+    if (wasAsleep) log.info({ component: 'scheduler' }, 'the device was asleep');
+    const { due, missed } = timetable.advance(now, { wasAsleep });
+    for (const one of missed) {
+      log.debug({ component: 'scheduler', ...one }, 'runs missed');
+      onMissed(one);
+    }
+    for (const probe of due) queues[laneOf(probe)].push(probe);
+    startQueued('timed');
+    startQueued('page');
+    return Math.max(0, (timetable.nextAt() ?? Number.POSITIVE_INFINITY) - now);
+  };
+
+  const actForEver = async () => {
+    while (!stopping.signal.aborted) {
+      const waitMs = Math.min(longestWaitMs, act());
+      wake = new AbortController();
+      await wait(waitMs, wake.signal);
+    }
+  };
+  const ended = actForEver();
+
+  return {
+    setPlan: (probes) => {
+      timetable.setPlan(probes, timeline.advance(read()).now);
+      wake.abort();
+    },
+    status: () =>
+      timetable.entries().map(({ probe, nextAt, isBusy }) => ({
+        probe,
+        isRunning: isBusy,
+        nextRunInMs: Math.max(0, nextAt - timeline.now()),
+      })),
+    stop: async () => {
+      stopping.abort();
+      wake.abort();
+      await ended;
+      for (const probe of [...queues.timed.splice(0), ...queues.page.splice(0)]) {
+        onMissed({ probeId: probe.id, reason: 'stopped', count: 1 });
+      }
+      await Promise.race([Promise.all([...running.timed, ...running.page]), sleep(stopDeadlineMs)]);
+    },
+  };
+};
+
+const laneOf = (probe: ProbeDefinition): LaneName =>
+  probe.type === 'page-load' ? 'page' : 'timed';
