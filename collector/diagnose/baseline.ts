@@ -51,6 +51,14 @@ const otherApplications = { floorMs: 100, share: 0.5 } as const;
 /** A cold look-up without any cold one before it: up to this it is a resolver doing its work. */
 const coldLookupAllowanceMs = 100;
 
+/** One probe's runs, judged: the newest in full, of the others only since when it is slow. */
+export type Judgement = {
+  recent: JudgedRun[];
+  count: number;
+  /** Start of the row of slow runs that goes on to the newest; null when that one is not slow. */
+  slowSinceMs: number | null;
+};
+
 /**
  * Judges one probe's successful runs, oldest first, each against what was known before it. Only
  * runs that were not slow themselves become part of normal, so a fault is not learned and an
@@ -60,18 +68,22 @@ export const judgeRuns = (
   runs: readonly SplitRun[],
   others: readonly SplitRun[],
   keepLast: number,
-): JudgedRun[] => {
+): Judgement => {
   const cold = referenceFromOthers(others);
   const normal: SplitRun[] = [];
   const steady: number[] = [];
-  const judged: JudgedRun[] = [];
+  const judgement: Judgement = { recent: [], count: runs.length, slowSinceMs: null };
   for (const [index, run] of runs.entries()) {
     const spread = ownSteady(steady);
     const limit = spread ?? cold;
     if (runs.length - index <= keepLast) {
-      judged.push(judge(run, spread ? referenceFromOwnPast(normal, spread) : cold));
+      judgement.recent.push(judge(run, spread ? referenceFromOwnPast(normal, spread) : cold));
     }
-    if (limit.from !== 'none' && isSlow(run, limit, normal)) continue;
+    if (limit.from !== 'none' && isSlow(run, limit, normal)) {
+      judgement.slowSinceMs ??= run.run.timeMs;
+      continue;
+    }
+    judgement.slowSinceMs = null;
     normal.push(run);
     steady.push(steadyMs(run));
     if (normal.length > rememberedRuns) {
@@ -79,7 +91,7 @@ export const judgeRuns = (
       steady.shift();
     }
   }
-  return judged;
+  return judgement;
 };
 
 type Steady = Pick<Reference, 'from' | 'steadyMs' | 'spreadMs'> & { count: number };

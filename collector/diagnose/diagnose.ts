@@ -234,12 +234,13 @@ const rounded = (ms: number | null): number | null => (ms === null ? null : roun
 
 /** Rounded first, so that what is shown adds up: parts + residual = total. */
 const ledgerOf = (run: JudgedRun): Ledger => {
+  const how = run.how();
   const parts = segments.map((segment: Segment) => ({
     segment,
     ms: rounded(run.parts[segment]),
     baselineMs: rounded(run.baselineMs[segment]),
     addedMs: rounded(run.added[segment]),
-    how: atMost(300, run.how[segment]),
+    how: atMost(300, how[segment]),
   }));
   const sumMs = parts.reduce((sum, part) => sum + (part.ms ?? 0), 0);
   const totalMs = roundMs(run.totalMs);

@@ -48,13 +48,19 @@ const partLine = (run: JudgedRun, segment: Segment, blamed: readonly Segment[]):
     {
       finding,
       segment,
-      text: `${capital(segmentNames[segment])}: ${sayMs(ms)}, ${normal}.`,
+      text: `${capital(partName(run, segment))}: ${sayMs(ms)}, ${normal}.`,
       value: ms,
       baseline: baselineMs,
       unit: 'ms',
     },
   ];
 };
+
+/** A straight run has no edge: its path ends at the application. */
+const partName = (run: JudgedRun, segment: Segment): string =>
+  run.via === 'direct' && segment === 'client-edge'
+    ? 'the network path to the application'
+    : segmentNames[segment];
 
 /** Unexplained time below this is not worth a line. */
 const quietResidualMs = 1;

@@ -1,6 +1,12 @@
 import type { Segment } from '#contract/verdict.ts';
 import type { Point } from '../store/schema.ts';
-import { type JudgedRun, judgeRuns, mapSegments, runsForOwnPast } from './baseline.ts';
+import {
+  type JudgedRun,
+  type Judgement,
+  judgeRuns,
+  mapSegments,
+  runsForOwnPast,
+} from './baseline.ts';
 import { failedSegment } from './failing.ts';
 import type { DiagnosisInput } from './input.ts';
 import { type SplitRun, splitIntoLedger } from './ledger.ts';
@@ -10,8 +16,6 @@ import type { Track } from './tracks.ts';
 export const runsForVerdict = 2;
 /** Slow runs in a row that are looked at together; more say nothing new about where. */
 const runsJudged = 3;
-/** Judged runs kept, to say since when it is slow. */
-const runsKept = 400;
 /** Two causes within 20 % of each other share the blame. */
 const sharedRatio = 0.8;
 /** The largest part must explain this much of what was added, else nothing is named. */
@@ -44,10 +48,10 @@ export const findInTrack = (track: Track, input: DiagnosisInput): Finding => {
     if (last.every(isBlocked)) return { track, kind: 'policy', run: last.at(-1) as Point<'http'> };
     if (last.every((run) => isFailed(run) && !isBlocked(run))) return failing(track);
   }
-  const judged = judgeRuns(splitAll(track.runs, input), othersOf(track, input), runsKept);
-  const have = judged.length;
+  const judged = judgeRuns(splitAll(track.runs, input), othersOf(track, input), runsJudged);
+  const { count: have, recent: runs } = judged;
   if (have < runsForVerdict) {
-    return { track, kind: 'thin', have, need: runsForVerdict, what: 'runs', runs: judged };
+    return { track, kind: 'thin', have, need: runsForVerdict, what: 'runs', runs };
   }
   return compared(track, judged);
 };
@@ -75,23 +79,22 @@ const failing = (track: Track): Finding => {
   return { track, kind: 'failing', run, segment: failedSegment(run), sinceMs, count };
 };
 
-const compared = (track: Track, judged: JudgedRun[]): Finding => {
-  const lastTwo = judged.slice(-runsForVerdict);
+const compared = (track: Track, judged: Judgement): Finding => {
+  const { recent: runs, count: have } = judged;
+  const lastTwo = runs.slice(-runsForVerdict);
   if (lastTwo.at(-1)?.reference.from === 'none') {
-    const have = judged.length;
-    return { track, kind: 'thin', have, need: runsForOwnPast + 1, what: 'reference', runs: judged };
+    return { track, kind: 'thin', have, need: runsForOwnPast + 1, what: 'reference', runs };
   }
   if (!lastTwo.every((run) => run.slow)) {
-    return { track, kind: 'ok', runs: judged, lone: lastTwo.some((run) => run.slow) };
+    return { track, kind: 'ok', runs, lone: lastTwo.some((run) => run.slow) };
   }
   return locate(track, judged);
 };
 
 /** Blames the largest share that all judged slow runs have in common. */
-const locate = (track: Track, judged: JudgedRun[]): Finding => {
-  const stretch = slowStretch(judged);
-  const runs = stretch.slice(-runsJudged);
-  const sinceMs = stretch[0]?.run.timeMs ?? 0;
+const locate = (track: Track, judged: Judgement): Finding => {
+  const runs = judged.recent.slice(judged.recent.findLastIndex((run) => !run.slow) + 1);
+  const sinceMs = judged.slowSinceMs ?? runs[0]?.run.timeMs ?? 0;
   const run = middleRun(runs);
   const shares = commonShares(runs);
   const [top, second] = shares;
@@ -102,11 +105,6 @@ const locate = (track: Track, judged: JudgedRun[]): Finding => {
   }
   const shared = second !== undefined && second.addedMs >= sharedRatio * top.addedMs;
   return { track, kind: 'slow', runs, sinceMs, shares, shared, run };
-};
-
-const slowStretch = (judged: readonly JudgedRun[]): JudgedRun[] => {
-  const lastGood = judged.findLastIndex((run) => !run.slow);
-  return judged.slice(lastGood + 1);
 };
 
 /** The run whose ledger is shown: the middle one by its total, the lower of two. */

@@ -1,4 +1,4 @@
-import type { Measurement, Point } from '../store/schema.ts';
+import { type Measurement, type Point, series } from '../store/schema.ts';
 
 /**
  * How far back each kind of evidence is read and how many rows of it at most (the newest). The
@@ -135,6 +135,7 @@ const cut = <P extends Point>(
 /** Equal times are put in the order of their tags, so that the order of reading never matters. */
 const rowKey = (point: Point): string => {
   const tags: Record<string, string> = point.tags;
-  const names = Object.keys(tags).sort();
-  return `${point.timeMs} ${names.map((name) => tags[name]).join(' ')}`;
+  let key = `${point.timeMs}`;
+  for (const name of series[point.measurement].tags) key += ` ${tags[name]}`;
+  return key;
 };

@@ -12,7 +12,8 @@ export type SplitRun = {
   via: 'tunnel' | 'direct';
   totalMs: number;
   parts: Record<Segment, number | null>;
-  how: Record<Segment, string>;
+  /** How each part was measured, in words; asked for only when a ledger is shown. */
+  how: () => Record<Segment, string>;
   residualMs: number;
   /** Of the residual: time on the way to the edge and back that no tunnel sample explains. */
   unexplainedWayMs: number;
@@ -106,7 +107,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       transfer: fields.receive_ms === null ? null : receive.rest(),
       page: null,
     },
-    how: {
+    how: () => ({
       device: `agent's event-loop delay of ${show(deviceLagMs)} in each phase, and the local proxy's accept`,
       gateway:
         gateway === null
@@ -139,7 +140,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
         : 'the round trips in the wait were not measured',
       transfer: `first to last byte, ${fields.body_bytes ?? 0} bytes, less ${rounds} slow-start round trips`,
       page: 'measured by page loads, not by HTTP runs',
-    },
+    }),
   });
 };
 
@@ -180,7 +181,7 @@ const splitDirectRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       transfer: fields.receive_ms === null ? null : receive.rest(),
       page: null,
     },
-    how: {
+    how: () => ({
       device: `agent's event-loop delay of ${show(lagMs)} in each phase`,
       gateway:
         gateway === null
@@ -195,7 +196,7 @@ const splitDirectRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       server: `wait of ${show(fields.wait_ms ?? 0)} less its round trip`,
       transfer: `first to last byte, ${fields.body_bytes ?? 0} bytes, less ${rounds} slow-start round trips`,
       page: 'measured by page loads, not by HTTP runs',
-    },
+    }),
   });
 };
 

@@ -19,7 +19,7 @@ const waitAction = 'Wait for the next runs; the verdict follows by itself.';
 
 export const okWords = (finding: Of<Finding, 'ok'>, input: DiagnosisInput): Words => {
   const run = finding.runs.at(-1) as JudgedRun;
-  const usual = `${sayMs(run.baselineTotalMs ?? 0)} is normal (${versus(run)})`;
+  const usual = comparedWith(run);
   if (finding.lone) {
     const { appName, deviceName } = input;
     const sentence = `${appName} works on ${deviceName}. One of its last two runs was slow, the other was not: one slow run is not a trend. The latest took ${sayMs(run.totalMs)}; ${usual}.`;
@@ -31,10 +31,12 @@ export const okWords = (finding: Of<Finding, 'ok'>, input: DiagnosisInput): Word
   };
 };
 
-const versus = (run: JudgedRun): string =>
-  run.reference.from === 'own-past'
-    ? `its own last ${sayCount(run.reference.count, 'run')}`
-    : `from this device’s other applications`;
+const comparedWith = (run: JudgedRun): string => {
+  const normal = sayMs(run.baselineTotalMs ?? 0);
+  return run.reference.from === 'own-past'
+    ? `${normal} is normal (its own last ${sayCount(run.reference.count, 'run')})`
+    : `this device’s other applications take ${normal}`;
+};
 
 export const slowWords = (finding: Of<Finding, 'slow'>, scene: Scene): Words => {
   const [top, second] = finding.shares;
@@ -91,7 +93,7 @@ const clearedWords = (run: JudgedRun, blamed: readonly Segment[]): string => {
     );
   });
   if (normal.length === 0) return '';
-  return `; ${sayList(normal)} ${normal.length === 1 ? 'is' : 'are'} normal`;
+  return normal.length === 1 ? `; the ${normal[0]} is normal` : `; ${sayList(normal)} are normal`;
 };
 
 export const unlocatedWords = (scene: Scene, sinceMs: number): Words => {
