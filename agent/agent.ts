@@ -76,6 +76,9 @@ const startParts = async (
   const tell = (name: Parameters<typeof changeEvent>[1], reason: string) =>
     void append(changeEvent(deviceId, name, reason));
 
+  // First of all records of this life: what follows is measured by it.
+  tell('started', `agent ${packageFile.version} on ${platform()} ${release()}`);
+
   const forwarding = await startForwarding({ ...config, identity: identity.current, log });
   stopper.add('forwarding', () => forwarding.stop());
   forwarding.tunnel.onChange(({ name, reason }) => tell(name, reason));
@@ -159,7 +162,6 @@ const startParts = async (
     });
   const status = await serveStatus(config.stateFolder, readStatus);
   stopper.add('status', () => status.stop());
-  tell('started', `agent ${packageFile.version} on ${platform()} ${release()}`);
   log.info({ component: 'agent', deviceId, proxy: forwarding.proxy }, 'agent is up');
   return {
     deviceId,

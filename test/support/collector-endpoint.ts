@@ -200,6 +200,10 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
     order: (path: string, given: Answer, times = 1) => {
       orders.push({ path, answer: given, times });
     },
+    /** Forgets all orders. */
+    heal: () => {
+      orders.splice(0);
+    },
     refuseRecords: (judge: (record: TelemetryRecord) => Mistake[]) => {
       refuse = judge;
     },

@@ -1,0 +1,3 @@
+import { main } from '#agent/main.ts';
+
+await main([...process.argv.slice(2), '--log-level', 'warn']);
