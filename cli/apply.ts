@@ -7,8 +7,8 @@ import { type ApiOptions, connectApi, withApiOptions } from './api.ts';
 export type ApplyAnswer = {
   version: number;
   changed: boolean;
-  dryRun: boolean;
-  changes: { pointer: string; change: 'added' | 'removed' | 'changed' }[];
+  /** Without `before` it is new, without `after` it is gone. */
+  changes: { pointer: string; before?: unknown; after?: unknown }[];
 };
 
 export const registerApply = (program: Command): void => {
@@ -27,7 +27,7 @@ export const registerApply = (program: Command): void => {
       organisation,
       options.dryRun === true,
     );
-    console.log(describe(answer));
+    console.log(describe(answer, options.dryRun === true));
   });
 };
 
@@ -46,11 +46,12 @@ export const applyOrganisation = (
 ): Promise<ApplyAnswer> =>
   api.call<ApplyAnswer>('PUT', `/v1/organisation${dryRun ? '?dry-run=1' : ''}`, organisation);
 
-const describe = ({ version, dryRun, changed, changes }: ApplyAnswer): string => {
+const describe = ({ version, changed, changes }: ApplyAnswer, dryRun: boolean): string => {
   if (!changed) return `nothing to change: version ${version} says the same`;
-  const marks = { added: '+', removed: '-', changed: '~' } as const;
+  const mark = ({ before, after }: ApplyAnswer['changes'][number]) =>
+    before === undefined ? '+' : after === undefined ? '-' : '~';
   return [
     dryRun ? 'would change:' : `applied as version ${version}:`,
-    ...changes.map(({ change, pointer }) => `  ${marks[change]} ${pointer}`),
+    ...changes.map((change) => `  ${mark(change)} ${change.pointer}`),
   ].join('\n');
 };

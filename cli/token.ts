@@ -34,7 +34,7 @@ export const makeToken = (
   api.call<TokenAnswer>('POST', '/v1/enrollment-tokens', {
     role: request.role,
     uses: request.uses,
-    validForSeconds: request.hours * 3_600,
+    expiresInSeconds: request.hours * 3_600,
     note: request.note,
   });
 

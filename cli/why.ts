@@ -12,11 +12,9 @@ export const registerWhy = (program: Command): void => {
       .option('--exit-code', 'exit with 1 when a verdict is slow or failing')
       .option('--json', 'for a program to read'),
   ).action(async (application: string | undefined, options: ApiOptions & WhyOptions) => {
-    const { verdicts } = await connectApi(options).call<{ verdicts: Verdict[] }>(
-      'GET',
-      '/v1/verdicts',
-    );
-    const chosen = verdicts
+    const { items } = await connectApi(options).call<VerdictList>('GET', '/v1/verdicts');
+    const chosen = items
+      .map(({ verdict }) => verdict)
       .filter(({ appId }) => application === undefined || appId === application)
       .filter(({ deviceId }) => options.device === undefined || deviceId === options.device)
       .sort((a, b) => rank[a.state] - rank[b.state] || (b.addedMs ?? 0) - (a.addedMs ?? 0));
@@ -28,6 +26,9 @@ export const registerWhy = (program: Command): void => {
       process.exitCode = 1;
   });
 };
+
+/** The API's answer: the newest verdict of each device and application. */
+export type VerdictList = { items: { verdict: Verdict }[] };
 
 type WhyOptions = { device?: string; exitCode?: boolean; json?: boolean };
 

@@ -219,25 +219,22 @@ const configure = async (
   },
 ): Promise<void> => {
   const saas = wanted.saas ? readOrganisation(inProject('examples/saas.yaml')).applications : [];
-  const { organisation } = await api.call<{ organisation: Organisation | null }>(
-    'GET',
-    '/v1/organisation',
-  );
+  const { document } = await api.call<{ document: Organisation }>('GET', '/v1/organisation');
   const ours = new Set([...wanted.samples, ...saas].map(({ id }) => id));
   await applyOrganisation(
     api,
     {
       version: 1,
       sampleIntervalSeconds: 5,
-      ...organisation,
+      ...document,
       applications: [
         ...wanted.samples,
         ...saas,
-        ...(organisation?.applications ?? []).filter(({ id }) => !ours.has(id)),
+        ...document.applications.filter(({ id }) => !ours.has(id)),
       ],
       webhooks: [
         wanted.webhook,
-        ...(organisation?.webhooks ?? []).filter(({ id }) => id !== wanted.webhook.id),
+        ...(document.webhooks ?? []).filter(({ id }) => id !== wanted.webhook.id),
       ],
     },
     false,

@@ -1,7 +1,7 @@
 import { readAgentStatus } from '#agent/status.ts';
-import type { Verdict } from '#contract/verdict.ts';
 import { sleep } from '#runtime/backoff.ts';
 import type { Api } from '../api.ts';
+import type { VerdictList } from '../why.ts';
 import type { Screen } from './screen.ts';
 
 const everyMs = 500;
@@ -39,8 +39,8 @@ const tellVerdicts = async (
   { api, screen }: { api: Api; screen: Screen },
   once: Once,
 ): Promise<void> => {
-  const { verdicts } = await api.call<{ verdicts: Verdict[] }>('GET', '/v1/verdicts');
-  for (const verdict of verdicts) {
+  const { items } = await api.call<VerdictList>('GET', '/v1/verdicts');
+  for (const { verdict } of items) {
     // A verdict that only waits for its second result is no news.
     if (verdict.state === 'inconclusive' && verdict.resultCount < 3) continue;
     once(
