@@ -15,7 +15,7 @@ export const chartFigure = (chart: Chart): Html => {
 <p class="empty">Nothing was measured in this stretch of time.</p></figure>`;
   }
   return html`<figure class="chart card" id="chart-${chart.id}">
-<figcaption>${chart.title} <span class="quiet">${statistic} per ${duration(chart.everyMs)}, ${chart.unit}</span></figcaption>
+<figcaption>${chart.title} <span class="per">${statistic} per ${duration(chart.everyMs)}, ${chart.unit}</span></figcaption>
 <div class="plot" data-plot="${chart.id}" data-keep role="img" aria-label="${chart.title}: chart; the numbers follow as a table"></div>
 <ul class="legend">${lines.map(
     ({ key, label, values }, index) =>
@@ -26,7 +26,7 @@ export const chartFigure = (chart: Chart): Html => {
       }</svg>${label} <output data-line="${key}">${quantity(values.findLast((value) => value !== null) ?? null, chart.unit)}</output></li>`,
   )}</ul>
 ${embedJson(`data-${chart.id}`, { ...chart, lines: lines.map(compact) })}
-<details><summary>Numbers</summary>${numbers(chart, lines)}</details>
+<details class="numbers"><summary>Numbers</summary>${numbers(chart, lines)}</details>
 </figure>`;
 };
 

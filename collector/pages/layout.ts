@@ -40,7 +40,7 @@ export const layout = (
 <a class="skip" href="#main">Skip to content</a>
 <header class="top">
 <a class="brand" href="/">whyslow</a>
-<nav aria-label="Sections">${sections.map(
+<nav class="sections" aria-label="Sections">${sections.map(
     ({ href, label }) =>
       html`<a href="${href}"${page.section === href && html` aria-current="page"`}>${label}</a>`,
   )}</nav>
@@ -64,7 +64,8 @@ export const windowChoice = (frame: Frame, path: string): Html =>
 /** The way back up. */
 export const crumbs = (...links: readonly { href: string; label: string }[]): Html =>
   html`<nav class="crumbs" aria-label="Breadcrumb">${links.map(
-    ({ href, label }) => html`<a href="${href}">${label}</a><span aria-hidden="true">›</span>`,
+    ({ href, label }, index) =>
+      html`${index > 0 && html`<span aria-hidden="true">›</span>`}<a href="${href}">${label}</a>`,
   )}</nav>`;
 
 /** A table that scrolls by itself where it is wider than the page. */

@@ -18,7 +18,7 @@ export const stateMark = (state: ViewState): Html =>
 export const scoreMark = (score: number | null, band: string | null): Html =>
   score === null
     ? html`<span class="quiet" title="no score while there is no recent, conclusive verdict">no score</span>`
-    : html`<span class="score score-${band}"><b>${score}</b> ${band}</span>`;
+    : html`<span class="score score-${band}" title="0 to 33 poor, 34 to 65 okay, 66 to 100 good">score <b>${score}</b> ${band}</span>`;
 
 /** A verdict among others: who, what, and the sentence that links to the whole answer. */
 export const verdictItem = (
@@ -69,15 +69,22 @@ export const sparkline = (chart: Chart): Html => {
   )}</svg>`;
 };
 
+/** A hole wider than this many usual steps is a gap; a probe may run more seldom than once a bucket. */
+const gapSteps = 2.5;
+
 const unbroken = (values: readonly (number | null)[]): { index: number; value: number }[][] => {
+  const measured = values.flatMap((value, index) => (value === null ? [] : [{ index, value }]));
+  const steps = measured
+    .slice(1)
+    .map(({ index }, before) => index - (measured[before]?.index ?? 0))
+    .sort((a, b) => a - b);
+  const usualStep = steps[Math.floor(steps.length / 2)] ?? 1;
   const pieces: { index: number; value: number }[][] = [];
-  let piece: { index: number; value: number }[] = [];
-  for (const [index, value] of values.entries()) {
-    if (value === null) piece = [];
-    else {
-      if (piece.length === 0) pieces.push(piece);
-      piece.push({ index, value });
-    }
+  for (const point of measured) {
+    const piece = pieces.at(-1);
+    const last = piece?.at(-1);
+    if (piece && last && point.index - last.index <= gapSteps * usualStep) piece.push(point);
+    else pieces.push([point]);
   }
   return pieces;
 };

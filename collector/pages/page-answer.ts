@@ -18,8 +18,8 @@ export const answerPage = (frame: Frame, view: DeviceApplicationView): Html => {
     title: `${application.name} on ${device.name}`,
     section: '/devices',
     body: html`${crumbs(
+      { href: '/devices', label: 'Devices' },
       { href: deviceUrl(device.id), label: device.name },
-      { href: applicationUrl(application.id), label: application.name },
     )}
 <div class="title"><p class="subject">${application.name} on ${device.name}</p>${windowChoice(frame, answerUrl(device.id, application.id))}</div>
 ${
@@ -49,7 +49,7 @@ const answer = (view: DeviceApplicationView, verdict: Verdict, nowMs: number): H
 <p class="facts big">${stateMark(view.state)}${scoreMark(isOld ? null : verdict.score, verdict.score === null ? null : scoreBand(verdict.score))}<span>${percent(verdict.confidence)} sure</span>${!isOld && html`<span>${since(view, nowMs)}</span>`}</p>
 <h1>${isOld && html`<span class="quiet">Last known ${when(verdict.at, nowMs)}: </span>`}${verdict.sentence}</h1>
 ${verdict.action !== '' && html`<p class="action"><b>What to do</b> ${verdict.action}</p>`}
-<p class="facts">${verdict.totalMs !== null && html`<span><b>${ms(verdict.totalMs)}</b> now</span>`}${verdict.baselineMs !== null && html`<span>${ms(verdict.baselineMs)} usual (${baselineWords[verdict.baselineFrom]})</span>`}${verdict.edgeId !== null && html`<span>edge ${verdict.edgeId}</span>`}<span>from ${count(verdict.resultCount, 'result', 'results')}, newest ${when(verdict.at, nowMs)}</span><span>${alsoText(view)}</span></p>
+<p class="facts">${verdict.totalMs !== null && html`<span><b>${ms(verdict.totalMs)}</b> now</span>`}${verdict.baselineMs !== null && html`<span>${ms(verdict.baselineMs)} usual (${baselineWords[verdict.baselineFrom]})</span>`}${verdict.edgeId !== null && html`<span>edge ${verdict.edgeId}</span>`}<span>from ${count(verdict.resultCount, 'result', 'results')}, newest ${when(verdict.at, nowMs)}</span><span>${also(view)}</span></p>
 </section>
 <section><h2>Where the time goes</h2>${
     verdict.ledger === null
@@ -67,13 +67,17 @@ const baselineWords = {
 const since = ({ since: sinceMs, sinceIsBound }: DeviceApplicationView, nowMs: number): Html =>
   html`${sinceIsBound ? 'at least since' : 'since'} ${when(sinceMs, nowMs)}`;
 
-const alsoText = ({ alsoAffectedCount, otherDeviceCount }: DeviceApplicationView): string =>
-  otherDeviceCount === 0
-    ? 'no other device uses it'
-    : `${alsoAffectedCount} of ${count(otherDeviceCount, 'other device', 'other devices')} affected too`;
+const also = (view: DeviceApplicationView): Html => {
+  const { alsoAffectedCount, otherDeviceCount, application } = view;
+  const text =
+    otherDeviceCount === 0
+      ? 'no other device uses it'
+      : `${alsoAffectedCount} of ${count(otherDeviceCount, 'other device', 'other devices')} affected too`;
+  return html`<a href="${applicationUrl(application.id)}">${text}</a>`;
+};
 
 const findings = [
-  { finding: 'against', title: 'Speaks against it', sign: '▲', none: 'Nothing stands out.' },
+  { finding: 'against', title: 'Points to the cause', sign: '▲', none: 'Nothing stands out.' },
   { finding: 'cleared', title: 'Checked and cleared', sign: '✓', none: 'Nothing was cleared.' },
   { finding: 'context', title: 'Context', sign: '•', none: 'None.' },
 ] as const satisfies readonly { finding: Evidence['finding']; [word: string]: string }[];

@@ -76,7 +76,7 @@ export const onward = (lines: readonly OnwardLine[], nowMs: number): Html =>
     ? empty('No edge has measured this yet: an edge starts when a device uses it.')
     : table(
         'Onward measurements',
-        ['Leg', '#Name resolution', '#Connect', '#Connects lost', '#Hops', 'Trace', 'When'],
+        ['Leg', '#DNS', '#Connect', '#Lost', '#Hops', 'Trace', 'When'],
         lines.map((line) => [
           html`${line.leg.from} → ${line.leg.to}`,
           ms(line.dnsMs),
@@ -87,7 +87,7 @@ export const onward = (lines: readonly OnwardLine[], nowMs: number): Html =>
             ? line.leg.reached === false
               ? 'did not reach it'
               : 'reached it'
-            : html`<span class="unmeasured">not measured</span> <span class="quiet">${line.leg.missing}</span>`,
+            : html`<div class="long"><span class="unmeasured">not measured</span> <span class="quiet">${line.leg.missing}</span></div>`,
           when(line.at, nowMs),
         ]),
       );

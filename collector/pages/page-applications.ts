@@ -47,7 +47,7 @@ const applicationCard = (application: ApplicationSummary, nowMs: number): Html =
       ? html`<span class="quiet">Waiting for the first verdict: it comes with the first results of a device.</span>`
       : html`${application.state === 'no-data' && html`<span class="quiet">Last known ${when(worst.at, nowMs)}: </span>`}<a class="plain" href="${answerUrl(worst.device.id, application.id)}">${worst.sentence}</a>`
   }</p>
-<div class="app-foot">${sparkline(application.trend)}<p class="facts"><span><b>${application.affectedDeviceCount}</b> of ${count(application.deviceCount, 'device', 'devices')} affected</span>${application.silentDeviceCount > 0 && html`<span>${application.silentDeviceCount} silent</span>`}<span>last result ${application.lastResultAt === null ? 'not in this stretch of time' : when(application.lastResultAt, nowMs)}</span></p></div>
+<div class="app-foot">${sparkline(application.trend)}<p class="facts"><span><b>${application.affectedDeviceCount}</b> of ${count(application.deviceCount, 'device', 'devices')} affected</span>${application.silentDeviceCount > 0 && html`<span>${application.silentDeviceCount} silent</span>`}<span>${application.lastResultAt === null ? 'no result in this stretch of time' : html`last result ${when(application.lastResultAt, nowMs)}`}</span></p></div>
 </li>`;
 };
 

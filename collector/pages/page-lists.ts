@@ -42,13 +42,17 @@ ${
         html`<code>whyslow edge --token …</code>`,
         ' where it is to stand.',
       )
-    : [edgeTable(edges, frame), edges.map((edge) => edgeSection(edge, frame.nowMs))]
+    : [
+        edgeTable(edges, frame),
+        html`<p class="quiet note">Refused flows and failed dials are counted over the last ${frame.window}.</p>`,
+        edges.map((edge) => edgeSection(edge, frame.nowMs)),
+      ]
 }`,
   });
 
 const edgeTable = (edges: readonly EdgeLine[], { nowMs, window }: Frame): Html =>
   table(
-    'Edges now',
+    `Edges now; refused flows and failed dials are counted over ${window}`,
     [
       'Edge',
       'Address',
@@ -56,12 +60,12 @@ const edgeTable = (edges: readonly EdgeLine[], { nowMs, window }: Frame): Html =
       '#Devices',
       '#Streams',
       '#CPU',
-      '#Loop delay',
-      '#Queueing',
-      '#Name resolution',
+      '#Loop',
+      '#Queue',
+      '#DNS',
       '#Connect',
-      `#Refused in ${window}`,
-      `#Dials failed in ${window}`,
+      '#Refused',
+      '#Dials failed',
     ],
     edges.map((edge) => [
       html`<b>${edge.id}</b> <span class="quiet">${edge.location}</span>${edge.revokedAt !== null && html` <b>revoked</b>`}`,

@@ -3,7 +3,7 @@ import type { Store } from '#collector/store/store.ts';
 import { type Via, vias } from '#contract/result.ts';
 import { listApplications } from './applications.ts';
 import { applicationNames } from './catalogue.ts';
-import { phasesChart, readChart, readLine } from './charts.ts';
+import { phasesCharts, readChart, readLine } from './charts.ts';
 import { newestOnward, onwardLine } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
 import { verdictLines, verdictMarks } from './verdicts.ts';
@@ -42,7 +42,7 @@ export const applicationView = async (
   };
 };
 
-const applicationCharts = (store: Store, window: Window, app: string): Promise<Chart[]> => {
+const applicationCharts = async (store: Store, window: Window, app: string): Promise<Chart[]> => {
   const line = (key: string, label: string, via: Via) =>
     readLine(store, window, {
       key,
@@ -61,8 +61,8 @@ const applicationCharts = (store: Store, window: Window, app: string): Promise<C
       tags: { app },
       statistic: 'median',
     });
-  return Promise.all([
-    phasesChart(store, window, { app }),
+  const [phases, ...rest] = await Promise.all([
+    phasesCharts(store, window, { app }),
     readChart(
       { id: 'via', title: 'Through the tunnel and direct', unit: 'ms', kind: 'lines' },
       window,
@@ -74,6 +74,7 @@ const applicationCharts = (store: Store, window: Window, app: string): Promise<C
       paint('load', 'Loaded', 'load_ms'),
     ]),
   ]);
+  return [...phases, ...rest];
 };
 
 const vitalFields = {

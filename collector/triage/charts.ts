@@ -68,8 +68,26 @@ const phases = [
   { key: 'receive', label: 'Transfer', field: 'receive_ms' },
 ] as const satisfies readonly { key: string; label: string; field: FieldOf<'http'> }[];
 
-/** Where the time went, stacked. Means, because only means of parts add up to the mean of the whole. */
-export const phasesChart = async (
+/** Where the time went, each way that was measured: the two have other phases, so they never mix. */
+export const phasesCharts = async (
+  store: Store,
+  window: Window,
+  tags: { app: string; device?: string },
+): Promise<Chart[]> => {
+  const [tunnel, direct] = await Promise.all([
+    phasesChart(store, window, { ...tags, via: 'tunnel' }),
+    phasesChart(store, window, { ...tags, via: 'direct' }),
+  ]);
+  const charts = [
+    { ...tunnel, title: 'Through the tunnel: where the time went' },
+    { ...direct, id: 'phases-direct', title: 'Direct: where the time went' },
+  ];
+  const measured = charts.filter(({ lines }) => lines.length > 0);
+  return measured.length > 0 ? measured : charts.slice(0, 1);
+};
+
+/** Stacked means, because only means of parts add up to the mean of the whole. */
+const phasesChart = async (
   store: Store,
   window: Window,
   tags: TagFilter<'http'>,
@@ -84,7 +102,7 @@ export const phasesChart = async (
   return { ...chart, lines: withoutEdgeShare(chart.lines).filter(isMeasured) };
 };
 
-export const isMeasured = (line: Line): boolean => line.values.some((value) => value !== null);
+const isMeasured = (line: Line): boolean => line.values.some((value) => value !== null);
 
 /** CONNECT's time contains what the edge says it spent; what is left is the tunnel's round trip. */
 const withoutEdgeShare = (lines: readonly Line[]): Line[] => {

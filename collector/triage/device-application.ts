@@ -2,7 +2,7 @@ import type { Point } from '#collector/store/schema.ts';
 import type { Store, TagFilter } from '#collector/store/store.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { applicationNames, named } from './catalogue.ts';
-import { gatewayChart, isMeasured, loadChart, phasesChart, tunnelChart } from './charts.ts';
+import { gatewayChart, loadChart, phasesCharts, tunnelChart } from './charts.ts';
 import { newestPoint } from './device.ts';
 import { newestOnward } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
@@ -132,20 +132,11 @@ const readCharts = async (
   deviceId: string,
   appId: string,
 ): Promise<Chart[]> => {
-  const tags = { device: deviceId, app: appId };
-  const charts = await Promise.all([
-    phasesChart(store, window, { ...tags, via: 'tunnel' }),
-    phasesChart(store, window, { ...tags, via: 'direct' }),
+  const [phases, ...rest] = await Promise.all([
+    phasesCharts(store, window, { device: deviceId, app: appId }),
     tunnelChart(store, window, deviceId),
     gatewayChart(store, window, deviceId),
     loadChart(store, window, deviceId),
   ]);
-  const [tunnelPhases, directPhases, ...rest] = charts;
-  return [
-    { ...tunnelPhases, title: 'Through the tunnel: where the time went' },
-    ...(directPhases.lines.some(isMeasured)
-      ? [{ ...directPhases, id: 'phases-direct', title: 'Direct: where the time went' }]
-      : []),
-    ...rest,
-  ];
+  return [...phases, ...rest];
 };

@@ -18,7 +18,7 @@ export const incidentsOf = async (
   limit: number,
 ): Promise<IncidentLine[]> => {
   const rows = await state.db.query.incidents.findMany({
-    columns: { openingVerdict: false, streak: false },
+    columns: { streak: false },
     where: (table, { and, eq }) =>
       and(
         about.deviceId === undefined ? undefined : eq(table.deviceId, about.deviceId),
@@ -40,6 +40,10 @@ export const incidentsOf = async (
     firstSlowAt: row.firstSlowAt,
     openedAt: row.openedAt,
     closedAt: row.closedAt,
-    sentence: (row.latestVerdict as Verdict).sentence,
+    sentence: (told(row) as Verdict).sentence,
   }));
 };
+
+/** While it lasts the newest words; once closed those it was opened with, as the newest say it is over. */
+const told = (row: { live: boolean; openingVerdict: unknown; latestVerdict: unknown }): unknown =>
+  row.live ? row.latestVerdict : (row.openingVerdict ?? row.latestVerdict);

@@ -26,10 +26,10 @@ export const drawPath = (measured: {
   const straight =
     measured.direct === null
       ? []
-      : [traceLeg(deviceName, applicationName, measured.direct, 'outside the tunnel')];
+      : [traceLeg('direct', deviceName, applicationName, measured.direct)];
   if (edgeId === null) {
     if (straight.length > 0) return straight;
-    return [missingLeg(deviceName, applicationName, 'no trace of this application yet')];
+    return [missingLeg('direct', deviceName, applicationName, 'no trace of this application yet')];
   }
   const edgeName = `edge ${edgeId}`;
   return [
@@ -48,8 +48,8 @@ const firstLeg = (
 ): PathLeg => {
   const leg =
     trace === null
-      ? missingLeg(from, to, 'no trace from the device to this edge in this window')
-      : traceLeg(from, to, trace, 'outside the tunnel');
+      ? missingLeg('to-edge', from, to, 'no trace from the device to this edge in this window')
+      : traceLeg('to-edge', from, to, trace);
   if (leg.rttMs !== null || tunnel === null) return leg;
   const underlay = tunnel.fields.underlay_rtt_ms;
   const rttMs = underlay ?? tunnel.fields.control_rtt_ms;
@@ -62,15 +62,22 @@ const firstLeg = (
   };
 };
 
-const traceLeg = (from: string, to: string, point: Point<'path'>, where: string): PathLeg => {
+const traceLeg = (
+  name: PathLeg['name'],
+  from: string,
+  to: string,
+  point: Point<'path'>,
+): PathLeg => {
   const { fields } = point;
   const hops = drawHops(readHops(fields.hops), fields.rtt_median_ms);
   return {
+    name,
     from,
     to,
     measuredAt: point.timeMs,
-    how: `${(fields.protocol ?? 'trace').toUpperCase()} trace, ${where}`,
+    how: `${(fields.protocol ?? 'trace').toUpperCase()} trace, outside the tunnel`,
     missing: hops.length > 0 ? '' : whyNoHops(fields.failure_message, fields.method),
+    address: fields.address,
     reached: fields.reached === null ? null : fields.reached === 1,
     rttMs: fields.rtt_median_ms,
     lossRatio: fields.loss_ratio,
@@ -86,15 +93,18 @@ const whyNoHops = (failureMessage: string | null, method: string | null): string
 };
 
 export const onwardLeg = (from: string, to: string, point: Point<'onward'> | null): PathLeg => {
-  if (point === null) return missingLeg(from, to, 'the edge has not measured this application yet');
+  if (point === null)
+    return missingLeg('onward', from, to, 'the edge has not measured this application yet');
   const { fields } = point;
   const hops = drawHops(readHops(fields.hops), fields.rtt_median_ms ?? fields.connect_ms);
   return {
+    name: 'onward',
     from,
     to,
     measuredAt: point.timeMs,
     how: hops.length > 0 ? 'trace from the edge' : 'TCP handshake from the edge',
     missing: hops.length > 0 ? '' : fields.path_missing || 'the edge has no trace of it',
+    address: fields.reached === 1 ? (hops.at(-1)?.address ?? null) : null,
     reached: fields.reached === null ? null : fields.reached === 1,
     rttMs: fields.rtt_median_ms ?? fields.connect_ms,
     lossRatio: fields.loss_ratio ?? fields.connect_loss_ratio,
@@ -102,12 +112,14 @@ export const onwardLeg = (from: string, to: string, point: Point<'onward'> | nul
   };
 };
 
-const missingLeg = (from: string, to: string, missing: string): PathLeg => ({
+const missingLeg = (name: PathLeg['name'], from: string, to: string, missing: string): PathLeg => ({
+  name,
   from,
   to,
   measuredAt: null,
   how: '',
   missing,
+  address: null,
   reached: null,
   rttMs: null,
   lossRatio: null,

@@ -123,11 +123,15 @@ export type PathHop = Static<typeof PathHop>;
 /** One leg of the path. `missing` is why there are no hops; '' when there are. */
 export const PathLeg = Type.Object(
   {
+    /** `direct` goes outside the tunnel, beside the two legs of it. */
+    name: OneOf(['to-edge', 'onward', 'direct'] as const),
     from: Text(128),
     to: Text(128),
     measuredAt: Nullable(EpochMs),
     how: Text(128),
     missing: Text(300),
+    /** Of the leg's end; its own answer is the last hop. */
+    address: Nullable(Text(64)),
     reached: Nullable(Type.Boolean()),
     /** End to end over this leg. */
     rttMs: Nullable(DurationMs),

@@ -45,7 +45,7 @@ const drawChart = (place) => {
 const columnsOf = ({ kind, timesMs, lines }) => {
   const seconds = timesMs.map((timeMs) => timeMs / 1000);
   const values = lines.map((line) => line.values);
-  if (kind !== 'stacked') return [seconds, ...values];
+  if (kind !== 'stacked') return [seconds, ...values.map(bridge)];
   const sums = seconds.map(() => 0);
   const stacked = values.map((own) =>
     own.map((value, index) => {
@@ -56,7 +56,36 @@ const columnsOf = ({ kind, timesMs, lines }) => {
     }),
   );
   // Drawn from the highest sum down, so that each area covers what belongs to the parts below.
-  return [seconds, ...stacked.reverse()];
+  return [seconds, ...stacked.map(bridge).reverse()];
+};
+
+/** A hole wider than this many usual steps is a gap; a probe may run more seldom than once a bucket. */
+const gapSteps = 2.5;
+
+/** uPlot breaks a line at null and draws on over undefined: only real gaps stay null. */
+const bridge = (values) => {
+  const at = values.flatMap((value, index) => (value === null ? [] : [index]));
+  const steps = at.slice(1).map((index, before) => index - at[before]);
+  const usualStep = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 1;
+  const bridged = [...values];
+  for (const [before, step] of steps.entries()) {
+    if (step > gapSteps * usualStep) continue;
+    bridged.fill(undefined, at[before] + 1, at[before + 1]);
+  }
+  return bridged;
+};
+
+const dayS = 86_400;
+const pad = (number) => String(number).padStart(2, '0');
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Local times, as a person on the phone says them. */
+const timeLabel = (seconds, stepS) => {
+  const time = new Date(seconds * 1000);
+  if (stepS >= dayS || (stepS >= dayS / 4 && time.getHours() === 0))
+    return `${time.getDate()} ${months[time.getMonth()]}`;
+  const clock = `${pad(time.getHours())}:${pad(time.getMinutes())}`;
+  return stepS < 60 ? `${clock}:${pad(time.getSeconds())}` : clock;
 };
 
 const optionsOf = (entry, place) => {
@@ -77,8 +106,17 @@ const optionsOf = (entry, place) => {
     cursor: { drag: { x: false, y: false }, points: { show: !isStacked } },
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
     axes: [
-      { ...axis, space: 70 },
-      { ...axis, size: 58, values: (_plot, ticks) => ticks.map((tick) => `${tick} ${chart.unit}`) },
+      {
+        ...axis,
+        space: 70,
+        size: 28,
+        values: (_plot, ticks, _axis, _space, stepS) => ticks.map((tick) => timeLabel(tick, stepS)),
+      },
+      {
+        ...axis,
+        size: 68,
+        values: (_plot, ticks) => ticks.map((tick) => quantity(tick, chart.unit)),
+      },
     ],
     series: [
       {},
@@ -88,7 +126,7 @@ const optionsOf = (entry, place) => {
         fill: isStacked ? color(`--line-${key}`) : undefined,
         width: isStacked ? 1 : 2,
         dash: isStacked ? [] : dashes[index % dashes.length],
-        points: { show: isStacked ? false : undefined, size: 4 },
+        points: isStacked ? { show: false } : { size: 4 },
         spanGaps: false,
       })),
     ],

@@ -106,7 +106,7 @@ describe('the triage answer', () => {
     expect(text).toContain('Sales tool is slow on anna-laptop since 20 minutes');
     expect(text).toContain('What to do Ask the application’s owner');
     expect(text).toContain('93 % sure');
-    expect(text).toContain('21 poor');
+    expect(text).toContain('score 21 poor');
     expect(text).toContain('since 20 min ago');
     expect(text).toContain('3 of 3 other devices affected too');
   });
@@ -123,7 +123,9 @@ describe('the triage answer', () => {
   test('draws both legs, silent hops included', async () => {
     const { body } = await read(`/devices/${anna.id}/applications/files`);
     const path = body.slice(body.indexOf('The path'), body.indexOf('Evidence'));
-    expect(visible(path)).toMatch(/Leg 1 16 ms round trip.*anna-laptop.*edge fra-1.*Leg 2 148 ms/);
+    expect(visible(path)).toMatch(
+      /Leg 1 to edge fra-1 16 ms round trip.*anna-laptop.*Leg 2 to File share 148 ms/,
+    );
     expect(path.match(/class="hop silent"/g)?.length).toBeGreaterThan(1);
   });
 
