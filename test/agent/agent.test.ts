@@ -9,10 +9,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startAgent } from '#agent/agent.ts';
 import type { AgentProgramConfig } from '#agent/config.ts';
 import { AgentNotRunning, describeAgentStatus, readAgentStatus } from '#agent/status.ts';
+import { edgeServerName } from '#contract/enrollment.ts';
 import type { HttpProbe } from '#contract/plan.ts';
 import type { DeviceConfig } from '#contract/policy.ts';
 import type { Result } from '#contract/result.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
+import { startEdge } from '#edge/edge.ts';
 import { silentLog } from '#runtime/log.ts';
 import {
   type CollectorEndpoint,
@@ -163,6 +165,64 @@ describe('agent', () => {
     await expect(startAgent(config, { log: silentLog() })).rejects.toThrow(
       /state folder .* is in use by process/,
     );
+  });
+
+  test('measures through an edge, which says what it cost', async () => {
+    const { collector, url, config } = await setUp();
+    const edge = await startEdge(
+      {
+        stateFolder: await makeTemporaryFolder(),
+        collectorUrl: collector.url,
+        enrollmentToken: collector.createToken(),
+        edgeId: 'edge-a',
+        location: 'here',
+        listen: { host: '127.0.0.1', port: 0 },
+        advertise: { host: '127.0.0.1' },
+        configIntervalMs: 200,
+        drainMs: 100,
+      },
+      { log: silentLog() },
+    );
+    onTestFinished(() => edge.stop());
+    const { port } = new URL(url);
+    await collector.setConfig({
+      kind: 'edge-config',
+      version: 1,
+      revision: 'e1',
+      issuedAt: Date.now(),
+      edgeId: 'edge-a',
+      access: [],
+      privateApplications: [
+        {
+          appId: 'shop',
+          hosts: ['shop.test'],
+          ports: [Number(port)],
+          addresses: { 'shop.test': '127.0.0.1' },
+        },
+      ],
+      onward: [],
+      revokedDevices: [],
+      sampleIntervalMs: 1_000,
+    });
+    const agent = await start(config);
+    const probe = makeProbe('shop-tunnel', `http://shop.test:${port}/`, 'tunnel');
+    const entry = {
+      id: 'edge-a',
+      host: '127.0.0.1',
+      port: edge.address.port,
+      serverName: edgeServerName('edge-a'),
+      location: 'here',
+    };
+    await collector.setConfig({ ...deviceConfig(agent.deviceId, url, [probe]), edges: [entry] });
+    await waitUntil(() => results(collector).some(({ availability }) => availability === 1));
+    const result = results(collector).find(({ availability }) => availability === 1);
+    expect(result).toMatchObject({ edgeId: 'edge-a', via: 'tunnel', type: 'http', failure: null });
+    const exchange = result?.type === 'http' ? result.body.exchanges[0] : undefined;
+    expect(exchange?.edge).toMatchObject({ edgeId: 'edge-a', address: '127.0.0.1' });
+    const status = await readAgentStatus(config.stateFolder);
+    expect(status.tunnel).toMatchObject({ state: 'up', edgeId: 'edge-a' });
+    expect(status.forwarding.decisions.tunnel).toBeGreaterThan(0);
+    expect(describeAgentStatus(status)).toContain('up on edge edge-a');
   });
 
   test('goes on measuring with its last plan while the collector is away, and loses nothing', async () => {

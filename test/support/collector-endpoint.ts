@@ -45,7 +45,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
   const requests: { method: string; path: string; status: number }[] = [];
   const orders: { path: string; answer: Answer; times: number }[] = [];
   let duplicateCount = 0;
-  let config: { text: string; signature: string; etag: string } | undefined;
+  const configs = new Map<string, { text: string; signature: string; etag: string }>();
   let presentedCa = authority.certificatePem;
   let refuse: (record: TelemetryRecord) => Mistake[] = () => [];
   let maxRecords = 5_000;
@@ -136,6 +136,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
     if (path === '/v1/renew') return renew(body, identity);
     if (path === '/v1/ingest') return ingest(body);
     if (path !== '/v1/config') return problem(404, 'nothing here');
+    const config = configs.get(identity.role);
     if (config === undefined) return problem(404, 'no config yet');
     const headers = { etag: config.etag };
     if (request.headers['if-none-match'] === config.etag) return { status: 304, headers, body: '' };
@@ -189,9 +190,10 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
       tokens.set(token, { uses });
       return token;
     },
-    /** What /v1/config serves from now on, rightly signed unless another key is given. */
+    /** What /v1/config serves to that role from now on, rightly signed unless another key is given. */
     setConfig: async (value: DeviceConfig | EdgeConfig | object, privateKeyPem?: string) => {
-      config = await sign(JSON.stringify(value), privateKeyPem);
+      const role = 'kind' in value && value.kind === 'edge-config' ? 'edge' : 'device';
+      configs.set(role, await sign(JSON.stringify(value), privateKeyPem));
     },
     presentCa: (pem: string) => {
       presentedCa = pem;
