@@ -14,6 +14,11 @@ export const browserFlags = (host: { isRoot: boolean; isContainer: boolean }): s
   '--disable-domain-reliability',
   '--no-pings',
   '--no-service-autorun',
+  // What these flags leave on by the browser's own wish goes to a port where no one listens:
+  // the sign-in service is asked for accounts, and the update service for components.
+  `--gaia-url=${nowhere}`,
+  `--component-updater=url-source=${nowhere}`,
+  `--apps-gallery-update-url=${nowhere}`,
   '--mute-audio',
   // UDP would go past the tunnel, and change the path from one run to the next.
   '--disable-quic',
@@ -24,6 +29,9 @@ export const browserFlags = (host: { isRoot: boolean; isContainer: boolean }): s
   // give it: without this flag it ends at once. Anywhere else the sandbox stays on.
   ...(host.isRoot || host.isContainer ? ['--no-sandbox'] : []),
 ];
+
+/** The discard port of this machine. */
+const nowhere = 'http://127.0.0.1:9/';
 
 const unwantedFeatures = [
   // Would try https:// first for an http:// page, and fetch what nobody asked for.

@@ -7,9 +7,9 @@ const run = promisify(execFile);
 
 /**
  * Makes Chromium on Linux trust further CAs, and nothing else: it reads the NSS database of its
- * HOME, which is a folder of ours. The alternative, `--ignore-certificate-errors-spki-list`, does
- * not know the CA unless the server sends it along, and then skips every other check: names, dates
- * and signatures. Elsewhere the operating system's store decides. Gives the reason if it cannot.
+ * HOME, which is a folder of ours. `--ignore-certificate-errors-spki-list` has no effect unless the
+ * server sends the CA along, and is meant to skip all other checks. Elsewhere the operating system's
+ * store decides. Gives the reason if it cannot.
  */
 export const trustAuthorities = async (
   home: string,
