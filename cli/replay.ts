@@ -8,7 +8,7 @@ import type { Verdict } from '#contract/verdict.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Optional first line of a recording: what people call the ids in it. */
-export const ReplayHeader = Type.Object(
+const ReplayHeader = Type.Object(
   {
     kind: Type.Literal('header'),
     version: Type.Literal(1),

@@ -3,10 +3,10 @@ import { groupBy } from './group.ts';
 import type { SplitRun } from './ledger.ts';
 import { lowerMedian, median, robustSpread } from './statistics.ts';
 
-export type BaselineFrom = Verdict['baselineFrom'];
+type BaselineFrom = Verdict['baselineFrom'];
 
 /** What a run is compared with. */
-export type Reference = {
+type Reference = {
   from: BaselineFrom;
   /** Runs (own past) or applications (the others) it rests on. */
   count: number;

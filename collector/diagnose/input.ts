@@ -51,7 +51,7 @@ export type DiagnosisInput = Subject & {
 };
 
 /** When the run that gave this point ended: the device's clock. */
-export const runEndMs = (point: Point<'http'> | Point<'page_load'>): number =>
+const runEndMs = (point: Point<'http'> | Point<'page_load'>): number =>
   Math.round(point.timeMs + (point.fields.run_ms ?? 0));
 
 /**

@@ -1,6 +1,6 @@
 import type { Failure, FailureType } from '#contract/failure.ts';
 import { failureFacts } from '#contract/failure.ts';
-import type { DnsResult, HttpResult, PageLoadResult, PathResult } from '#contract/result.ts';
+import type { HttpResult, PageLoadResult, PathResult } from '#contract/result.ts';
 import type { DeviceSample, EdgeSample, OnwardSample, TunnelSample } from '#contract/telemetry.ts';
 
 /**
@@ -50,7 +50,7 @@ export const calm: World = {
 export const startMs = Date.UTC(2026, 8, 1, 9, 0, 0);
 export const minuteMs = 60_000;
 export const deviceId = '0b5d5e8e-7a51-4c5c-9a44-3f1f6f0f7e01';
-export const edgeId = 'edge-1';
+const edgeId = 'edge-1';
 
 /** Numerical Recipes' generator: the same recording on every machine. */
 export const createNoise = (seed: number) => {
@@ -67,7 +67,7 @@ export const createNoise = (seed: number) => {
 export type Noise = ReturnType<typeof createNoise>;
 
 let idCount = 0;
-export const nextId = (): string => {
+const nextId = (): string => {
   idCount += 1;
   return `00000000-0000-4000-8000-${idCount.toString(16).padStart(12, '0')}`;
 };
@@ -325,17 +325,4 @@ const resource = (host: string, durationMs: number) => ({
   receiveMs: null,
   transferBytes: 1_000,
   failed: null,
-});
-
-export const dnsRun = (atMs: number, durationMs: number): DnsResult => ({
-  ...envelope(atMs, calm, { probeId: 'payroll-dns', via: 'direct' }),
-  type: 'dns',
-  durationMs,
-  body: {
-    name: 'payroll.example',
-    recordType: 'A',
-    servers: ['192.168.1.1:53'],
-    durationMs,
-    answers: ['192.0.2.7'],
-  },
 });
