@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { check } from '#contract/check.ts';
+import { Acknowledgement } from '#contract/telemetry.ts';
+import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
+import { slowResults } from '#test/support/slow-results.ts';
+import { makeEvent } from '#test/support/telemetry.ts';
+
+let lab: CollectorLab;
+let device: Holder;
+beforeAll(async () => {
+  lab = await startCollectorLab({ diagnoseDelayMs: 600_000 });
+  device = await lab.enrollDevice();
+  const applications = ['twice', 'at-once', 'partly', 'foreign'].map((id) => ({
+    id,
+    name: id,
+    hosts: [],
+    probes: [],
+  }));
+  await lab.operator('/v1/organisation', { method: 'PUT', body: { version: 1, applications } });
+}, 120_000);
+afterAll(() => lab.stop());
+
+const someResults = (deviceId: string, appId: string, usualCount = 2) =>
+  slowResults({ deviceId, appId, endMs: Date.now(), usualCount, slowCount: 0 });
+
+/** Runs stored for an application, as its page counts them. */
+const storedRuns = async (appId: string): Promise<number> => {
+  const answer = await lab.operator(`/v1/devices/${device.id}/applications/${appId}`);
+  expect(answer.status).toBe(200);
+  return (answer.json['runs'] as unknown[]).length;
+};
+
+const post = (raw: Buffer, headers: Record<string, string> = {}) =>
+  lab.device('/v1/ingest', {
+    method: 'POST',
+    as: device,
+    raw,
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', ...headers },
+  });
+
+describe('a batch', () => {
+  test('is stored and acknowledged; sent twice it counts once', async () => {
+    const records = someResults(device.id, 'twice');
+    const id = randomUUID();
+    const first = await lab.postBatch(device, records, id);
+    expect(first.status).toBe(200);
+    expect(check(Acknowledgement, first.json).ok).toBe(true);
+    expect(first.json).toMatchObject({ id, acceptedCount: 4, duplicate: false });
+    expect(await storedRuns('twice')).toBe(4);
+
+    const second = await lab.postBatch(device, records, id);
+    expect(second.json).toMatchObject({ id, acceptedCount: 4, duplicate: true });
+    // The same records under another id, as after a crash of the agent: still the same points.
+    expect((await lab.postBatch(device, records)).status).toBe(200);
+    expect(await storedRuns('twice')).toBe(4);
+  });
+
+  test('sent many times at once counts once', async () => {
+    const records = someResults(device.id, 'at-once');
+    const id = randomUUID();
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => lab.postBatch(device, records, id)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 200));
+    expect(answers.filter(({ json }) => json['duplicate'] === false)).toHaveLength(1);
+    expect(await storedRuns('at-once')).toBe(4);
+  });
+
+  test('keeps its good records when others are nonsense, and names each wrong field', async () => {
+    const [good, other] = someResults(device.id, 'partly');
+    const records = [
+      good,
+      { ...other, durationMs: -1 },
+      { kind: 'result', type: 'telepathy' },
+      'text',
+      null,
+      { ...other, appId: 'Not A Slug', extra: 1 },
+      { kind: '__proto__' },
+      makeEvent(device.id, 'fine'),
+    ];
+    const answer = await lab.postBatch(device, records);
+    expect(answer.status).toBe(400);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(answer.json).toMatchObject({
+      type: 'urn:whyslow:problem:invalid-records',
+      acceptedCount: 2,
+      rejectedCount: 6,
+    });
+    const pointers = (answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer);
+    expect(pointers).toEqual([
+      '/records/1/durationMs',
+      '/records/2/type',
+      '/records/3/kind',
+      '/records/4/kind',
+      '/records/5/extra',
+      '/records/5/appId',
+      '/records/6/kind',
+    ]);
+    expect(await storedRuns('partly')).toBe(1);
+  });
+
+  test('may speak only of its sender', async () => {
+    const other = await lab.enrollDevice('other');
+    const answer = await lab.postBatch(device, [
+      ...someResults(other.id, 'foreign'),
+      makeEvent(other.id, 'not mine'),
+      { ...makeEvent('fra-1', 'not an edge'), source: 'edge' },
+    ]);
+    expect(answer.json).toMatchObject({ status: 400, acceptedCount: 0, rejectedCount: 6 });
+    const pointers = (answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer);
+    expect(new Set(pointers.map((pointer) => pointer.split('/')[3]))).toEqual(
+      new Set(['deviceId', 'sourceId']),
+    );
+    expect(await storedRuns('foreign')).toBe(0);
+  });
+
+  test('from a clock that is a day ahead is refused with the field and the fix', async () => {
+    const [result] = slowResults({
+      deviceId: device.id,
+      appId: 'future',
+      endMs: Date.now() + 86_400_000,
+      usualCount: 1,
+      slowCount: 0,
+    });
+    const answer = await lab.postBatch(device, [result]);
+    expect(answer.json['errors']).toEqual([
+      { pointer: '/records/0/startedAt', message: expect.stringMatching(/set the sender’s clock/) },
+    ]);
+  });
+});
+
+describe('what is no batch', () => {
+  test('200 MB of zeros in 200 kB are refused before they unfold', async () => {
+    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024));
+    expect(bomb.length).toBeLessThan(400_000);
+    const before = process.memoryUsage().rss;
+    const answer = await post(bomb);
+    expect(answer.json).toMatchObject({ status: 413, type: 'urn:whyslow:problem:body-too-large' });
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
+  });
+
+  test.each([
+    ['gzip that was cut off', () => gzipSync('{"version":1}').subarray(0, 12), {}, 400],
+    ['no gzip at all', () => Buffer.from('{}'), {}, 400],
+    ['no JSON', () => gzipSync('nonsense'), {}, 400],
+    ['an unknown encoding', () => Buffer.from('{}'), { 'content-encoding': 'br' }, 415],
+    ['another media type', () => gzipSync('{}'), { 'content-type': 'text/csv' }, 415],
+    ['more than 4 MB', () => Buffer.alloc(5 * 1024 * 1024), {}, 413],
+    ['an empty body', () => Buffer.alloc(0), {}, 400],
+    ['brackets, a million deep', () => gzipSync('['.repeat(1_000_000)), {}, 400],
+  ])('%s is a problem, not a fault', async (_name, make, headers, status) => {
+    const answer = await post(make(), headers);
+    expect(answer.json).toMatchObject({ status });
+    expect(answer.text).not.toMatch(/at .*\.ts|node_modules/);
+  });
+
+  test('a wrong envelope is told by field', async () => {
+    const answer = await post(gzipSync(JSON.stringify({ version: 2, id: 'x', records: [] })));
+    const pointers = (answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer);
+    expect(pointers).toEqual(expect.arrayContaining(['/version', '/id', '/records', '/sentAt']));
+  });
+});
+
+test('nobody without a certificate gets as far as the body', async () => {
+  const answer = await lab.device('/v1/ingest', {
+    method: 'POST',
+    raw: Buffer.alloc(1_000),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(answer.status).toBe(401);
+});
