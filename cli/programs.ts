@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { UsageError } from './usage-error.ts';
 
 /**
  * The programs, each run by one subcommand. They are loaded only when asked for: an agent must not
@@ -23,8 +24,12 @@ export const registerPrograms = (program: Command): void => {
     .option('--state <folder>', 'its state folder', '.whyslow/agent')
     .option('--json', 'for a program to read')
     .action(async (options: { state: string; json?: boolean }) => {
-      const { describeAgentStatus, readAgentStatus } = await import('#agent/status.ts');
-      const status = await readAgentStatus(options.state);
+      const { AgentNotRunning, describeAgentStatus, readAgentStatus } = await import(
+        '#agent/status.ts'
+      );
+      const status = await readAgentStatus(options.state).catch((error: unknown) => {
+        throw error instanceof AgentNotRunning ? new UsageError(error.message) : error;
+      });
       console.log(
         options.json === true ? JSON.stringify(status, null, 2) : describeAgentStatus(status),
       );

@@ -7,7 +7,9 @@ export const registerToken = (program: Command): void => {
   withApiOptions(
     program
       .command('token')
-      .description('make an enrollment token for devices or for an edge')
+      .description('enrollment tokens')
+      .command('create', { isDefault: true })
+      .description('make a token with which devices, or an edge, may enroll')
       .addOption(
         new Option('--role <role>', 'who may enroll with it')
           .choices(['device', 'edge'])

@@ -30,7 +30,6 @@ export type UpOptions = {
 const inProject = (path: string): string =>
   fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const edgeIds = ['edge-a', 'edge-b'] as const;
-/** Author of configurations made here; one applied by a person is never overwritten. */
 const startedWithinMs = 60_000;
 
 /** Starts everything, shows it, and stops it on Ctrl-C. */
@@ -99,15 +98,16 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
       onExit: (reason) => screen.restarting(name, reason, state.path('logs', `${name}.log`)),
     });
     programs.push(program);
-    stopper.add(name, program.stop);
+    return program;
   };
 
-  run('collector', ['collector'], {
+  const collector = run('collector', ['collector'], {
     stateFolder: state.path('collector'),
     deviceListen: { host: '127.0.0.1', port: ports.device },
     operatorListen: { host: '127.0.0.1', port: ports.operator },
     diagnoseDelayMs: 200,
   });
+  stopper.add('collector', collector.stop);
   const operatorUrl = `http://127.0.0.1:${ports.operator}`;
   const operatorToken = await waitForCollector(operatorUrl, state);
   const api = createApi(operatorUrl, operatorToken);
@@ -120,9 +120,13 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
 
   const deviceUrl = `https://127.0.0.1:${ports.device}`;
   const shared = { collectorUrl: deviceUrl, configIntervalMs: 2_000 };
+  const edges: Supervised[] = [];
+  stopper.add('edges', async () => {
+    await Promise.all(edges.map((edge) => edge.stop()));
+  });
   for (const [index, edgeId] of edgeIds.entries()) {
     const port = ports.edges[index] ?? 0;
-    run(edgeId, ['edge'], {
+    const edge = run(edgeId, ['edge'], {
       ...shared,
       stateFolder: state.path(edgeId),
       enrollmentToken: await tokenFor(api, 'edge', state.path(edgeId)),
@@ -131,8 +135,9 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
       listen: { host: '127.0.0.1', port },
       advertise: { host: '127.0.0.1', port },
     });
+    edges.push(edge);
   }
-  run('agent', ['agent', 'run'], {
+  const agent = run('agent', ['agent', 'run'], {
     ...shared,
     stateFolder: state.path('agent'),
     enrollmentToken: await tokenFor(api, 'device', state.path('agent')),
@@ -142,6 +147,7 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
     socksPort: ports.socks,
     extraCaFiles: [samples.caFile],
   });
+  stopper.add('agent', agent.stop);
 
   const saveRunning = () =>
     state.saveRunning({
@@ -198,7 +204,7 @@ const waitForCollector = async (operatorUrl: string, state: StateFolder): Promis
   );
 };
 
-/** An enrolled program has its identity already and needs no token. */
+/** Used at the first start only: afterwards the program has its identity. */
 const tokenFor = async (api: Api, role: 'device' | 'edge', folder: string): Promise<string> => {
   const { token } = await makeToken(api, {
     role,
@@ -224,7 +230,6 @@ const configure = async (
   await applyOrganisation(
     api,
     {
-      version: 1,
       sampleIntervalSeconds: 5,
       ...document,
       applications: [

@@ -58,7 +58,7 @@ export const createScreen = () => ({
 
   /** Something this machine lacks: what, and how to get it. */
   lacking(what: string, how: string): void {
-    write(line(what, yellow(how)));
+    write(`${time()}  ${yellow(`without ${what}`)}: ${how}`);
   },
 
   tunnel(text: string): void {

@@ -56,10 +56,14 @@ const tellAgent = async (
   once: Once,
 ): Promise<void> => {
   const status = await readAgentStatus(agentFolder);
-  const { tunnel } = status;
+  const { tunnel, capabilities } = status;
+  for (const { name, problem } of capabilities) {
+    if (problem !== null) once(`capability ${name}`, problem, () => screen.lacking(name, problem));
+  }
+  if (tunnel.state === 'connecting') return;
   once('tunnel', `${tunnel.state} ${tunnel.edgeId}`, () =>
     screen.tunnel(
-      tunnel.state === 'up' ? `tunnel up through ${tunnel.edgeId}` : `tunnel ${tunnel.state}`,
+      `tunnel ${tunnel.state}${tunnel.edgeId === null ? '' : ` on ${tunnel.edgeId}`}: ${tunnel.reason}`,
     ),
   );
 };
