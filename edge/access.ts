@@ -97,10 +97,12 @@ const specialRanges = [
 
 /** Tells whether an address is special or the edge's own; built once, asked for every address. */
 export const createAddressGuard = (): ((address: string) => boolean) => {
-  const special = new BlockList();
-  for (const range of specialRanges) addRange(special, range);
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address } of addresses ?? []) addRange(special, address);
+  // Two lists: in one, `::ffff:0:0/96` would hold every IPv4 address too.
+  const four = new BlockList();
+  const six = new BlockList();
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  for (const range of [...specialRanges, ...own.map(({ address }) => address)]) {
+    addRange(range.includes(':') ? six : four, range);
   }
-  return (address) => isInList(special, address);
+  return (address) => isInList(address.includes(':') ? six : four, address);
 };

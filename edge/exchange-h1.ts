@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
+import { cut } from './cut.ts';
 import { type OpenFlow, parseAuthority } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
@@ -72,7 +73,7 @@ const serveConnect = async (options: {
   }
   if (socket.destroyed) {
     outcome.flow.done({ upBytes: 0, downBytes: 0 });
-    outcome.flow.socket.on('error', () => {}).resetAndDestroy();
+    cut(outcome.flow.socket.on('error', () => {}));
     return;
   }
   socket.write(
@@ -82,6 +83,7 @@ const serveConnect = async (options: {
   relay({
     carrier: socket,
     resetCarrier: () => socket.destroy(),
+    wasCut: () => socket.errored !== null,
     flow: outcome.flow,
     meter: options.meter,
   });

@@ -1,5 +1,6 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
+import { cut } from './cut.ts';
 import { type FlowOutcome, type OpenFlow, parseAuthority } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
@@ -44,11 +45,16 @@ export const serveStream = async (options: {
   stream.respond({ ':status': 200, 'server-timing': formatEdgeTiming(flow.timing) });
   relay({
     carrier: stream,
-    resetCarrier: () => stream.close(http2.constants.NGHTTP2_CONNECT_ERROR),
+    // Not `close(CONNECT_ERROR)`: Node would send END_STREAM first, and the client would take what
+    // it has for all there was. This sends RST_STREAM(INTERNAL_ERROR) alone.
+    resetCarrier: () => stream.destroy(new Error('the origin reset the connection')),
+    wasCut: () => stream.aborted || (stream.closed && stream.rstCode !== noError),
     flow,
     meter: options.meter,
   });
 };
+
+const noError = http2.constants.NGHTTP2_NO_ERROR;
 
 const withPort = (authority: string | undefined): string | undefined =>
   authority === undefined || /:\d+$/.test(authority) ? authority : `${authority}:80`;
@@ -56,7 +62,7 @@ const withPort = (authority: string | undefined): string | undefined =>
 const giveUp = (outcome: FlowOutcome): void => {
   if (!outcome.opened) return;
   outcome.flow.done({ upBytes: 0, downBytes: 0 });
-  outcome.flow.socket.on('error', () => {}).resetAndDestroy();
+  cut(outcome.flow.socket.on('error', () => {}));
 };
 
 const refuseStream = (

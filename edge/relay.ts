@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { cut } from './cut.ts';
 import type { Moved, OpenedFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
 
@@ -11,6 +12,8 @@ export const relay = (options: {
   /** The client's side: an HTTP/2 stream, or the socket of an HTTP/1.1 CONNECT. */
   carrier: Duplex;
   resetCarrier: () => void;
+  /** True when the client's side ended otherwise than in order. */
+  wasCut: () => boolean;
   flow: OpenedFlow;
   meter: Meter;
 }): void => {
@@ -31,7 +34,14 @@ export const relay = (options: {
   });
   origin.on('drain', () => carrier.resume());
   carrier.on('drain', () => origin.resume());
-  carrier.on('end', () => origin.end());
+  // Node's HTTP/2 sends END_STREAM ahead of a reset and ends the reader of a reset stream as if all
+  // had come: a turn of the loop lets the reset be seen before the end is passed on.
+  carrier.on('end', () =>
+    setImmediate(() => {
+      if (options.wasCut()) cut(origin);
+      else origin.end();
+    }),
+  );
   origin.on('end', () => carrier.end());
   // Which error it was does not matter: 'close' follows.
   carrier.on('error', () => {});
@@ -43,7 +53,7 @@ export const relay = (options: {
     closed();
   });
   carrier.on('close', () => {
-    if (!origin.destroyed && !hasEnded(carrier)) origin.resetAndDestroy();
+    if (options.wasCut() || !hasEnded(carrier)) cut(origin);
     closed();
   });
   flow.tap.attach((chunk) => {

@@ -4,6 +4,7 @@ import { dial } from '#probes/dial.ts';
 import type { Log } from '#runtime/log.ts';
 import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
+import { cut } from './cut.ts';
 import { type Destination, decideRoute, type RoutePolicy } from './route.ts';
 
 /** A connection on the user's behalf, whichever way it went. */
@@ -13,6 +14,8 @@ export type Opened = {
   /** Fields for the answer to the client. */
   headers: Record<string, string>;
   reset(): void;
+  /** True when the stream ended otherwise than in order. */
+  wasCut(): boolean;
   moved(bytes: number): void;
 };
 
@@ -46,7 +49,7 @@ export const createOpen = (parts: {
       const flow = await parts.tunnel.connect({ ...destination, signal });
       const headers: Record<string, string> =
         flow.serverTiming === undefined ? {} : { 'server-timing': flow.serverTiming };
-      return { ok: true, stream: flow.stream, headers, reset: flow.reset, moved: flow.moved };
+      return { ok: true, headers, ...flow };
     } catch (error) {
       if (error instanceof FlowRefused) return fromRefusal(error);
       if (!(error instanceof TunnelDown)) throw error;
@@ -74,7 +77,8 @@ const openDirect = async (
       stream: socket,
       // Says that this flow did not use the tunnel, and why: whoever measures must know.
       headers: { 'proxy-status': `whyslow-agent; details=${quoted(`direct, ${rule}`)}` },
-      reset: () => socket.resetAndDestroy(),
+      reset: () => cut(socket),
+      wasCut: () => socket.errored !== null,
       moved: () => {},
     };
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { cut } from './cut.ts';
 import type { Opened } from './open.ts';
 
 /**
@@ -7,7 +8,6 @@ import type { Opened } from './open.ts';
  */
 export const relay = (client: Socket, flow: Opened, head: Buffer): void => {
   const { stream } = flow;
-  let streamFailed = false;
   let clientFailed = false;
 
   client.on('data', (chunk: Buffer) => {
@@ -21,23 +21,24 @@ export const relay = (client: Socket, flow: Opened, head: Buffer): void => {
   });
   client.on('drain', () => stream.resume());
   client.on('end', () => stream.end());
-  stream.on('end', () => client.end());
+  stream.on('end', () => {
+    if (flow.wasCut()) cut(client);
+    else client.end();
+  });
   client.on('error', () => {
     clientFailed = true;
   });
-  stream.on('error', () => {
-    streamFailed = true;
-  });
+  stream.on('error', () => {});
   client.on('close', () => {
     const isComplete = client.readableEnded && client.writableFinished && !clientFailed;
     if (!isComplete && !stream.destroyed) flow.reset();
   });
   stream.on('close', () => {
-    const isComplete = stream.readableEnded && !streamFailed;
-    if (!isComplete && !client.destroyed) client.resetAndDestroy();
+    const isComplete = stream.readableEnded && !flow.wasCut();
+    if (!isComplete) cut(client);
   });
 
-  if (stream.destroyed) client.resetAndDestroy();
+  if (stream.destroyed) cut(client);
   else if (client.destroyed) flow.reset();
   else {
     if (head.length > 0) client.unshift(head);

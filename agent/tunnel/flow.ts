@@ -15,10 +15,13 @@ export type Flow = {
   serverTiming: string | undefined;
   /** Gives the flow up; the origin sees a reset. In-order ends need no call. */
   reset(): void;
+  /** True when the stream ended otherwise than in order: Node ends a reset one as if all had come. */
+  wasCut(): boolean;
   /** To be told of the bytes moved, so that bulk flows are known as such. */
   moved(bytes: number): void;
 };
 
+const noError = http2.constants.NGHTTP2_NO_ERROR;
 const bulkBytes = 1_048_576;
 /** The edge tries an address for 5 s and may have a second one to try. */
 const answerMs = 30_000;
@@ -72,6 +75,7 @@ export const openFlow = (options: {
           edgeId,
           serverTiming: text(headers['server-timing']),
           reset,
+          wasCut: () => stream.aborted || (stream.closed && stream.rstCode !== noError),
           moved(bytes) {
             movedBytes += bytes;
             if (isBulk || movedBytes < bulkBytes || stream.destroyed) return;
@@ -95,7 +99,8 @@ export class StreamLost extends Error {
 const resetStream = (session: DataSession, stream: ClientHttp2Stream): void => {
   if (stream.closed || stream.destroyed) return;
   session.resets.spend();
-  stream.close(http2.constants.NGHTTP2_CANCEL);
+  // Not `close(CANCEL)`, which sends END_STREAM first: the origin would see an orderly end.
+  stream.destroy();
 };
 
 const refusalOf = (edgeId: string, headers: IncomingHttpHeaders & IncomingHttpStatusHeader) =>

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Candidate,
+  type ChoiceState,
+  chooseEdge,
+  noChoice,
+} from '#agent/tunnel/edge-choice.ts';
+
+const up = (id: string, rttMs: number | null): Candidate => ({ id, isUp: true, rttMs });
+const down = (id: string): Candidate => ({ id, isUp: false, rttMs: null });
+const minute = 60_000;
+
+const run = (state: ChoiceState, rounds: number, candidates: Candidate[], fromMs: number) => {
+  let now = state;
+  let reason: string | null = null;
+  for (let i = 0; i < rounds; i++) {
+    const choice = chooseEdge(now, candidates, '', fromMs + i * 5_000);
+    now = choice.state;
+    reason ??= choice.reason;
+  }
+  return { state: now, reason };
+};
+
+describe('the edge', () => {
+  const onA = chooseEdge(noChoice, [up('a', 20), up('b', 40), down('c')], '', 0).state;
+
+  it('is the fastest that is up', () => {
+    expect(onA.edgeId).toBe('a');
+    expect(chooseEdge(noChoice, [down('a'), up('b', 40)], '', 0).state.edgeId).toBe('b');
+    expect(chooseEdge(noChoice, [down('a')], '', 0).state.edgeId).toBeNull();
+  });
+
+  it('changes when another has been clearly better for three rounds and five minutes', () => {
+    const better = [up('a', 60), up('b', 40)];
+    expect(run(onA, 10, better, minute).state.edgeId).toBe('a');
+    expect(run(onA, 2, better, 6 * minute).state.edgeId).toBe('a');
+    expect(run(onA, 3, better, 6 * minute).state.edgeId).toBe('b');
+    expect(run(onA, 3, better, 6 * minute).reason).toMatch(/faster: 40.0 ms against 60.0 ms/);
+  });
+
+  it.each([
+    ['9 ms better', 20, 11],
+    ['15 % better', 200, 170],
+    ['not measured', 200, null],
+  ])('stays while the other is only %s', (_, current, other) => {
+    const candidates = [up('a', current), up('b', other)];
+    expect(run(onA, 20, candidates, 10 * minute).state.edgeId).toBe('a');
+  });
+
+  it('stays when the better rounds are not in a row', () => {
+    const better = [up('a', 60), up('b', 40)];
+    const twice = run(onA, 2, better, 6 * minute).state;
+    const interrupted = run(twice, 1, [up('a', 20), up('b', 40)], 7 * minute).state;
+    expect(run(interrupted, 2, better, 8 * minute).state.edgeId).toBe('a');
+  });
+
+  it('changes at once when the chosen one is lost', () => {
+    const choice = chooseEdge(onA, [down('a'), up('b', 40)], '', 1);
+    expect(choice.state.edgeId).toBe('b');
+    expect(choice.reason).toMatch(/edge a lost/);
+  });
+
+  it('is the pinned one while that is up, whatever the round trips', () => {
+    expect(chooseEdge(onA, [up('a', 20), up('b', 400)], 'b', 1).state.edgeId).toBe('b');
+    expect(chooseEdge(onA, [up('a', 20), down('b')], 'b', 1).state.edgeId).toBe('a');
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { compileHostPatterns } from '#contract/host-pattern.ts';
+
+describe('host patterns', () => {
+  it.each([
+    ['example.com', 'example.com', true],
+    ['example.com', 'EXAMPLE.com.', true],
+    ['example.com', 'www.example.com', false],
+    ['*.example.com', 'www.example.com', true],
+    ['*.example.com', 'a.b.example.com', true],
+    ['*.example.com', 'example.com', false],
+    ['*.example.com', 'badexample.com', false],
+    ['.example.com', 'example.com', true],
+    ['.example.com', 'a.example.com', true],
+    ['.example.com', 'notexample.com', false],
+    ['*', 'anything.test', true],
+    ['*', '::1', true],
+    ['bücher.test', 'xn--bcher-kva.test', true],
+    ['10.0.0.0/8', '10.255.0.1', true],
+    ['10.0.0.0/8', '11.0.0.1', false],
+    ['10.0.0.0/8', '::ffff:10.0.0.1', true],
+    ['10.0.0.0/8', '10.example.com', false],
+    ['192.0.2.7', '192.0.2.7', true],
+    ['2001:db8::/32', '[2001:db8::1]', true],
+    ['::1', '0:0:0:0:0:0:0:1', true],
+    ['fe80::/10', 'fe80::1%eth0', true],
+    ['10.0.0.0/99', '10.0.0.1', false],
+  ])('%s against %s: %s', (pattern, host, matches) => {
+    expect(compileHostPatterns([pattern])(host)).toBe(matches ? pattern : undefined);
+  });
+
+  it('names the pattern that matched, however long the list', () => {
+    const many = Array.from({ length: 10_000 }, (_, i) => `*.host${i}.test`);
+    expect(compileHostPatterns(many)('www.host9999.test')).toBe('*.host9999.test');
+    expect(compileHostPatterns(['10.0.0.0/8', '10.1.0.0/16'])('10.1.2.3')).toBe('10.0.0.0/8');
+  });
+});
