@@ -7,7 +7,7 @@ import type { AgentStatus } from './status.ts';
 /** What depends on the machine: a browser, and the right to send ICMP. */
 export const readCapabilities = (parts: {
   browserPath: string | undefined;
-  echoProblem: string | null;
+  echoProblem: string | null | undefined;
 }): AgentStatus['capabilities'] => {
   const browser = findBrowser({
     configured: parts.browserPath,
@@ -24,12 +24,11 @@ export const readCapabilities = (parts: {
           ? `no browser: ${configured}${failureFacts['browser.missing'].action}`
           : null,
     },
-    {
-      name: 'raw ICMP',
-      problem:
-        parts.echoProblem === null
-          ? null
-          : `${parts.echoProblem}. ${failureFacts['path.not_permitted'].action}`,
-    },
+    { name: 'raw ICMP', problem: describeEcho(parts.echoProblem) },
   ];
+};
+
+const describeEcho = (problem: string | null | undefined): string | null => {
+  if (problem === undefined) return 'not tried yet: no default gateway was measured';
+  return problem === null ? null : `${problem}. ${failureFacts['path.not_permitted'].action}`;
 };

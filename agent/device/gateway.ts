@@ -11,8 +11,8 @@ const tcpPorts = [53, 80, 443];
 
 export type GatewayMeter = {
   measure(address: string): Promise<Gateway>;
-  /** Why there are no echoes; null when there are, or when none was tried yet. */
-  notPermitted(): string | null;
+  /** Why there are no echoes; null when there are, undefined before the first was tried. */
+  notPermitted(): string | null | undefined;
 };
 
 /**
@@ -20,7 +20,7 @@ export type GatewayMeter = {
  * a refusal is as good an answer as an acceptance.
  */
 export const createGatewayMeter = (echo: Echo): GatewayMeter => {
-  let notPermitted: string | null = null;
+  let notPermitted: string | null | undefined;
 
   const byEcho = async (address: string): Promise<Gateway | undefined> => {
     const answer = await echo.echo(address, { count: echoCount, timeoutMs });
@@ -28,6 +28,7 @@ export const createGatewayMeter = (echo: Echo): GatewayMeter => {
       notPermitted = answer.notPermitted;
       return undefined;
     }
+    notPermitted = null;
     if (answer.sentCount === 0) return { address, rttMs: null, lossRatio: null };
     return {
       address,
@@ -38,7 +39,7 @@ export const createGatewayMeter = (echo: Echo): GatewayMeter => {
 
   return {
     measure: async (address) => {
-      const measured = notPermitted === null ? await byEcho(address) : undefined;
+      const measured = typeof notPermitted === 'string' ? undefined : await byEcho(address);
       // Connects say nothing about loss: a port that never answers looks the same.
       return measured ?? { address, rttMs: await measureByTcp(address, tcpPorts), lossRatio: null };
     },
