@@ -122,10 +122,7 @@ const unavailable = (error: unknown): Error => {
   return new StoreUnavailable(`store engine: InfluxDB: ${what}`, { cause: error });
 };
 
-/**
- * 400 to a write: the lines that are right have been stored ("partial write"), the others never
- * will be, so the request is not to be sent again as it is.
- */
+/** 400 to a write: some lines never will be stored ("partial write"), so it is not to be sent again as it is. */
 const refused = (error: HttpError): Error => {
   const message = error.message || String(error.body);
   const dropped = /dropped=(\d+)/.exec(message)?.[1];

@@ -90,21 +90,64 @@ const createStore = (http: InfluxHttp): Store => {
 const allowsNothing = (tags: Parameters<typeof allowedValues>[0]): boolean =>
   allowedValues(tags).some(([, allowed]) => allowed.length === 0);
 
-/** Every request is made even where one has points refused, which is told at the end. */
+/** Every line is offered, even where others are refused; that is told at the end. */
 const writeAll = async (http: InfluxHttp, points: readonly Point[]): Promise<void> => {
   const lines = [...toRows(points)].flatMap(([name, rows]) =>
     [...rows.values()].map((row) => toLine(name, tableOf(name), row)),
   );
-  let refusal: PointsRefused | undefined;
+  const refusals = createRefusals();
   for (let from = 0; from < lines.length; from += linesPerRequest) {
-    try {
-      await http.write(lines.slice(from, from + linesPerRequest));
-    } catch (error) {
-      if (!(error instanceof PointsRefused)) throw error;
-      refusal ??= error;
-    }
+    await offer(http, lines.slice(from, from + linesPerRequest), refusals);
   }
-  if (refusal) throw refusal;
+  refusals.tell();
+};
+
+/**
+ * InfluxDB says that a "partial write" kept the good lines. 1.6 does not always: over its limit of
+ * tag values it drops good ones of the same request, other than those it names. So a request that
+ * was refused in part is offered again in halves; lines are idempotent, and what is left are the
+ * lines that are refused by themselves.
+ */
+const offer = async (
+  http: InfluxHttp,
+  lines: readonly string[],
+  refusals: ReturnType<typeof createRefusals>,
+): Promise<void> => {
+  try {
+    await http.write(lines);
+  } catch (error) {
+    if (!(error instanceof PointsRefused)) throw error;
+    const all = lines.length === 1 || (error.refusedCount ?? 0) >= lines.length;
+    if (all || !refusals.mayOfferAgain()) {
+      refusals.add(error, all ? lines.length : (error.refusedCount ?? lines.length));
+      return;
+    }
+    const half = Math.ceil(lines.length / 2);
+    await offer(http, lines.slice(0, half), refusals);
+    await offer(http, lines.slice(half), refusals);
+  }
+};
+
+/** Halvings for one call: more than a few lines go wrong only where nearly all do. */
+const halvingLimit = 100;
+
+const createRefusals = () => {
+  let halvings = 0;
+  let first: PointsRefused | undefined;
+  let count = 0;
+  return {
+    mayOfferAgain(): boolean {
+      halvings += 1;
+      return halvings <= halvingLimit;
+    },
+    add(error: PointsRefused, refusedCount: number): void {
+      first ??= error;
+      count += refusedCount;
+    },
+    tell(): void {
+      if (first) throw new PointsRefused(first.message, count, { cause: first });
+    },
+  };
 };
 
 const pointsOf = (measurement: string, found: InfluxSeries): Point[] => {

@@ -29,19 +29,37 @@ describe('a store on an InfluxDB that fails', () => {
   const open = (database = 'failing') =>
     openStore({ engine: 'influxdb', url: server.url, database });
 
-  it('keeps the good points of a call when InfluxDB refuses others, and says how many', async () => {
+  it('stores the good points of a call when InfluxDB refuses others, and says how many', async () => {
     const store = await open('partial');
-    const points = Array.from({ length: 8 }, (_, i) =>
-      makePoint('device', i, { device: `d${i}` }, { load1: 1 }),
-    );
+    const points = (count: number, fromMs: number) =>
+      Array.from({ length: count }, (_, i) =>
+        makePoint('device', fromMs + i, { device: `d${i % 8}` }, { load1: 1 }),
+      );
     // The limit of 5 is held against what was there before a request.
-    await store.write(points.slice(0, 5));
-    const second = points.map((point) => ({ ...point, timeMs: point.timeMs + 100 }));
-    const error = await store.write(second).catch((e: unknown) => e);
+    await store.write(points(5, 0));
+    const error = await store.write(points(40, 100)).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(PointsRefused);
-    expect(error).toMatchObject({ refusedCount: 3 });
+    expect(error).toMatchObject({ refusedCount: 15 });
     expect(error).not.toBeInstanceOf(StoreUnavailable);
-    expect(await store.select({ measurement: 'device', ...wide })).toHaveLength(10);
+    const found = await store.select({ measurement: 'device', ...wide });
+    expect(found.filter(({ timeMs }) => timeMs >= 100)).toEqual(
+      points(40, 100).filter((_, i) => i % 8 < 5),
+    );
+    await store.stop();
+  });
+
+  it('stores the good points beside one whose field has another kind there', async () => {
+    const store = await open('kinds');
+    const write = (body: string) =>
+      fetch(`${server.url}/write?db=kinds&precision=ms`, { method: 'POST', body });
+    expect((await write('device,device=d load1="text" 5')).status).toBe(204);
+    const good = makePoint('device', 5, { device: 'd' }, { spool_bytes: 1 });
+    const bad = makePoint('device', 6, { device: 'd' }, { load1: 0.5 });
+    const refused = store.write([good, bad]);
+    await expect(refused).rejects.toThrow(/load1.*type float, already exists as type string/);
+    await expect(refused).rejects.toMatchObject({ refusedCount: 1 });
+    const found = await store.select({ measurement: 'device', fromMs: 5, toMs: 7, limit: 10 });
+    expect(found).toEqual([good]);
     await store.stop();
   });
 
