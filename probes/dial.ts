@@ -27,6 +27,7 @@ export type DialRecord = {
   attempts: DialAttempt[];
 };
 
+/** The socket comes without an error listener: its new owner adds one before the next turn of the loop. */
 export type Dialled =
   | (DialRecord & { ok: true; socket: Socket; address: string; family: 4 | 6 })
   | (DialRecord & { ok: false; failure: Failure });
@@ -42,7 +43,7 @@ export type Dialled =
 export const dial = async (options: DialOptions): Promise<Dialled> => {
   const resolver = options.resolver ?? createNameResolver();
   const lookup = new AbortController();
-  const end = () => lookup.abort();
+  const end = () => lookup.abort(dialOver);
   options.signal.addEventListener('abort', end, { once: true });
   if (options.signal.aborted) end();
   try {
@@ -53,6 +54,9 @@ export const dial = async (options: DialOptions): Promise<Dialled> => {
     end();
   }
 };
+
+/** A ready reason: making an AbortError with its stack costs more than the dial's own JavaScript. */
+const dialOver = 'the dial is over';
 
 const dialWith = async (
   resolver: NameResolver,
@@ -84,7 +88,13 @@ const attemptLimit = 16;
 type Outcome = DialAttempt['outcome'];
 type Winner = { socket: Socket; address: string; family: 4 | 6 };
 type Loss = { outcome: Outcome; error: unknown };
-type Attempt = { socket: Socket; record: DialAttempt; timer: NodeJS.Timeout };
+/** `fail` listens until the winner is handed over: a destroyed loser may still report. */
+type Attempt = {
+  socket: Socket;
+  record: DialAttempt;
+  timer: NodeJS.Timeout;
+  fail: (error: Error) => void;
+};
 
 const createRace = (options: DialOptions) => {
   const startedMs = performance.now();
@@ -119,11 +129,11 @@ const createRace = (options: DialOptions) => {
       () => end(attempt, 'timed-out'),
       options.attemptTimeoutMs ?? attemptTimeoutMsDefault,
     );
-    const attempt: Attempt = { socket, record, timer };
+    const fail = (error: Error) => end(attempt, outcomeOf(error), error);
+    const attempt: Attempt = { socket, record, timer, fail };
     running.add(attempt);
     socket.once('connect', () => end(attempt, 'connected'));
-    // Stays until the winner is handed over: a destroyed loser may still report.
-    socket.on('error', (error) => end(attempt, outcomeOf(error), error));
+    socket.on('error', attempt.fail);
   };
 
   const end = (attempt: Attempt, outcome: Outcome, error?: unknown): void => {
@@ -132,7 +142,7 @@ const createRace = (options: DialOptions) => {
     attempt.record.endedMs = elapsedMs();
     attempt.record.outcome = outcome;
     if (outcome === 'connected') {
-      attempt.socket.removeAllListeners();
+      attempt.socket.off('error', attempt.fail);
       const { address, family } = attempt.record;
       finish({ socket: attempt.socket, address, family });
       return;

@@ -34,9 +34,10 @@ export const handshake = (
     });
     const finish = (secured: Secured) => {
       options.deadline.signal.removeEventListener('abort', giveUp);
-      secure.removeAllListeners();
-      // A destroyed socket may still report, and nobody else listens.
-      if (!secured.ok) secure.on('error', () => {}).destroy();
+      secure.off('close', closed);
+      // After a failure the listener stays: a destroyed socket may still report.
+      if (secured.ok) secure.off('error', fail);
+      else secure.destroy();
       resolve(secured);
     };
     const fail = (error: unknown, certificate: Certificate = null) => {
@@ -44,6 +45,7 @@ export const handshake = (
       finish({ ok: false, failure, certificate });
     };
     const giveUp = () => fail(undefined);
+    const closed = () => fail(closedEarly);
 
     secure.once('secureConnect', () => {
       const tlsMs = sinceMs(startedMs);
@@ -51,8 +53,8 @@ export const handshake = (
       if (!secure.authorized) return fail(refusalOf(secure), certificate);
       finish({ ok: true, socket: secure, tlsMs, certificate });
     });
-    secure.once('error', fail);
-    secure.once('close', () => fail(closedEarly));
+    secure.on('error', fail);
+    secure.once('close', closed);
     options.deadline.signal.addEventListener('abort', giveUp, { once: true });
     if (options.deadline.signal.aborted) giveUp();
   });
