@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { collectorDefaults, readCollectorConfig } from '#collector/config.ts';
+import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
+
+const nothingSet = () => undefined;
+
+const fileWith = async (text: string): Promise<string> => {
+  const path = join(await makeTemporaryFolder(), 'collector.yaml');
+  writeFileSync(path, text);
+  return path;
+};
+
+describe('the collector’s config', () => {
+  test('needs no file', () => {
+    expect(readCollectorConfig(undefined, nothingSet)).toEqual(collectorDefaults);
+  });
+
+  test('is defaults, then the file, then the environment', async () => {
+    const path = await fileWith('stateFolder: /a\ndiagnoseDelayMs: 1\n');
+    const set: Record<string, string> = {
+      WHYSLOW_STATE_FOLDER: '/b',
+      WHYSLOW_OPERATOR_LISTEN: '[::1]:9000',
+      WHYSLOW_POSTGRES_URL: 'postgres://db/whyslow',
+      WHYSLOW_INFLUXDB_URL: 'http://influx:8086',
+    };
+    expect(readCollectorConfig(path, (name) => set[name])).toEqual({
+      ...collectorDefaults,
+      stateFolder: '/b',
+      diagnoseDelayMs: 1,
+      operatorListen: { host: '::1', port: 9000 },
+      state: { engine: 'postgres', url: 'postgres://db/whyslow' },
+      store: { engine: 'influxdb', url: 'http://influx:8086', database: 'whyslow' },
+    });
+  });
+
+  test.each([
+    ['stateFoldr: /a', /\/stateFoldr: Unexpected/],
+    ['deviceListen: { host: a, port: 70000 }', /\/deviceListen\/port/],
+    ['store: { engine: sqlite }', /\/store\/engine: expected duckdb or influxdb/],
+    ['store: { engine: influxdb, url: "http://a" }', /\/store\/database/],
+    ['state: { engine: postgres, url: mysql://a }', /\/state\/url/],
+    ['- a', /expected fields/],
+  ])('%s is refused by name', async (text, says) => {
+    const path = await fileWith(text);
+    expect(() => readCollectorConfig(path, nothingSet)).toThrow(says);
+  });
+
+  test('a listen address without a port is refused by the variable’s name', () => {
+    const read = (name: string) => (name === 'WHYSLOW_DEVICE_LISTEN' ? '0.0.0.0' : undefined);
+    expect(() => readCollectorConfig(undefined, read)).toThrow(/WHYSLOW_DEVICE_LISTEN.*host:port/);
+  });
+});
