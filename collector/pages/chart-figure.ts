@@ -23,11 +23,23 @@ export const chartFigure = (chart: Chart): Html => {
         chart.kind === 'stacked'
           ? html`<rect class="line-${key}" width="22" height="10"/>`
           : html`<line class="line-${key} dash-${index}" x1="0" y1="5" x2="22" y2="5"/>`
-      }</svg>${label} <output data-line="${key}">${quantity(values.findLast((value) => value !== null) ?? null, chart.unit)}</output></li>`,
+      }</svg>${label} <output data-line="${key}">${quantity(newestValue(chart, values), chart.unit)}</output></li>`,
   )}</ul>
 ${embedJson(`data-${chart.id}`, { ...chart, lines: lines.map(compact) })}
 <details class="numbers"><summary>Numbers</summary>${numbers(chart, lines)}</details>
 </figure>`;
+};
+
+/**
+ * Of a line its own newest value. Of a stack the newest bucket's: a phase the last runs did not come
+ * to has no value there, whatever it had before.
+ */
+const newestValue = (chart: Chart, values: Chart['lines'][number]['values']): number | null => {
+  if (chart.kind === 'lines') return values.findLast((value) => value !== null) ?? null;
+  const newest = chart.timesMs.findLastIndex((_, index) =>
+    chart.lines.some((line) => line.values[index] !== null),
+  );
+  return values[newest] ?? null;
 };
 
 /** A tenth of a unit is finer than a pixel. */

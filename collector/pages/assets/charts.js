@@ -134,13 +134,16 @@ const optionsOf = (entry, place) => {
   };
 };
 
-/** The legend shows the values under the pointer, else the newest ones. */
+/** The legend shows the values under the pointer, else the newest ones, as the collector drew it. */
 const showValues = (chart, place, index) => {
   const figure = place.closest('figure');
+  const newest = chart.timesMs.findLastIndex((_, at) =>
+    chart.lines.some(({ values }) => values[at] !== null),
+  );
   for (const { key, values } of chart.lines) {
     const output = figure.querySelector(`output[data-line="${key}"]`);
-    const value = index == null ? values.findLast((own) => own !== null) : values[index];
-    if (output) output.textContent = quantity(value ?? null, chart.unit);
+    const own = chart.kind === 'lines' ? values.findLastIndex((value) => value !== null) : newest;
+    if (output) output.textContent = quantity(values[index ?? own] ?? null, chart.unit);
   }
 };
 
