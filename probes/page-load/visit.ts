@@ -37,7 +37,8 @@ export type VisitOptions = {
 /** How long the network must be quiet after load, and how long that is waited for at most. */
 const quietMs = 250;
 const maxSettleMs = 1_000;
-const readTimeoutMs = 500;
+/** A page that loaded will answer, on a busy device late; one that did not may never. */
+const readTimeoutMs = { loaded: 2_000, otherwise: 500 } as const;
 const closeTimeoutMs = 1_500;
 
 /** Loads the page once in a context of its own: nothing cached, no cookies, no warm connections. */
@@ -191,8 +192,9 @@ const settle = async (resources: ResourceLog, signal: AbortSignal): Promise<void
 
 /** A page whose script never ends does not answer either: it is not waited for. */
 const read = async (page: Page, seen: Visit): Promise<void> => {
+  const limitMs = seen.end.kind === 'loaded' ? readTimeoutMs.loaded : readTimeoutMs.otherwise;
   const reading = page.evaluate(readScript).catch(() => null);
-  const value = await Promise.race([reading, after(readTimeoutMs)]);
+  const value = await Promise.race([reading, after(limitMs)]);
   seen.milestones = parseMilestones(value);
 };
 
