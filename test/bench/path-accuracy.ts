@@ -66,7 +66,9 @@ try {
     for (const hop of outcome?.body.hops ?? []) {
       const onWire = (wire.get(hop.ttl) ?? []).sort((a, b) => a - b);
       if (onWire.length !== hop.receivedCount) continue;
-      differencesMs.push((hop.rttMedianMs ?? Number.NaN) - (onWire[Math.floor(onWire.length / 2)] ?? 0));
+      differencesMs.push(
+        (hop.rttMedianMs ?? Number.NaN) - (onWire[Math.floor(onWire.length / 2)] ?? 0),
+      );
       differencesMs.push((hop.rttMinMs ?? Number.NaN) - (onWire[0] ?? 0));
     }
   }
