@@ -16,6 +16,7 @@ const ca = join(folder, 'ca.pem');
 let origin: Origin;
 let relay: Awaited<ReturnType<typeof startRelay>>;
 let caPem: string;
+const prober = createHttpProber();
 
 beforeAll(async () => {
   const authority = await createTestAuthority();
@@ -26,7 +27,7 @@ beforeAll(async () => {
   relay = await startRelay({ target: origin, firstBytesDelayMs: 100 });
 });
 afterAll(async () => {
-  await Promise.all([origin.stop(), relay.stop()]);
+  await Promise.all([origin.stop(), relay.stop(), prober.stop()]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -59,7 +60,6 @@ const byCurl = async (url: string): Promise<Phases> => {
 };
 
 const byUs = async (url: string): Promise<Phases> => {
-  const prober = createHttpProber();
   const { body } = await prober.run(httpProbe(url), probeContext({ extraCa: [caPem] }));
   const phases = body.exchanges[0]?.phases;
   return {
@@ -70,34 +70,30 @@ const byUs = async (url: string): Promise<Phases> => {
   };
 };
 
-const medians = (runs: Phases[]): Phases => {
-  const median = (name: keyof Phases) =>
-    runs.map((phases) => phases[name]).sort((a, b) => a - b)[Math.floor(runs.length / 2)] ??
-    Number.NaN;
-  return {
-    connectMs: median('connectMs'),
-    tlsMs: median('tlsMs'),
-    waitMs: median('waitMs'),
-    receiveMs: median('receiveMs'),
-  };
-};
+const names = ['connectMs', 'tlsMs', 'waitMs', 'receiveMs'] as const;
+/** Against pauses of 80 to 120 ms in three of the phases. */
+const slackMs = 15;
+
+/** A busy machine only ever adds: the least of several runs is nearest to what there is to measure. */
+const least = (runs: readonly Phases[], name: keyof Phases): number =>
+  Math.min(...runs.map((phases) => phases[name]));
+
+const differencesOf = (ours: readonly Phases[], theirs: readonly Phases[]) =>
+  names.map((name) => ({ name, ours: least(ours, name), curl: least(theirs, name) }));
 
 describe('http probe beside curl', () => {
   it('splits the same request into the same phases', async () => {
     const url = `https://127.0.0.1:${relay.port}/`;
     const ours: Phases[] = [];
     const theirs: Phases[] = [];
-    for (let i = 0; i < 7; i++) {
+    const apart = () =>
+      differencesOf(ours, theirs).filter((phase) => !(Math.abs(phase.ours - phase.curl) < slackMs));
+    // More runs can only bring the floors nearer to the truth; a real difference stays.
+    for (let i = 0; i < 25 && (i < 5 || apart().length > 0); i++) {
       ours.push(await byUs(url));
       theirs.push(await byCurl(url));
     }
-    const [our, their] = [medians(ours), medians(theirs)];
-    // Both run on a machine shared with other tests: 20 ms of slack against pauses of 80 to 120.
-    for (const name of ['connectMs', 'tlsMs', 'waitMs', 'receiveMs'] as const) {
-      expect(
-        Math.abs(our[name] - their[name]),
-        `${name}: ${our[name]}, curl ${their[name]}`,
-      ).toBeLessThan(20);
-    }
-  });
+    expect(apart()).toEqual([]);
+    expect(least(ours, 'tlsMs')).toBeGreaterThan(95);
+  }, 60_000);
 });
