@@ -58,7 +58,7 @@ export const deviceSearch = (action: string, search: DeviceSearch, nowMs: number
 <ul class="rows" id="devices">${devices.map((device) => deviceRow(device, nowMs))}</ul>
 <p class="empty" id="devices-none"${devices.length > 0 && html` hidden`}>${
     q === ''
-      ? html`No device has enrolled yet: run <code>whyslow token create device</code> here, then <code>whyslow agent --token …</code> on the device.`
+      ? html`No device has enrolled yet: run <code>whyslow token create</code> for an enrollment token, put it into the agent’s config, and start <code>whyslow agent run</code> on the device.`
       : html`No device’s name contains this. Names are those the devices enrolled with.`
   }</p>
 ${moreCount > 0 && html`<p class="quiet">${count(moreCount, 'more device', 'more devices')}: type a part of the name.</p>`}`;

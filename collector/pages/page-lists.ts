@@ -37,9 +37,9 @@ ${
   edges.length === 0
     ? empty(
         'No edge has enrolled yet: run ',
-        html`<code>whyslow token create edge</code>`,
-        ' here, then ',
-        html`<code>whyslow edge --token …</code>`,
+        html`<code>whyslow token create --role edge</code>`,
+        ' for an enrollment token, put it into the edge’s config, and start ',
+        html`<code>whyslow edge</code>`,
         ' where it is to stand.',
       )
     : [

@@ -20,13 +20,13 @@ export const runsTable = (runs: readonly RunLine[], nowMs: number): Html =>
       )
     : table(
         'Recent runs',
-        ['When', 'Probe', 'Way', '#Time', 'Outcome'],
+        ['When', 'Outcome', '#Time', 'Way', 'Probe'],
         runs.map((run) => [
           when(run.at, nowMs),
-          html`${typeWords[run.type]} <span class="quiet">${run.probeId}</span>`,
-          run.via === 'tunnel' && run.edgeId !== '' ? `edge ${run.edgeId}` : run.via,
-          ms(run.totalMs),
           outcome(run),
+          ms(run.totalMs),
+          run.via === 'tunnel' && run.edgeId !== '' ? `edge ${run.edgeId}` : run.via,
+          html`${typeWords[run.type]} <span class="quiet">${run.probeId}</span>`,
         ]),
       );
 
