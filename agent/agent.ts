@@ -196,6 +196,7 @@ const enrol = (config: AgentProgramConfig, log: Log): Promise<IdentityHolder> =>
     folder: config.stateFolder,
     collectorUrl: config.collectorUrl,
     token: config.enrollmentToken,
+    tokenFile: config.enrollmentTokenFile,
     role: 'device',
     name: config.name,
     platform: `${platform()} ${release()}`.slice(0, 64),

@@ -19,6 +19,8 @@ export const AgentProgramConfig = Type.Object(
     }),
     /** Needed once, to enrol. */
     enrollmentToken: Type.Optional(Text(256)),
+    /** The same in a file, which may go once this agent is enrolled. */
+    enrollmentTokenFile: Type.Optional(Text(1_024)),
     /** What people call the device. */
     name: Type.String({ minLength: 1, maxLength: 128 }),
     /** Where the local proxies listen. */
@@ -55,15 +57,24 @@ export const readAgentConfig = (path: string): AgentProgramConfig => {
     throw new ConfigError(`${path}: expected a mapping of settings`);
   }
   const config = check(AgentProgramConfig, { ...defaults(), ...file, ...fromEnvironment() });
-  if (config.ok) return config.value;
-  throw new ConfigError(`${path} is not a usable agent config:\n${explain(config.mistakes)}`);
+  if (!config.ok) {
+    throw new ConfigError(`${path} is not a usable agent config:\n${explain(config.mistakes)}`);
+  }
+  const { enrollmentToken, enrollmentTokenFile } = config.value;
+  if (enrollmentToken !== undefined && enrollmentTokenFile !== undefined) {
+    throw new ConfigError(
+      `${path}: enrollmentToken and enrollmentTokenFile are both given (by file or environment): give one`,
+    );
+  }
+  return config.value;
 };
 
 const fromEnvironment = (): Record<string, string> => {
   const settings = {
     stateFolder: environment('WHYSLOW_STATE_FOLDER'),
     collectorUrl: environment('WHYSLOW_COLLECTOR_URL'),
-    enrollmentToken: environment('WHYSLOW_TOKEN'),
+    enrollmentToken: environment('WHYSLOW_ENROLLMENT_TOKEN'),
+    enrollmentTokenFile: environment('WHYSLOW_ENROLLMENT_TOKEN_FILE'),
     name: environment('WHYSLOW_DEVICE_NAME'),
     browserPath: environment('WHYSLOW_BROWSER'),
   };

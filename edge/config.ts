@@ -14,6 +14,8 @@ export const EdgeProgramConfig = Type.Object(
     collectorUrl: Type.String({ pattern: '^https://', description: 'https:// URL' }),
     /** Needed once, to enrol. */
     enrollmentToken: Type.Optional(Text(256)),
+    /** The same in a file, which may go once this edge is enrolled. */
+    enrollmentTokenFile: Type.Optional(Text(1_024)),
     edgeId: Slug,
     /** Where it stands, for people: "Frankfurt". */
     location: Text(64),
@@ -44,15 +46,24 @@ export const readEdgeConfig = (path: string): EdgeProgramConfig => {
     throw new ConfigError(`${path}: expected a mapping of settings`);
   }
   const config = check(EdgeProgramConfig, { ...defaults, ...file, ...fromEnvironment() });
-  if (config.ok) return config.value;
-  throw new ConfigError(`${path} is not a usable edge config:\n${explain(config.mistakes)}`);
+  if (!config.ok) {
+    throw new ConfigError(`${path} is not a usable edge config:\n${explain(config.mistakes)}`);
+  }
+  const { enrollmentToken, enrollmentTokenFile } = config.value;
+  if (enrollmentToken !== undefined && enrollmentTokenFile !== undefined) {
+    throw new ConfigError(
+      `${path}: enrollmentToken and enrollmentTokenFile are both given (by file or environment): give one`,
+    );
+  }
+  return config.value;
 };
 
 const fromEnvironment = (): Record<string, string> => {
   const settings = {
     stateFolder: environment('WHYSLOW_STATE_FOLDER'),
     collectorUrl: environment('WHYSLOW_COLLECTOR_URL'),
-    enrollmentToken: environment('WHYSLOW_TOKEN'),
+    enrollmentToken: environment('WHYSLOW_ENROLLMENT_TOKEN'),
+    enrollmentTokenFile: environment('WHYSLOW_ENROLLMENT_TOKEN_FILE'),
     edgeId: environment('WHYSLOW_EDGE_ID'),
     location: environment('WHYSLOW_EDGE_LOCATION'),
   };

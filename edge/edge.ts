@@ -149,6 +149,7 @@ const enrol = (
     folder: config.stateFolder,
     collectorUrl: config.collectorUrl,
     token: config.enrollmentToken,
+    tokenFile: config.enrollmentTokenFile,
     role: 'edge',
     name: config.edgeId,
     platform: platform(),

@@ -41,6 +41,8 @@ export type IdentityOptions = {
   folder: string;
   collectorUrl: string;
   token: string | undefined;
+  /** Where a token lies that is not given; not needed once enrolled. */
+  tokenFile?: string | undefined;
   role: 'device' | 'edge';
   name: string;
   platform: string;
@@ -67,12 +69,13 @@ type Kept = Static<typeof Kept>;
  * The identity kept in `folder`, or a new one by token. Waits for a collector that cannot be
  * reached; throws ConfigError when a person must act.
  */
-export const loadOrEnroll = async (options: IdentityOptions): Promise<IdentityHolder> => {
-  if (!options.collectorUrl.startsWith('https://')) {
+export const loadOrEnroll = async (given: IdentityOptions): Promise<IdentityHolder> => {
+  if (!given.collectorUrl.startsWith('https://')) {
     throw new ConfigError(
-      `collectorUrl must be the https:// address of the device listener, not ${options.collectorUrl}`,
+      `collectorUrl must be the https:// address of the device listener, not ${given.collectorUrl}`,
     );
   }
+  const options = { ...given, token: given.token ?? (await readTokenFile(given.tokenFile)) };
   await makePrivateFolder(options.folder);
   const file = join(options.folder, 'identity.json');
   const kept = await readKept(file);
@@ -81,6 +84,23 @@ export const loadOrEnroll = async (options: IdentityOptions): Promise<IdentityHo
   if (!usable) await writeDurably(file, JSON.stringify(first));
   return holdIdentity(first, file, options);
 };
+
+/** No token where the file is missing or empty: an identity that is kept does without. */
+const readTokenFile = async (path: string | undefined): Promise<string | undefined> => {
+  if (path === undefined) return undefined;
+  try {
+    return (await readFile(path, 'utf8')).trim() || undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new ConfigError(`enrollmentTokenFile: cannot read ${path}: ${(error as Error).message}`);
+  }
+};
+
+/** What a person does who is told that a token is needed. */
+const howToGiveToken = ({ tokenFile }: IdentityOptions): string =>
+  tokenFile === undefined
+    ? 'make a token on the collector with `whyslow token create` and give it as enrollmentToken (or WHYSLOW_ENROLLMENT_TOKEN)'
+    : `enrollmentTokenFile ${tokenFile} is missing or empty: make a token on the collector with \`whyslow token create\` and put it there`;
 
 const readKept = async (file: string): Promise<Kept | undefined> => {
   let text: string;
@@ -117,7 +137,7 @@ const isUsable = (kept: Kept, options: IdentityOptions): boolean => {
   if (kept.notAfter > Date.now()) return true;
   if (token === undefined) {
     throw new ConfigError(
-      `the certificate of ${kept.role} ${kept.id} expired on ${new Date(kept.notAfter).toISOString()}, too late to renew it: make a token with \`whyslow token create\` and give it as enrollmentToken; if the date looks wrong, check this machine's clock`,
+      `the certificate of ${kept.role} ${kept.id} expired on ${new Date(kept.notAfter).toISOString()}, too late to renew it: ${howToGiveToken(options)}; if the date looks wrong, check this machine's clock`,
     );
   }
   log.warn({ component: 'identity', id: kept.id }, 'certificate expired; enrolling anew');
@@ -127,9 +147,7 @@ const isUsable = (kept: Kept, options: IdentityOptions): boolean => {
 const enrollPatiently = async (options: IdentityOptions): Promise<Kept> => {
   const { token, signal, log } = options;
   if (token === undefined) {
-    throw new ConfigError(
-      `not enrolled yet: make a token on the collector with \`whyslow token create\` and give it as enrollmentToken (or WHYSLOW_TOKEN)`,
-    );
+    throw new ConfigError(`not enrolled yet: ${howToGiveToken(options)}`);
   }
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -27,3 +27,10 @@ test.each([
   const path = await write(`${line.startsWith('collectorUrl') ? '' : start}${line}\n`);
   expect(() => readAgentConfig(path)).toThrow(message);
 });
+
+test('takes the enrollment token itself or a file it lies in, not both', async () => {
+  const start = 'collectorUrl: https://collector.test\nenrollmentTokenFile: /tokens/device\n';
+  expect(readAgentConfig(await write(start)).enrollmentTokenFile).toBe('/tokens/device');
+  const both = await write(`${start}enrollmentToken: wse1.a.b.c\n`);
+  expect(() => readAgentConfig(both)).toThrow(/enrollmentToken and enrollmentTokenFile/);
+});

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createAuthority } from '#runtime/certificates.ts';
@@ -90,6 +90,20 @@ describe('enrolment', () => {
     expect((refusal as Error).message).toMatch(/used up.*whyslow token create/);
   });
 
+  test('takes the token from a file, and does without the file afterwards', async () => {
+    const { collector, folder, load } = await setUp();
+    const tokenFile = join(folder, '..', `${Date.now()}-token`);
+    await expect(load({ token: undefined, tokenFile })).rejects.toThrow(
+      `not enrolled yet: enrollmentTokenFile ${tokenFile} is missing or empty`,
+    );
+    await writeFile(tokenFile, '\n');
+    await expect(load({ token: undefined, tokenFile })).rejects.toThrow(/missing or empty/);
+    await writeFile(tokenFile, `${collector.createToken()}\n`);
+    const { id } = (await load({ token: undefined, tokenFile })).current();
+    await rm(tokenFile);
+    expect((await load({ token: undefined, tokenFile })).current().id).toBe(id);
+  });
+
   test('waits for a collector that is not ready yet', async () => {
     const { collector, load } = await setUp();
     collector.order('/v1/ca', { status: 503, body: '' });
@@ -123,13 +137,13 @@ describe('renewal', () => {
   });
 
   test('is asked for with the old certificate and makes a new key', async () => {
-    const { collector, load } = await setUp({ identityLifeMs: 4_000 });
+    const { collector, load } = await setUp({ identityLifeMs: 12_000 });
     const holder = await load();
     const before = holder.current();
     const renewals: string[] = [];
     holder.onChange(({ id }) => renewals.push(id));
     collector.order('/v1/renew', { status: 503, body: '' });
-    await waitUntil(() => renewals.length > 0);
+    await waitUntil(() => renewals.length > 0, 28_000);
     const after = holder.current();
     expect(after.id).toBe(before.id);
     expect(after.privateKeyPem).not.toBe(before.privateKeyPem);

@@ -1,0 +1,39 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readEdgeConfig } from '#edge/config.ts';
+import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
+
+const read = async (text: string) => {
+  const path = join(await makeTemporaryFolder(), 'edge.yaml');
+  await writeFile(path, text);
+  return readEdgeConfig(path);
+};
+
+const least = `collectorUrl: https://collector.test:8443
+edgeId: fra-1
+advertise: { host: edge.test }
+`;
+
+test('needs the collector, an id and where devices reach it', async () => {
+  expect(await read(least)).toMatchObject({ listen: { port: 8_443 }, edgeId: 'fra-1' });
+});
+
+test.each([
+  ['edgeId: "Frankfurt 1"', /\/edgeId/],
+  ['lisen: { host: a, port: 1 }', /\/lisen: Unexpected property/],
+  ['listen: { host: a, port: 99999 }', /\/listen\/port: .*65535/],
+])('names the field that is wrong: %s', async (line, message) => {
+  const text = line.startsWith('edgeId')
+    ? least.replace('edgeId: fra-1', line)
+    : `${least}${line}\n`;
+  await expect(read(text)).rejects.toThrow(message);
+});
+
+test('takes the enrollment token itself or a file it lies in, not both', async () => {
+  const start = `${least}enrollmentTokenFile: /tokens/edge\n`;
+  expect((await read(start)).enrollmentTokenFile).toBe('/tokens/edge');
+  await expect(read(`${start}enrollmentToken: wse1.a.b.c\n`)).rejects.toThrow(
+    /enrollmentToken and enrollmentTokenFile/,
+  );
+});
