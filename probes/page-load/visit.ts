@@ -10,7 +10,7 @@ import {
 import { createResourceLog, type ResourceLog } from './resources.ts';
 
 /** How a visit ended. `failed` carries Chromium's own net:: error. */
-export type VisitEnd =
+type VisitEnd =
   | { kind: 'loaded' }
   | { kind: 'cut-short' }
   | { kind: 'failed'; message: string }

@@ -8,7 +8,7 @@ const spareHops = 2;
 const silentRunHops = 5;
 /** Routers rate-limit what they say about expired TTLs: after three rounds, slow down. */
 const quickRounds = 3;
-export const slowRoundMs = 300;
+const slowRoundMs = 300;
 const quickRoundMs = 20;
 
 export type Distance = { knownHopCount: number | null; maxHops: number };
