@@ -1,0 +1,42 @@
+import { startCollectorLab } from '#test/support/collector-lab.ts';
+import { slowResults } from '#test/support/slow-results.ts';
+
+/** Results a second through the whole of ingest: TLS, gzip, checks, DuckDB, PGlite, acknowledgement. */
+const batches = 40;
+const runsABatch = 250; // two results each
+
+const startedMs = performance.now();
+const lab = await startCollectorLab({ diagnoseDelayMs: 600_000 });
+const startMs = performance.now() - startedMs;
+const device = await lab.enrollDevice();
+const made = Array.from({ length: batches }, (_, index) =>
+  slowResults({
+    deviceId: device.id,
+    appId: `app-${index % 10}`,
+    endMs: Date.now() - index * runsABatch * 5_000,
+    usualCount: runsABatch,
+    slowCount: 0,
+  }),
+);
+const beganMs = performance.now();
+const latenciesMs: number[] = [];
+const queue = [...made];
+const send = async () => {
+  for (let records = queue.shift(); records; records = queue.shift()) {
+    const sentMs = performance.now();
+    const { status } = await lab.postBatch(device, records);
+    if (status !== 200) throw new Error(`answered ${status}`);
+    latenciesMs.push(performance.now() - sentMs);
+  }
+};
+await Promise.all([send(), send(), send(), send()]);
+const seconds = (performance.now() - beganMs) / 1_000;
+latenciesMs.sort((a, b) => a - b);
+console.log({
+  firstStartMs: Math.round(startMs),
+  resultsPerSecond: Math.round((batches * runsABatch * 2) / seconds),
+  batchMedianMs: Math.round(latenciesMs[batches / 2] ?? 0),
+  batchMaxMs: Math.round(latenciesMs.at(-1) ?? 0),
+  residentMb: Math.round(process.memoryUsage().rss / 1_048_576),
+});
+await lab.stop();
