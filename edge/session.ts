@@ -70,8 +70,6 @@ export const startSessionServer = async (parts: {
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
-    // An HTTP/1.1 CONNECT may half-close; HTTP/2 ends its own socket.
-    allowHalfOpen: true,
   });
 
   server.on('connection', (socket) => {
@@ -90,8 +88,11 @@ export const startSessionServer = async (parts: {
     sessions.add(session);
     socket.once('close', () => sessions.delete(session));
     log.debug({ deviceId, protocol: socket.alpnProtocol }, 'session begun');
-    if (socket.alpnProtocol !== 'h2') return h1.serve(socket, deviceId);
-    socket.allowHalfOpen = false;
+    if (socket.alpnProtocol !== 'h2') {
+      // An HTTP/1.1 CONNECT may half-close.
+      socket.allowHalfOpen = true;
+      return h1.serve(socket, deviceId);
+    }
     // 'session' fires inside this emit, so the owner is known without a search.
     h2.once('session', (h2Session) => {
       session.h2 = h2Session;

@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '#runtime/log.ts';
+import { asByteStream } from './byte-stream.ts';
 import { listenOnLoopback } from './listen.ts';
 import { type NotOpened, notOpened, type Open, type Opened } from './open.ts';
 import { relay } from './relay.ts';
@@ -165,7 +166,7 @@ const forward = (
       method: request.method,
       path: `${url.pathname}${url.search}`,
       headers: { ...endToEnd(request.headers), host: url.host, connection: 'close' },
-      createConnection: () => flow.stream,
+      createConnection: () => asByteStream(flow.stream),
     });
     const count = (chunk: Buffer) => flow.moved(chunk.length);
     response.once('close', () => {

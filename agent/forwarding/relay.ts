@@ -41,7 +41,10 @@ export const relay = (client: Socket, flow: Opened, head: Buffer): void => {
   if (stream.destroyed) cut(client);
   else if (client.destroyed) flow.reset();
   else {
-    if (head.length > 0) client.unshift(head);
+    if (head.length > 0) {
+      flow.moved(head.length);
+      stream.write(head);
+    }
     // Its end may have come with the request, before anyone here listened for it.
     if (client.readableEnded) stream.end();
     client.resume();

@@ -31,6 +31,8 @@ export const startControl = (parts: {
   pingIntervalMs: number;
   onUp: () => void;
   onDown: (reason: string) => void;
+  /** After each attempt that did not reach the edge. */
+  onFailed: () => void;
   log: Log;
 }): Control => {
   const stopping = new AbortController();
@@ -62,6 +64,7 @@ export const startControl = (parts: {
         counts.reconnectCount += 1;
         parts.onDown(problem);
       }
+      if (!stopping.signal.aborted) parts.onFailed();
       await sleep(backoffMs(attempt + 1, { firstMs: 200, capMs: 30_000 }), stopping.signal);
     }
   };

@@ -99,7 +99,7 @@ export const createTunnel = (parts: {
     if (before === null) {
       tell({ name: 'tunnel-up', edgeId: choice.edgeId, reason: `on edge ${choice.edgeId}` });
     }
-    for (const wake of [...waiting]) wake();
+    wakeAll();
     if (link) void measureOutside(link);
   };
   /** The second best keeps a data session, so that losing the best costs no handshake. */
@@ -154,6 +154,9 @@ export const createTunnel = (parts: {
         if (link) replacePool(link);
         decide();
       },
+      onFailed: () => {
+        if (isHopeless()) wakeAll();
+      },
       log,
     });
     links.set(edge.id, { edge, control, pool: newPool(edge) });
@@ -173,14 +176,18 @@ export const createTunnel = (parts: {
     links.delete(link.edge.id);
   };
 
+  const isHopeless = () =>
+    [...links.values()].every(({ control }) => !control.isUp() && !control.isNew());
+  const wakeAll = () => {
+    for (const wake of [...waiting]) wake();
+  };
+
   const waitForEdge = async (signal: AbortSignal): Promise<Link> => {
     const found = current();
     if (found) return found;
     const woken = new AbortController();
     const wake = () => woken.abort();
     waiting.add(wake);
-    const isHopeless = () =>
-      links.size === 0 || [...links.values()].every((l) => !l.control.isUp() && !l.control.isNew());
     if (!isHopeless()) {
       await sleep(waitForEdgeMs, AbortSignal.any([signal, stopping.signal, woken.signal]));
     }

@@ -97,15 +97,18 @@ describe('what an edge refuses', () => {
 
   it('a device over its number of new flows gets 429 and keeps its session', async () => {
     const session = await openH2(await lab.device());
-    const statuses = await Promise.all(
-      Array.from({ length: 560 }, async () => {
-        const { headers, stream } = await openConnect(session, 'www.game.test:443');
-        stream.resume().end();
-        return headers[':status'] === 429 ? headers['retry-after'] : headers[':status'];
-      }),
-    );
-    expect(statuses.filter((status) => status === 403).length).toBeGreaterThanOrEqual(500);
-    expect(statuses).toContain('1');
+    const answers: unknown[] = [];
+    const open = async () => {
+      const { headers, stream } = await openConnect(session, 'www.game.test:443');
+      stream.resume().end();
+      answers.push(headers[':status'] === 429 ? headers['retry-after'] : headers[':status']);
+    };
+    // A busy machine may take so long over one wave that the bucket fills up meanwhile.
+    for (let wave = 0; wave < 10 && !answers.includes('1'); wave++) {
+      await Promise.all(Array.from({ length: 900 }, open));
+    }
+    expect(answers.filter((answer) => answer === 403).length).toBeGreaterThanOrEqual(500);
+    expect(answers).toContain('1');
     expect(session.destroyed).toBe(false);
     session.close();
   });
