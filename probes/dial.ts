@@ -18,7 +18,7 @@ export type DialOptions = {
 };
 
 /** What is known of a dial whether it worked or not. */
-export type DialRecord = {
+type DialRecord = {
   dnsMs: number | null;
   /** First attempt begun → connected or given up; the waits between attempts are in it. */
   connectMs: number | null;

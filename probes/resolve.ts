@@ -11,7 +11,7 @@ export type DnsSource = (typeof dnsSources)[number];
  * The addresses to begin with, and those of the other family if they are still on their way.
  * `dnsMs` is null where no name server was asked (a literal, the hosts file).
  */
-export type Resolution =
+type Resolution =
   | {
       ok: true;
       addresses: Address[];

@@ -13,7 +13,7 @@ import type { Request } from './send.ts';
 import { createTrust } from './trust.ts';
 
 /** Marks our traffic as ours, for the owner of the application who reads the server's log. */
-export const userAgent = `whyslow/${packageFile.version} (synthetic)`;
+const userAgent = `whyslow/${packageFile.version} (synthetic)`;
 
 export type HttpProberOptions = {
   /** Name servers as `address:port`; left out: the system's. */

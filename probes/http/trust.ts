@@ -21,7 +21,7 @@ export const createTrust = (systemBundles: readonly string[] = commonBundles) =>
   };
 };
 
-export type Trust = ReturnType<typeof createTrust>;
+type Trust = ReturnType<typeof createTrust>;
 
 /** Debian and its kin; Fedora and its kin; SUSE; Alpine. The first that exists is read. */
 const commonBundles = [

@@ -40,7 +40,7 @@ export type OriginOptions = {
   fallback?: Behaviour;
 };
 
-export type Seen = { method: string; url: string; headers: IncomingMessage['headers'] };
+type Seen = { method: string; url: string; headers: IncomingMessage['headers'] };
 
 /**
  * A real HTTP or HTTPS server on a free port whose every path can be told how to behave.
