@@ -21,8 +21,6 @@ export const createTrust = (systemBundles: readonly string[] = commonBundles) =>
   };
 };
 
-type Trust = ReturnType<typeof createTrust>;
-
 /** Debian and its kin; Fedora and its kin; SUSE; Alpine. The first that exists is read. */
 const commonBundles = [
   '/etc/ssl/certs/ca-certificates.crt',
