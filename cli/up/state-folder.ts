@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -49,8 +57,10 @@ export const openStateFolder = (options: {
         writeFileSync(file, `whsec_${randomBytes(32).toString('base64')}`, { mode: 0o600 });
       return readFileSync(file, 'utf8');
     },
+    /** Renamed into place: another command never reads half of it. */
     saveRunning(running: RunningFile): void {
-      writeFileSync(runFile, JSON.stringify(running, null, 2), { mode: 0o600 });
+      writeFileSync(`${runFile}.new`, JSON.stringify(running, null, 2), { mode: 0o600 });
+      renameSync(`${runFile}.new`, runFile);
     },
     close(): void {
       rmSync(runFile, { force: true });
