@@ -20,7 +20,7 @@ let lab: CollectorLab;
 beforeAll(async () => {
   lab = await startCollectorLab();
 }, 120_000);
-afterAll(() => lab.stop());
+afterAll(() => lab.stop(), 60_000);
 
 const renewal = async () => ({
   version: 1,

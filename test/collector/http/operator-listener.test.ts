@@ -11,7 +11,7 @@ let lab: CollectorLab;
 beforeAll(async () => {
   lab = await startCollectorLab();
 }, 120_000);
-afterAll(() => lab.stop());
+afterAll(() => lab.stop(), 60_000);
 
 const admin = { method: 'POST' } as const;
 const makeOperator = async (role: 'viewer' | 'admin') => {

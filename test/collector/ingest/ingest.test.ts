@@ -20,7 +20,7 @@ beforeAll(async () => {
   }));
   await lab.operator('/v1/organisation', { method: 'PUT', body: { version: 1, applications } });
 }, 120_000);
-afterAll(() => lab.stop());
+afterAll(() => lab.stop(), 60_000);
 
 const someResults = (deviceId: string, appId: string, usualCount = 2) =>
   slowResults({ deviceId, appId, endMs: Date.now(), usualCount, slowCount: 0 });

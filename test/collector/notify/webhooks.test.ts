@@ -1,12 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { check } from '#contract/check.ts';
 import { WebhookMessage } from '#contract/webhook.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
 import { slowResults } from '#test/support/slow-results.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
+
+// Retries wait seconds of their own; a loaded machine takes its time on top.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const secretBytes = randomBytes(32);
 const secret = `whsec_${secretBytes.toString('base64')}`;
