@@ -87,7 +87,6 @@ module.exports = {
     oneDoor('ioredis', '^collector/jobs/bullmq'),
     oneDoor('fastify', '^collector/(http|control|ingest|pages|triage|notify)/'),
     oneDoor('pino', '^runtime/log\\.ts$'),
-    oneDoor('systeminformation', '^agent/device/'),
     oneDoor('@grafana', '^dashboards/'),
     oneDoor('commander', '^cli/'),
   ],
