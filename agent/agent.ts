@@ -233,6 +233,7 @@ const startOutgoing = async (parts: {
     onDropped: (records) => ledger.countLost(records, 'spool-full'),
   });
   stopper.add('spool', () => spool.close());
+  await ledger.settle(spool.findPending);
   const shipper = startShipper({
     spool,
     post: client.postBatch,

@@ -35,7 +35,7 @@ export const runPlanned = async (
   signal: AbortSignal,
 ): Promise<Result | undefined> => {
   const startedAt = Date.now();
-  const edgeId = parts.edgeId();
+  const edgeIdBefore = parts.edgeId();
   const selfCheck = startSelfCheck();
   const network = networkKey();
   const outcome = await measure(parts, probe, signal);
@@ -50,7 +50,8 @@ export const runPlanned = async (
     appId: probe.appId,
     probeId: probe.id,
     via: probe.via,
-    edgeId,
+    // The tunnel may have come up, or moved, while the run was waiting for it.
+    edgeId: edgeInBody(outcome) ?? edgeIdBefore ?? parts.edgeId(),
     startedAt,
     durationMs: Math.min(86_400_000, Math.max(0, outcome.durationMs)),
     availability: failure === null ? outcome.availability : 0,
@@ -61,6 +62,10 @@ export const runPlanned = async (
   } as Result;
   return withShape(parts, probe, result);
 };
+
+/** What the run itself heard from the edge that carried it. */
+const edgeInBody = ({ body }: Outcome): string | null =>
+  'exchanges' in body ? (body.exchanges.at(-1)?.edge?.edgeId ?? null) : null;
 
 const measure = async (
   parts: RunParts,

@@ -10,6 +10,11 @@ type MissedReason = (typeof missedReasons)[number];
 
 /** Accounts for every planned run: what is under way, and what will have no result and why. */
 export type RunLedger = {
+  /**
+   * Before anything else, and before anything is shipped: settles what the agent before left open.
+   * A record that reached the spool in the moment of a kill is not accounted for twice.
+   */
+  settle(findStored: (ids: readonly string[]) => Promise<Set<string>>): Promise<void>;
   begin(runId: string, probeId: string): void;
   /** The run's result is safe, or was counted. */
   end(runId: string): void;
@@ -58,11 +63,17 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
     else same.count += count;
   };
 
-  for (const probeId of Object.values(kept.underway)) add(probeId, 'stopped', 1);
-  kept.underway = {};
-  save();
-
   return {
+    settle: async (findStored) => {
+      const runIds = Object.keys(kept.underway);
+      const stored = await findStored([...runIds, ...kept.leaving.map(({ id }) => id)]);
+      for (const [runId, probeId] of Object.entries(kept.underway)) {
+        if (!stored.has(runId)) add(probeId, 'stopped', 1);
+      }
+      kept.underway = {};
+      kept.leaving = kept.leaving.filter(({ id }) => !stored.has(id));
+      save();
+    },
     begin: (runId, probeId) => {
       kept.underway[runId] = probeId;
       save();

@@ -135,7 +135,7 @@ const describeProgram = ({
     'certificate',
     certificate.notAfter > at
       ? `valid for ${span(certificate.notAfter - at)}, renewed by itself`
-      : 'EXPIRED: enrol again with a new token (`whyslow token create`)',
+      : 'EXPIRED: enrol again with a new token (`whyslow token`)',
   ),
   row(
     'policy',

@@ -75,7 +75,7 @@ export const enroll = async (options: EnrollOptions): Promise<Enrolled> => {
 export const readFingerprint = (token: string): string => {
   if (!new RegExp(tokenPattern).test(token)) {
     throw new ConfigError(
-      'the enrolment token is malformed: it is one word, wse1.… with four parts; copy it again from `whyslow token create`',
+      'the enrolment token is malformed: it is one word, wse1.… with four parts; copy it again from `whyslow token`',
     );
   }
   return token.slice(token.lastIndexOf('.') + 1);
@@ -116,7 +116,7 @@ const refusal = (status: number, text: string): Error => {
   if (status === 429 || status >= 500) return new CollectorUnavailable(said);
   const advice =
     status === 401 || status === 403 || status === 410
-      ? 'the token is unknown, expired, used up or for another role: make a new one with `whyslow token create`'
+      ? 'the token is unknown, expired, used up or for another role: make a new one with `whyslow token`'
       : 'check name, role and, for an edge, its address';
   return new ConfigError(`the collector refused the enrolment (${said}): ${advice}`);
 };

@@ -99,8 +99,8 @@ const readTokenFile = async (path: string | undefined): Promise<string | undefin
 /** What a person does who is told that a token is needed. */
 const howToGiveToken = ({ tokenFile }: IdentityOptions): string =>
   tokenFile === undefined
-    ? 'make a token on the collector with `whyslow token create` and give it as enrollmentToken (or WHYSLOW_ENROLLMENT_TOKEN)'
-    : `enrollmentTokenFile ${tokenFile} is missing or empty: make a token on the collector with \`whyslow token create\` and put it there`;
+    ? 'make a token on the collector with `whyslow token` and give it as enrollmentToken (or WHYSLOW_ENROLLMENT_TOKEN)'
+    : `enrollmentTokenFile ${tokenFile} is missing or empty: make a token on the collector with \`whyslow token\` and put it there`;
 
 const readKept = async (file: string): Promise<Kept | undefined> => {
   let text: string;

@@ -27,6 +27,8 @@ export type Spool = {
   narrow(): Promise<Chunk | null>;
   /** Forgets the chunk under way. */
   release(): Promise<void>;
+  /** Which of these record ids wait here: what a crash let in without the writer learning of it. */
+  findPending(ids: readonly string[]): Promise<Set<string>>;
   status(): SpoolStatus;
   close(): Promise<void>;
 };
@@ -292,6 +294,16 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
     }
   };
 
+  const findPending = async (ids: readonly string[]): Promise<Set<string>> => {
+    const found = new Set<string>();
+    if (ids.length === 0) return found;
+    for (const segment of segments) {
+      const content = await readBytes(segment, segment.consumedBytes, segment.bytes);
+      for (const id of ids) if (content.includes(`"id":"${id}"`)) found.add(id);
+    }
+    return found;
+  };
+
   await restoreCursor();
   const pendingCount = () =>
     segments.reduce((sum, segment) => sum + segment.recordCount - segment.consumedCount, 0);
@@ -314,6 +326,7 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
     next: (limits) => exclusive(async () => (await repeatChunk()) ?? (await readNext(limits))),
     narrow: () => exclusive(narrowUnderway),
     release: () => exclusive(releaseUnderway),
+    findPending: (ids) => exclusive(() => findPending(ids)),
     status: () => ({
       pendingCount: pendingCount(),
       pendingBytes: pendingBytes(),

@@ -74,8 +74,8 @@ describe('enrolment', () => {
   });
 
   test.each([
-    ['a malformed token', { token: 'wse1.nonsense' }, /malformed.*whyslow token create/],
-    ['no token', { token: undefined }, /not enrolled yet.*whyslow token create/],
+    ['a malformed token', { token: 'wse1.nonsense' }, /malformed.*whyslow token/],
+    ['no token', { token: undefined }, /not enrolled yet.*whyslow token/],
     ['a plain address', { collectorUrl: 'http://127.0.0.1:1' }, /must be the https/],
   ])('says what to do about %s', async (_, changes, message) => {
     const { load } = await setUp();
@@ -87,7 +87,7 @@ describe('enrolment', () => {
     const token = collector.createToken(0);
     const refusal = await load({ token }).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(ConfigError);
-    expect((refusal as Error).message).toMatch(/used up.*whyslow token create/);
+    expect((refusal as Error).message).toMatch(/used up.*whyslow token/);
   });
 
   test('takes the token from a file, and does without the file afterwards', async () => {

@@ -141,4 +141,17 @@ describe('spool', () => {
     const left = (await readdir(folder)).filter((name) => name.endsWith('.ndjson'));
     expect(left.length).toBeLessThanOrEqual(1);
   });
+
+  test('knows which records still wait, also after it was opened again', async () => {
+    const folder = await makeTemporaryFolder();
+    const { spool } = await openAt(folder);
+    const [gone, waiting] = [makeEvent(deviceId, 'gone'), makeEvent(deviceId, 'waiting')];
+    await spool.append(gone);
+    await spool.next(limits);
+    await spool.release();
+    await spool.append(waiting);
+    await spool.close();
+    const { spool: again } = await openAt(folder);
+    expect(await again.findPending([gone.id, waiting.id])).toEqual(new Set([waiting.id]));
+  });
 });
