@@ -31,7 +31,7 @@ export const prepareTables = async (
   }
 };
 
-/** No primary key: its index made writing four times slower at 10 M rows (docs/decisions). */
+/** No primary key: its index halved the speed of writing at 1.5 M rows (docs/decisions/010). */
 const createTable = (name: string, table: Table): string =>
   `create table ${quote(name)} (${columns(table)
     .map(({ sql }) => sql)

@@ -26,7 +26,7 @@ const pingTimeoutMs = 5_000;
 
 /**
  * InfluxDB's 1.x paths, which 1.x, 2.x and 3.x all serve, through the client's own transport
- * (docs/decisions): every answer is seen here, nothing is retried, buffered or lost behind us.
+ * (docs/decisions/011): every answer is seen here, nothing is retried, buffered or lost behind us.
  */
 export const createInfluxHttp = (config: InfluxConfig) => {
   const { transport } = new InfluxDB({
@@ -48,7 +48,6 @@ export const createInfluxHttp = (config: InfluxConfig) => {
       return await transport.request(path, body, {
         method,
         headers,
-        gzipThreshold: 10_000,
         signal,
       });
     } catch (error) {

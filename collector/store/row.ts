@@ -15,11 +15,15 @@ export type RowsOf = Map<string, Map<string, Row>>;
 /** Throws TypeError on a point that is not one: such a mistake must not be stored half. */
 export const toRows = (points: readonly Point[], tables: Tables = series): RowsOf => {
   const rows: RowsOf = new Map();
+  const makers = new Map<string, (point: Point) => Row>();
   for (const point of points) {
-    const table = tableOf(point.measurement, tables);
-    const row = toRow(point, table);
-    const known = rows.get(point.measurement) ?? new Map<string, Row>();
-    rows.set(point.measurement, known.set(row.key, row));
+    const { measurement } = point;
+    const maker = makers.get(measurement) ?? rowMaker(measurement, tableOf(measurement, tables));
+    makers.set(measurement, maker);
+    const row = maker(point);
+    const known = rows.get(measurement);
+    if (known) known.set(row.key, row);
+    else rows.set(measurement, new Map([[row.key, row]]));
   }
   return rows;
 };
@@ -29,27 +33,36 @@ export const tableOf = (measurement: string, tables: Tables = series): Table => 
   return tables[measurement] as Table;
 };
 
-const toRow = (point: Point, table: Table): Row => {
-  if (!Number.isSafeInteger(point.timeMs)) {
-    throw new TypeError(`${point.measurement}: time ${point.timeMs} is not whole milliseconds`);
-  }
-  const tags = table.tags.map((tag) => {
-    const value = (point.tags as Record<string, unknown>)[tag];
-    if (typeof value !== 'string') throw new TypeError(`${point.measurement}: no tag ${tag}`);
-    return wellFormed(value);
-  });
-  const fields = point.fields as Record<string, Value | undefined>;
-  const values = Object.entries(table.fields).map(([name, kind]) =>
-    stored(kind, fields[name], `${point.measurement}.${name}`),
-  );
-  return { key: JSON.stringify([point.timeMs, ...tags]), timeMs: point.timeMs, tags, values };
+/** What does not depend on the point is done once: this runs for every field of every point. */
+const rowMaker = (measurement: string, table: Table) => {
+  const kinds = Object.entries(table.fields);
+  return (point: Point): Row => {
+    const { timeMs } = point;
+    if (!Number.isSafeInteger(timeMs)) {
+      throw new TypeError(`${measurement}: time ${timeMs} is not whole milliseconds`);
+    }
+    const given = point.tags as Record<string, unknown>;
+    const tags = table.tags.map((tag) => {
+      const value = given[tag];
+      if (typeof value !== 'string') throw new TypeError(`${measurement}: no tag ${tag}`);
+      return wellFormed(value);
+    });
+    const fields = point.fields as Record<string, Value | undefined>;
+    const values = kinds.map(([name, kind]) => stored(measurement, name, kind, fields[name]));
+    return { key: JSON.stringify([timeMs, ...tags]), timeMs, tags, values };
+  };
 };
 
 /** NaN and infinities are no measurements: null, as no engine of ours can hold them all. */
-const stored = (kind: FieldKind, value: Value | undefined, name: string): Value => {
+const stored = (
+  measurement: string,
+  name: string,
+  kind: FieldKind,
+  value: Value | undefined,
+): Value => {
   if (value === null || value === undefined) return null;
   if (typeof value !== (kind === 'string' ? 'string' : 'number')) {
-    throw new TypeError(`${name}: ${typeof value} where a ${kind} is stored`);
+    throw new TypeError(`${measurement}.${name}: ${typeof value} where a ${kind} is stored`);
   }
   if (typeof value === 'string') return wellFormed(value);
   if (!Number.isFinite(value)) return null;
@@ -57,7 +70,9 @@ const stored = (kind: FieldKind, value: Value | undefined, name: string): Value 
 };
 
 /** Half a surrogate pair has no UTF-8: U+FFFD, as TextEncoder would have it. */
-const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\uFFFD');
+const wellFormed = (text: string): string =>
+  anySurrogate.test(text) ? text.replace(/\p{Surrogate}/gu, '\uFFFD') : text;
+const anySurrogate = /[\ud800-\udfff]/;
 
 /** The reverse of a row. */
 export const toPoint = (
