@@ -137,7 +137,7 @@ const queueOf = (queues: Map<QueueName, Queue>, name: QueueName): Queue => {
 /**
  * The id goes into `deduplication`, not into `jobId`: a second job of the same `jobId` is dropped
  * while the first runs, and as long as its remains are kept. `keepLastIfActive` puts it after the
- * running one instead (docs/decisions/008).
+ * running one instead (docs/decisions/012).
  */
 const jobOptions = (queue: QueueName, id: string, delayMs: number): JobsOptions => ({
   deduplication: { id, keepLastIfActive: true },
