@@ -1,6 +1,18 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboardLink, scoreSteps, stat, steps, table, timeseries, variable } from './panels.ts';
-import { overRange, overTime, rows, tagValues } from './queries.ts';
+import {
+  dashboardLink,
+  scoreSteps,
+  shareSteps,
+  stat,
+  steps,
+  table,
+  timeseries,
+  triageLink,
+  triagePage,
+  triageVariable,
+  variable,
+} from './panels.ts';
+import { countOf, overRange, overTime, rows, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
 /** One application: who is affected, and in which phase the time goes. */
@@ -16,8 +28,10 @@ export const applicationDashboard = () =>
     .refresh('30s')
     .link(dashboardLink('Device', uids.device))
     .link(dashboardLink('Edges', uids.edges))
+    .link(triageLink('/'))
     .withVariable(variable('app', 'Application', tagValues('http', 'app'), false))
     .withVariable(variable('device', 'Device', tagValues('http', 'device', { app: '$app' }), true))
+    .withVariable(triageVariable())
     .withPanel(
       stat({
         title: 'Lowest score',
@@ -38,6 +52,7 @@ export const applicationDashboard = () =>
         title: 'Availability',
         description: 'Share of HTTP runs that met their success condition.',
         unit: 'percentunit',
+        thresholds: shareSteps,
         queries: [
           overRange({
             from: 'http',
@@ -96,13 +111,15 @@ export const applicationDashboard = () =>
     .withPanel(
       stat({
         title: 'Devices measuring',
-        description: 'HTTP runs per device in the time shown.',
+        description: 'Devices with at least one HTTP run in the time shown.',
         unit: 'short',
         queries: [
-          overRange({
+          countOf({
+            tag: 'device',
             from: 'http',
-            columns: [{ field: 'ok', how: 'count', as: 'runs' }],
+            field: 'ok',
             where: { app: '$app', device: '$device' },
+            as: 'devices',
           }),
         ],
       }),
@@ -212,7 +229,7 @@ export const applicationDashboard = () =>
     .withPanel(
       timeseries({
         title: 'Runs that failed',
-        description: 'Count by failure type; no series: none failed or none ran.',
+        description: 'Count by failure type; no data: none failed, or none ran.',
         unit: 'short',
         alias: '$tag_failure_type',
         queries: [
@@ -220,7 +237,35 @@ export const applicationDashboard = () =>
             from: 'http',
             columns: [{ field: 'ok', how: 'count', as: 'runs' }],
             where: { app: '$app', device: '$device' },
+            present: ['failure_type'],
             by: ['failure_type'],
+          }),
+        ],
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'Devices',
+        description:
+          'Who is affected: each device’s score now, its lowest and the most time added in the time shown. Its id links to its triage page, which has its name.',
+        unit: 'none',
+        withTime: false,
+        columns: {
+          device: { links: [triagePage(`/devices/\${__value.text}/applications/\${app}`)] },
+          'score now': {},
+          'lowest score': {},
+          'most added': { unit: 'ms' },
+        },
+        queries: [
+          overRange({
+            from: 'verdict',
+            columns: [
+              { field: 'score', how: 'last', as: 'score now' },
+              { field: 'score', how: 'min', as: 'lowest score' },
+              { field: 'added_ms', how: 'max', as: 'most added' },
+            ],
+            where: { app: '$app', device: '$device' },
+            by: ['device'],
           }),
         ],
       }),
@@ -230,6 +275,16 @@ export const applicationDashboard = () =>
         title: 'Verdicts',
         description: 'What was said of each device, newest first.',
         unit: 'none',
+        withTime: true,
+        columns: {
+          device: { links: [triagePage(`/devices/\${__value.text}/applications/\${app}`)] },
+          state: {},
+          segment: {},
+          added_ms: { unit: 'ms' },
+          confidence: { unit: 'percentunit' },
+          score: {},
+          sentence: {},
+        },
         queries: [
           rows({
             from: 'verdict',

@@ -12,9 +12,17 @@ export const dashboards = {
   edges: edgesDashboard,
 } as const;
 
+/** Grafana 11.0's. Newer ones migrate from it; 12.1 does not take the SDK's own, which is 12.2's. */
+const schemaVersion = 39;
+
 /** The classic (v1) JSON that Grafana's provisioning reads. */
-export const render = (name: keyof typeof dashboards): string =>
-  `${JSON.stringify(dashboards[name]().build(), null, 2)}\n`;
+export const render = (name: keyof typeof dashboards): string => {
+  const dashboard = dashboards[name]().build();
+  // The SDK puts every link into the menu that Grafana 12.3 folds away; without a place it is shown.
+  const links = (dashboard.links ?? []).map(({ placement: _, ...link }) => link);
+  const panels = (dashboard.panels ?? []).map((panel, index) => ({ id: index + 1, ...panel }));
+  return `${JSON.stringify({ ...dashboard, schemaVersion, links, panels }, null, 2)}\n`;
+};
 
 export const generatedFolder = fileURLToPath(new URL('./generated', import.meta.url));
 

@@ -1,5 +1,16 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboardLink, scoreSteps, stat, steps, table, timeseries, variable } from './panels.ts';
+import {
+  dashboardLink,
+  scoreSteps,
+  stat,
+  steps,
+  table,
+  timeseries,
+  triageLink,
+  triagePage,
+  triageVariable,
+  variable,
+} from './panels.ts';
 import { overRange, overTime, rows, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
@@ -16,10 +27,12 @@ export const deviceDashboard = () =>
     .refresh('30s')
     .link(dashboardLink('Application', uids.application))
     .link(dashboardLink('Edges', uids.edges))
+    .link(triageLink(`/devices/\${device}`))
     .withVariable(variable('device', 'Device', tagValues('device', 'device'), false))
     .withVariable(
       variable('app', 'Application', tagValues('http', 'app', { device: '$device' }), true),
     )
+    .withVariable(triageVariable())
     .withPanel(
       stat({
         title: 'Lowest score',
@@ -152,6 +165,7 @@ export const deviceDashboard = () =>
             title: 'Application dashboard',
             url: `/d/${uids.application}?\${__url_time_range}&var-app=\${__field.labels.app}`,
           },
+          triagePage(`/devices/\${device}/applications/\${__field.labels.app}`),
         ],
       }),
     )
@@ -233,6 +247,16 @@ export const deviceDashboard = () =>
         title: 'Verdicts',
         description: 'What was said of this device’s applications, newest first.',
         unit: 'none',
+        withTime: true,
+        columns: {
+          app: { links: [triagePage(`/devices/\${device}/applications/\${__value.text}`)] },
+          state: {},
+          segment: {},
+          added_ms: { unit: 'ms' },
+          confidence: { unit: 'percentunit' },
+          score: {},
+          sentence: {},
+        },
         queries: [
           rows({
             from: 'verdict',
@@ -249,6 +273,8 @@ export const deviceDashboard = () =>
         description: 'HTTP runs by failure type; an empty type is success.',
         unit: 'short',
         width: 12,
+        withTime: false,
+        columns: { app: {}, failure_type: {}, runs: {} },
         queries: [
           overRange({
             from: 'http',
@@ -265,6 +291,8 @@ export const deviceDashboard = () =>
         description: 'Edge chosen, tunnel up or down, policy applied – with the reason.',
         unit: 'none',
         width: 12,
+        withTime: true,
+        columns: { name: {}, reason: {} },
         queries: [
           rows({
             from: 'event',

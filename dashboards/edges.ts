@@ -1,5 +1,14 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboardLink, stat, steps, table, timeseries, variable } from './panels.ts';
+import {
+  dashboardLink,
+  stat,
+  steps,
+  table,
+  timeseries,
+  triageLink,
+  triageVariable,
+  variable,
+} from './panels.ts';
 import { overRange, overTime, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
@@ -16,17 +25,19 @@ export const edgesDashboard = () =>
     .refresh('30s')
     .link(dashboardLink('Application', uids.application))
     .link(dashboardLink('Device', uids.device))
+    .link(triageLink('/edges'))
     .withVariable(variable('edge', 'Edge', tagValues('edge', 'edge'), true))
     .withVariable(
       variable('app', 'Application', tagValues('onward', 'app', { edge: '$edge' }), true),
     )
+    .withVariable(triageVariable())
     .withPanel(
       stat({
         title: 'Devices',
-        description:
-          'Devices with a session, newest sample, summed over nothing: one value an edge.',
+        description: 'Devices with a session on each edge, by its newest sample.',
         unit: 'short',
         width: 6,
+        alias: '$tag_edge',
         queries: [
           overRange({
             from: 'edge',
@@ -40,7 +51,7 @@ export const edgesDashboard = () =>
     .withPanel(
       stat({
         title: 'Processor',
-        description: 'Share of one processor that the edge uses.',
+        description: 'Share of one processor that an edge uses, the busiest one.',
         unit: 'percentunit',
         width: 6,
         thresholds: steps(0.7, 0.9),
@@ -204,6 +215,14 @@ export const edgesDashboard = () =>
         title: 'Edges',
         description: 'Flows, refusals and failed dials of each edge in the time shown.',
         unit: 'short',
+        withTime: false,
+        columns: {
+          edge: {},
+          flows: {},
+          refused: {},
+          'dials failed': {},
+          memory: { unit: 'bytes' },
+        },
         queries: [
           overRange({
             from: 'edge',
@@ -213,7 +232,7 @@ export const edgesDashboard = () =>
               { field: 'flow_count', how: 'sum', as: 'flows' },
               { field: 'refused_count', how: 'sum', as: 'refused' },
               { field: 'dial_failed_count', how: 'sum', as: 'dials failed' },
-              { field: 'memory_bytes', how: 'max', as: 'memory (bytes)' },
+              { field: 'memory_bytes', how: 'max', as: 'memory' },
             ],
           }),
         ],

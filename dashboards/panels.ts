@@ -20,6 +20,7 @@ import {
   FieldColorBuilder,
   FieldColorModeId,
   QueryVariableBuilder,
+  TextBoxVariableBuilder,
   type Threshold,
   ThresholdsConfigBuilder,
   ThresholdsMode,
@@ -54,12 +55,24 @@ export const steps = (okayFrom: number, poorFrom: number): Threshold[] => [
   { value: poorFrom, color: colours.poor },
 ];
 
+/** A line is broken where nothing came for three of the longest default intervals (300 s). */
+const gapMs = 900_000;
+
+/** Share of runs that worked: below 95 % is poor, below 99 % is okay. */
+export const shareSteps: Threshold[] = [
+  { value: null, color: colours.poor },
+  { value: 0.95, color: colours.okay },
+  { value: 0.99, color: colours.good },
+];
+
 type PanelText = {
   title: string;
   /** What it shows and how to read it; every panel has one. */
   description: string;
   unit: string;
   queries: readonly string[];
+  /** What a series is called: `$tag_<tag>` and `$col` are the data source's own words. */
+  alias?: string;
   thresholds?: Threshold[];
   /** Where the next question is answered. */
   links?: readonly { title: string; url: string }[];
@@ -67,9 +80,7 @@ type PanelText = {
   height?: number;
 };
 
-export const timeseries = (
-  panel: PanelText & { stacked?: boolean; alias?: string },
-): TimeseriesBuilder => {
+export const timeseries = (panel: PanelText & { stacked?: boolean }): TimeseriesBuilder => {
   const builder = new TimeseriesBuilder()
     .title(panel.title)
     .description(panel.description)
@@ -83,6 +94,7 @@ export const timeseries = (
     .fillOpacity(panel.stacked === true ? 40 : 0)
     .showPoints(VisibilityMode.Auto)
     .spanNulls(false)
+    .insertNulls(gapMs)
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
     .thresholds(thresholds(panel.thresholds))
     .legend(
@@ -115,11 +127,17 @@ export const stat = (panel: PanelText): StatBuilder =>
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.Area)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
-    .targets(targets(panel.queries, 'time_series'))
+    .targets(targets(panel.queries, 'time_series', panel.alias))
     .dataLinks(links(panel.links));
 
-export const table = (panel: PanelText): TableBuilder =>
-  new TableBuilder()
+/** What is particular about a column. */
+type Column = { unit?: string; links?: PanelText['links'] };
+
+/** `columns` in the order shown: the data source gives tags in any order. */
+export const table = (
+  panel: Omit<PanelText, 'alias'> & { columns: Record<string, Column>; withTime: boolean },
+): TableBuilder => {
+  const builder = new TableBuilder()
     .title(panel.title)
     .description(panel.description)
     .datasource(dataSource)
@@ -129,7 +147,29 @@ export const table = (panel: PanelText): TableBuilder =>
     .noValue('no data')
     .thresholds(thresholds(panel.thresholds))
     .targets(targets(panel.queries, 'table'))
-    .dataLinks(links(panel.links));
+    .dataLinks(links(panel.links))
+    .withTransformation(organize(Object.keys(panel.columns), panel.withTime));
+  for (const [name, column] of Object.entries(panel.columns)) {
+    const properties = [
+      ...(column.unit === undefined ? [] : [{ id: 'unit', value: column.unit }]),
+      ...(column.links === undefined ? [] : [{ id: 'links', value: [...column.links] }]),
+    ];
+    if (properties.length > 0) builder.overrideByName(name, properties);
+  }
+  return builder;
+};
+
+/** Without `withTime` the time is only the start of the range, which says nothing. */
+const organize = (columns: readonly string[], withTime: boolean) => ({
+  id: 'organize',
+  options: {
+    excludeByName: withTime ? {} : { Time: true },
+    indexByName: Object.fromEntries(['Time', ...columns].map((name, index) => [name, index])),
+    renameByName: {},
+  },
+});
+
+const all = { text: 'All', value: '$__all', selected: true };
 
 /** A variable filled by a query, refreshed with the time range. */
 export const variable = (
@@ -142,11 +182,33 @@ export const variable = (
     .label(label)
     .datasource(dataSource)
     .query(query)
+    .definition(query)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
     .multi(multi);
-  return multi ? builder.includeAll(true).allValue('.*') : builder;
+  return multi ? builder.includeAll(true).allValue('.*').current(all) : builder;
 };
+
+/** Where the collector's pages are for whoever looks; kept in the address bar with the others. */
+export const triageVariable = (): TextBoxVariableBuilder =>
+  new TextBoxVariableBuilder('triage')
+    .label('Triage pages')
+    .description('Address of the collector’s pages, which know the devices by name.')
+    .defaultValue('http://127.0.0.1:8420');
+
+/** A page of the collector; `path` may hold variables. */
+export const triagePage = (path: string) => ({
+  title: 'Triage page',
+  url: `\${triage}${path}`,
+});
+
+/** The same above the panels. */
+export const triageLink = (path: string): DashboardLinkBuilder =>
+  new DashboardLinkBuilder('Triage page')
+    .type(DashboardLinkType.Link)
+    .url(triagePage(path).url)
+    .tooltip('What the collector says of it, with the evidence')
+    .targetBlank(true);
 
 /** A link from one dashboard to another that keeps the time range and the variables. */
 export const dashboardLink = (title: string, uid: string): DashboardLinkBuilder =>

@@ -15,6 +15,8 @@ type SeriesQuery<M extends Measurement> = {
   where?: Partial<Record<TagOf<M>, `$${string}`>>;
   /** Tag → fixed value. */
   only?: Partial<Record<TagOf<M>, string>>;
+  /** Tags that must have a value: InfluxDB keeps an empty one as absent. */
+  present?: readonly TagOf<M>[];
   by?: readonly TagOf<M>[];
 };
 
@@ -29,6 +31,19 @@ export const overTime = <M extends Measurement>(
 export const overRange = <M extends Measurement>(query: SeriesQuery<M>): string => {
   const by = tags(query);
   return `SELECT ${columns(query)} FROM "${query.from}" WHERE ${conditions(query)}${by.length === 0 ? '' : ` GROUP BY ${by.join(', ')}`}`;
+};
+
+/** How many values of a tag measured anything over the whole range shown. */
+export const countOf = <M extends Measurement>(query: {
+  tag: TagOf<M>;
+  from: M;
+  field: FieldOf<M>;
+  where?: SeriesQuery<M>['where'];
+  as: string;
+}): string => {
+  const { from, field, where = {}, tag, as } = query;
+  const column = { field, how: 'count', as: 'points' } as const;
+  return `SELECT count("points") AS "${as}" FROM (${overRange<M>({ from, columns: [column], where, by: [tag] })})`;
 };
 
 /** Raw rows, newest first, bounded. */
@@ -59,9 +74,11 @@ const tags = <M extends Measurement>({ by }: SeriesQuery<M>): string[] =>
 const conditions = (query: {
   where?: Partial<Record<string, string>>;
   only?: Partial<Record<string, string>>;
+  present?: readonly string[];
 }): string =>
   [
     '$timeFilter',
     ...Object.entries(query.where ?? {}).map(([tag, variable]) => `"${tag}" =~ /^${variable}$/`),
     ...Object.entries(query.only ?? {}).map(([tag, value]) => `"${tag}" = '${value}'`),
+    ...(query.present ?? []).map((tag) => `"${tag}" =~ /./`),
   ].join(' AND ');
