@@ -4,10 +4,13 @@ import { connect, type Socket } from 'node:net';
  * A way to take a socket's bytes without a Readable in between. Bytes that come before someone
  * has attached wait, and the socket stops reading.
  */
-export type Tap = {
-  /** `deliver` gives false to make the socket stop reading; `socket.resume()` goes on. */
-  attach(deliver: (chunk: Buffer) => boolean): void;
-};
+export type Tap = { attach(deliver: Deliver): void };
+
+/**
+ * Takes a chunk, and calls `release` once nobody reads it any more: its memory is read into again.
+ * False makes the socket stop reading; `socket.resume()` goes on.
+ */
+export type Deliver = (chunk: Buffer, release: () => void) => boolean;
 
 export type Dialled = { socket: Socket; address: string; connectMs: number; tap: Tap };
 
@@ -122,29 +125,36 @@ const bufferBytes = 65_536;
 /** Below this a copy is cheaper than giving a whole 64 KB buffer away. */
 const copyBelowBytes = 8_192;
 
+/** Buffers a flow keeps for its next reads: what one turn of a fast download has under way. */
+const keptBuffers = 4;
+
 const createTap = () => {
   let buffer = Buffer.allocUnsafeSlow(bufferBytes);
-  let deliver: ((chunk: Buffer) => boolean) | undefined;
+  let deliver: Deliver | undefined;
+  const free: Buffer[] = [];
   const early: Buffer[] = [];
-  const take = (readBytes: number, from: Buffer): Buffer => {
-    if (readBytes < copyBelowBytes) return Buffer.from(from.subarray(0, readBytes));
-    buffer = Buffer.allocUnsafeSlow(bufferBytes);
-    return from.subarray(0, readBytes);
+  const nothing = () => {};
+  const give = (readBytes: number, from: Buffer, to: Deliver): boolean => {
+    if (readBytes < copyBelowBytes) return to(Buffer.from(from.subarray(0, readBytes)), nothing);
+    buffer = free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
+    return to(from.subarray(0, readBytes), () => {
+      if (free.length < keptBuffers) free.push(from);
+    });
+  };
+  const keep: Deliver = (chunk) => {
+    early.push(chunk);
+    return false;
   };
   const tap = {
     onread: {
       buffer: () => buffer,
-      callback: (readBytes: number, from: Uint8Array): boolean => {
-        const chunk = take(readBytes, from as Buffer);
-        if (deliver) return deliver(chunk);
-        early.push(chunk);
-        return false;
-      },
+      callback: (readBytes: number, from: Uint8Array): boolean =>
+        give(readBytes, from as Buffer, deliver ?? keep),
     },
     resume: () => {},
-    attach(to: (chunk: Buffer) => boolean) {
+    attach(to: Deliver) {
       deliver = to;
-      const wantsMore = early.splice(0).map(to);
+      const wantsMore = early.splice(0).map((chunk) => to(chunk, nothing));
       if (wantsMore.length > 0 && wantsMore.every(Boolean)) tap.resume();
     },
   };

@@ -56,11 +56,11 @@ export const relay = (options: {
     if (options.wasCut() || !hasEnded(carrier)) cut(origin);
     closed();
   });
-  flow.tap.attach((chunk) => {
+  flow.tap.attach((chunk, release) => {
     if (carrier.destroyed || carrier.writableEnded) return true;
     moved.downBytes += chunk.length;
     meter.down(chunk.length);
-    return carrier.write(chunk);
+    return carrier.write(chunk, release);
   });
 };
 

@@ -33,6 +33,7 @@ export const openSession = (edge: EdgeEntry, identity: Identity): Promise<OpenSe
       cert: identity.certificatePem,
       key: identity.privateKeyPem,
       minVersion: 'TLSv1.3' as const,
+      ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
       ALPNProtocols: ['h2'],
       autoSelectFamily: isIP(edge.host) === 0,
       // Node's default of 250 ms would call an edge on a slow link unreachable.

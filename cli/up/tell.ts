@@ -58,7 +58,8 @@ const tellAgent = async (
   const status = await readAgentStatus(agentFolder);
   const { tunnel, capabilities } = status;
   for (const { name, problem } of capabilities) {
-    if (problem !== null) once(`capability ${name}`, problem, () => screen.lacking(name, problem));
+    if (problem !== null && !problem.startsWith('not tried'))
+      once(`capability ${name}`, problem, () => screen.lacking(name, problem));
   }
   if (tunnel.state === 'connecting') return;
   once('tunnel', `${tunnel.state} ${tunnel.edgeId}`, () =>

@@ -21,7 +21,7 @@ export const compileDeviceConfig = (input: {
   const { organisation, deviceId, captivePortalUrl } = input;
   const edges = input.edges.map(entryOf);
   const declared = compileProbes(organisation);
-  const probes = [...declared, ...compileEdgePaths(edges)].slice(0, planMaxProbes);
+  const probes = [...declared, ...compileEdgePaths(edges, declared)].slice(0, planMaxProbes);
   const content = {
     deviceId,
     forwarding: {

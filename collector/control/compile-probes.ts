@@ -25,13 +25,22 @@ export const compileProbes = (organisation: Organisation): ProbeDefinition[] => 
   );
 };
 
-/** Leg 1: the way from the device to each edge it may use, outside the tunnel. */
-export const compileEdgePaths = (edges: readonly EdgeEntry[]): ProbeDefinition[] =>
+/**
+ * Leg 1: the way from the device to each edge it may use, outside the tunnel. As often as the most
+ * frequent declared path probe, so that both legs are known for the same time.
+ */
+export const compileEdgePaths = (
+  edges: readonly EdgeEntry[],
+  declared: readonly ProbeDefinition[],
+): ProbeDefinition[] =>
   edges.map((edge) => ({
     id: `edge-path-${edge.id}`,
     appId: edgeApplicationId,
     via: 'direct' as const,
-    intervalMs: defaultIntervalSeconds.path * 1_000,
+    intervalMs: Math.min(
+      defaultIntervalSeconds.path * 1_000,
+      ...declared.filter(({ type }) => type === 'path').map(({ intervalMs }) => intervalMs),
+    ),
     timeoutMs: defaultTimeoutSeconds * 1_000,
     ...measureOf({ type: 'path', host: edge.host, port: edge.port }),
   }));

@@ -65,5 +65,3 @@ export const createFleet = (db: Database) => {
 };
 
 export type Fleet = ReturnType<typeof createFleet>;
-export type EdgeRow = typeof edges.$inferSelect;
-export type DeviceRow = typeof devices.$inferSelect;
