@@ -129,7 +129,7 @@ const copyBelowBytes = 8_192;
 const keptBuffers = 4;
 
 const createTap = () => {
-  let buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  let buffer: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
   let deliver: Deliver | undefined;
   const free: Buffer[] = [];
   const early: Buffer[] = [];
