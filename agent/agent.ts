@@ -270,7 +270,7 @@ const startProbing = async (parts: {
     edgeId: () => forwarding.tunnel.status().edgeId,
     network,
     context: { extraCa, workFolder, browserPath: config.browserPath },
-    proxy: () => forwarding.proxy,
+    proxy: () => forwarding.probeProxy,
     ledger: outgoing.ledger,
     append: outgoing.spool.append,
     log,

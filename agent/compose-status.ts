@@ -78,6 +78,7 @@ export const composeStatus = (parts: {
     missed: ledger.totals(),
     capabilities: readCapabilities({
       browserPath: config.browserPath,
+      hasExtraCa: config.extraCaFiles.length > 0,
       echoProblem: parts.gatewayMeter.notPermitted(),
     }),
   };

@@ -15,6 +15,11 @@ export type Forwarding = Running & {
   tunnel: Tunnel;
   proxy: Destination;
   socks: Destination;
+  /**
+   * For the agent's own probes: as the user's proxy, but never around a tunnel that is down – a run
+   * through the tunnel must not measure the direct way.
+   */
+  probeProxy: Destination;
   setPolicy(config: Pick<DeviceConfig, 'forwarding' | 'edges'>): void;
   /** Flows since the start, by where they went. */
   decisions(): DecisionCounts;
@@ -45,11 +50,18 @@ export const startForwarding = async (parts: {
   let forwarding = beforePolicy;
   let services: Destination[] = [collectorAddress(parts.collectorUrl)];
   const listeners: Destination[] = [];
-  const compile = () => compileRoutePolicy(forwarding, { services, listeners });
+  const compile = () => ({
+    user: compileRoutePolicy(forwarding, { services, listeners }),
+    probes: compileRoutePolicy(
+      { ...forwarding, whenTunnelDown: 'closed' },
+      { services, listeners },
+    ),
+  });
   let policy = compile();
 
   const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
-  const open = countDecisions(createOpen({ tunnel, policy: () => policy, log }), counts);
+  const open = countDecisions(createOpen({ tunnel, policy: () => policy.user, log }), counts);
+  const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
   try {
     const proxy = await startHttpProxy({
       host,
@@ -61,12 +73,21 @@ export const startForwarding = async (parts: {
     stopper.add('http proxy', () => proxy.stop());
     const socks = await startSocks({ host, port: parts.socksPort, open, log });
     stopper.add('socks proxy', () => socks.stop());
-    listeners.push(proxy.address, socks.address);
+    const probeProxy = await startHttpProxy({
+      host,
+      port: 0,
+      open: openForProbes,
+      pac: (address) => makePac(address, forwarding),
+      log,
+    });
+    stopper.add('probe proxy', () => probeProxy.stop());
+    listeners.push(proxy.address, socks.address, probeProxy.address);
     policy = compile();
     return {
       tunnel,
       proxy: proxy.address,
       socks: socks.address,
+      probeProxy: probeProxy.address,
       setPolicy: (config) => {
         forwarding = config.forwarding;
         services = [collectorAddress(parts.collectorUrl), ...config.edges];

@@ -27,6 +27,7 @@ const needs = [
     apt: 'chromium',
     present: () => onPath('chromium', 'google-chrome', 'chromium-browser'),
   },
+  { kind: 'browser', apt: 'libnss3-tools', present: () => onPath('certutil') },
   { kind: 'scenario', apt: 'curl', present: () => onPath('curl') },
   { kind: 'lab', apt: 'iproute2', present: () => onPath('ip') },
   { kind: 'lab', apt: 'nftables', present: () => onPath('nft') },

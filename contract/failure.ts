@@ -44,6 +44,7 @@ export const failureTypes = [
   'path.not_permitted',
   'path.network_changed',
   'browser.missing',
+  'browser.ca_not_trusted',
   'browser.crashed',
   'browser.timed_out',
   'browser.navigation_failed',
@@ -266,6 +267,11 @@ export const failureFacts = {
   'browser.missing': {
     source: 'none',
     action: 'Install Chrome, Chromium or Edge, or set WHYSLOW_BROWSER to its path.',
+  },
+  'browser.ca_not_trusted': {
+    source: 'none',
+    action:
+      'The browser could not be given the private CA: install certutil (Debian: libnss3-tools), or put the CA into the system’s store.',
   },
   'browser.crashed': {
     source: 'agent',

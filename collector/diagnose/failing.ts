@@ -44,6 +44,7 @@ const segmentOfFailure = {
   'path.not_permitted': null,
   'path.network_changed': null,
   'browser.missing': null,
+  'browser.ca_not_trusted': null,
   'browser.crashed': null,
   'browser.timed_out': 'page',
   'browser.navigation_failed': 'page',

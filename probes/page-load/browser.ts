@@ -19,13 +19,20 @@ export type BrowserSettings = {
 };
 
 export type LentBrowser =
-  | { kind: 'browser'; browser: Browser; version: string }
+  | {
+      kind: 'browser';
+      browser: Browser;
+      version: string;
+      /** Why it could not be given the extra CAs; undefined: it trusts them. */
+      untrusted: string | undefined;
+    }
   | { kind: 'missing'; message: string }
   | { kind: 'crashed'; message: string };
 
 type Warm = {
   browser: Browser;
   version: string;
+  untrusted: string | undefined;
   profile: string;
   settings: string;
   runCount: number;
@@ -72,7 +79,7 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
       });
       const version = await browser.version();
       log?.debug({ component: 'page-load', version }, 'browser started');
-      return { browser, version, profile, settings: fingerprint(settings), runCount: 0 };
+      return { browser, version, untrusted, profile, settings: fingerprint(settings), runCount: 0 };
     } catch (error) {
       await removeProfile(profile).catch(() => {});
       throw error;
@@ -101,7 +108,8 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
         }
       }
       warm.runCount += 1;
-      return { kind: 'browser', browser: warm.browser, version: warm.version };
+      const { browser, version, untrusted } = warm;
+      return { kind: 'browser', browser, version, untrusted };
     },
     discard,
   };

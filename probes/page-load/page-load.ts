@@ -85,7 +85,14 @@ const judge = (
   if (lent.kind === 'crashed') {
     return { body, failure: failureOf('browser.crashed', 'prepare', lent.message) };
   }
-  return { body, failure: visit === undefined ? null : failureOfVisit(visit, cutShort) };
+  if (visit === undefined) return { body, failure: null };
+  const isOurOmission =
+    lent.untrusted !== undefined &&
+    visit.end.kind === 'failed' &&
+    visit.end.message.includes('ERR_CERT_AUTHORITY_INVALID');
+  return isOurOmission
+    ? { body, failure: failureOf('browser.ca_not_trusted', 'prepare', lent.untrusted ?? '') }
+    : { body, failure: failureOfVisit(visit, cutShort) };
 };
 
 const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined): Failure | null => {

@@ -5,6 +5,20 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+const certutilMissing = 'certutil is missing: install libnss3-tools (Debian) or nss-tools (Fedora)';
+
+/** Why extra CAs could not be given to a browser on this machine; undefined: they can. */
+export const findTrustProblem = (parts: {
+  platform: NodeJS.Platform;
+  exists: (file: string) => boolean;
+}): string | undefined => {
+  if (parts.platform !== 'linux') return undefined;
+  const found = ['/usr/local/bin', '/usr/bin', '/bin'].some((folder) =>
+    parts.exists(`${folder}/certutil`),
+  );
+  return found ? undefined : certutilMissing;
+};
+
 /**
  * Makes Chromium on Linux trust further CAs, and nothing else: it reads the NSS database of its
  * HOME, which is a folder of ours. `--ignore-certificate-errors-spki-list` has no effect unless the
@@ -30,7 +44,7 @@ export const trustAuthorities = async (
     return undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
-      ? 'certutil is missing: install libnss3-tools (Debian) or nss-tools (Fedora)'
+      ? certutilMissing
       : `certutil: ${(error as Error).message}`;
   }
 };
