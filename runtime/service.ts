@@ -35,6 +35,9 @@ export const createStopper = (log: Log) => {
   };
 };
 
+/** A start that a signal interrupts may finish, so that what it made is stopped in order. */
+const startGraceMs = 10_000;
+
 /**
  * Runs a program until SIGINT, SIGTERM or, where given, the end of its standard input (so that it
  * does not outlive a parent that was killed). A second signal ends it at once.
@@ -43,13 +46,14 @@ export const runUntilSignal = async (
   start: () => Promise<Running>,
   options: { log: Log; withParent?: boolean },
 ): Promise<void> => {
-  const running = await start();
-  await new Promise<void>((resolve) => {
-    let asked = false;
+  let isStarted = false;
+  const asked = new Promise<void>((resolve) => {
+    let isAsked = false;
     const ask = (reason: string) => {
-      if (asked) process.exit(130);
-      asked = true;
+      if (isAsked) process.exit(130);
+      isAsked = true;
       options.log.info({ component: 'service', reason }, 'stopping');
+      if (!isStarted) setTimeout(() => process.exit(130), startGraceMs).unref();
       resolve();
     };
     process.on('SIGINT', () => ask('SIGINT'));
@@ -59,6 +63,9 @@ export const runUntilSignal = async (
       process.stdin.resume();
     }
   });
+  const running = await start();
+  isStarted = true;
+  await asked;
   await running.stop();
   process.stdin.destroy();
 };

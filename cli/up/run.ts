@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Organisation } from '#contract/organisation.ts';
 import { sleep } from '#runtime/backoff.ts';
+import { environment } from '#runtime/config.ts';
 import { createLog } from '#runtime/log.ts';
 import { createStopper, runUntilSignal } from '#runtime/service.ts';
 import { type Api, createApi } from '../api.ts';
@@ -174,8 +175,18 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
     slowName: samples.slowName,
     logFolder: state.path('logs'),
   });
+  stopWithNpm();
   const telling = startTelling({ api, agentFolder: state.path('agent'), screen });
   stopper.add('telling', telling.stop);
+};
+
+/** `npm start` killed outright passes on no signal: without its npm this ends by itself. */
+const stopWithNpm = (): void => {
+  if (environment('npm_lifecycle_event') !== 'start') return;
+  const npm = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== npm) process.kill(process.pid, 'SIGTERM');
+  }, 1_000).unref();
 };
 
 const choosePorts = async (options: UpOptions) => {
