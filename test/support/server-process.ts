@@ -72,16 +72,15 @@ export const startServerProcess = async (options: StartOptions): Promise<ServerP
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   child.once('error', () => undefined);
-  // A runner that is itself ended leaves no server behind.
   const killNow = () => child.kill('SIGKILL');
-  process.once('exit', killNow);
+  const watch = child.pid === undefined ? undefined : watchOver(child.pid, options.folder);
   const words = lastWords(child);
   const stop = async (signal: NodeJS.Signals) => {
-    process.off('exit', killNow);
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     const timer = setTimeout(killNow, 10_000);
     await ended;
     clearTimeout(timer);
+    watch?.kill('SIGKILL');
   };
   try {
     await untilReady(child, options, words);
@@ -99,6 +98,20 @@ export const startServerProcess = async (options: StartOptions): Promise<ServerP
       await stop('SIGTERM');
     },
   };
+};
+
+/**
+ * A runner that is itself ended, SIGKILL included, leaves neither server nor folder behind: this
+ * shell's standard input ends with it.
+ */
+const watchOver = (pid: number, folder: string): ChildProcess => {
+  const script = 'cat >/dev/null; kill -9 "$1"; sleep 1; rm -rf "$2"';
+  const watch = spawn('sh', ['-c', script, 'watch', String(pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watch.unref();
+  return watch;
 };
 
 const lastWords = (child: ChildProcess): (() => string) => {

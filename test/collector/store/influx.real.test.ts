@@ -7,7 +7,14 @@ import { storeContract } from './store.contract.ts';
 
 storeContract('InfluxDB 1.6', async () => {
   const server = await startInfluxdb();
-  const store = await openStore({ engine: 'influxdb', url: server.url, database: 'whyslow' });
+  const store = await openStore({
+    engine: 'influxdb',
+    url: server.url,
+    database: 'whyslow',
+  }).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
   return {
     store,
     async stop() {
