@@ -26,6 +26,8 @@ export const startEdgeServer = async (options: {
   listen: { host: string; port: number };
   certificate: EdgeCertificate;
   dnsServers?: readonly string[];
+  /** A session silent for so long, pings included, is closed. */
+  idleMs?: number;
   log: Log;
 }): Promise<EdgeServer> => {
   const { edgeId, log } = options;
@@ -50,6 +52,7 @@ export const startEdgeServer = async (options: {
     isRevoked: (deviceId) => access?.isRevoked(deviceId) ?? false,
     openFlow,
     meter,
+    ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
     log,
   });
 

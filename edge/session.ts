@@ -35,7 +35,7 @@ type Session = { deviceId: string; socket: TLSSocket; h2: ServerHttp2Session | u
 const settings = { initialWindowSize: 1_048_576, maxConcurrentStreams: 1_024 };
 /** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
 const sessionWindowBytes = 16 * 1_048_576;
-const idleMs = 60_000;
+const defaultIdleMs = 60_000;
 const firstSettingsMs = 10_000;
 
 export const startSessionServer = async (parts: {
@@ -45,6 +45,7 @@ export const startSessionServer = async (parts: {
   isRevoked: (deviceId: string) => boolean;
   openFlow: OpenFlow;
   meter: Meter;
+  idleMs?: number;
   log: Log;
 }): Promise<SessionServer> => {
   const log = parts.log.child({ component: 'session' });
@@ -96,7 +97,7 @@ export const startSessionServer = async (parts: {
     // 'session' fires inside this emit, so the owner is known without a search.
     h2.once('session', (h2Session) => {
       session.h2 = h2Session;
-      tune(h2Session, log);
+      tune(h2Session, parts.idleMs ?? defaultIdleMs, log);
       h2Session.on('stream', (stream, headers) => serve(stream, headers, deviceId));
     });
     h2.emit('connection', socket);
@@ -161,12 +162,13 @@ const deviceOf = (socket: TLSSocket): string | undefined => {
     ?.slice(prefix.length);
 };
 
-const tune = (session: ServerHttp2Session, log: Log): void => {
+const tune = (session: ServerHttp2Session, idleMs: number, log: Log): void => {
   session.setLocalWindowSize(sessionWindowBytes);
   session.on('error', (error) => log.debug({ err: error }, 'session failed'));
   const timer = setTimeout(() => session.destroy(), firstSettingsMs);
   session.once('remoteSettings', () => clearTimeout(timer));
   session.once('close', () => clearTimeout(timer));
-  // Pings count as activity, so only a silent session without streams comes to its end here.
+  // Node's timeout does not see PING frames, and a control session carries nothing else.
   session.setTimeout(idleMs, () => session.close());
+  session.on('ping', () => session.setTimeout(idleMs));
 };

@@ -261,3 +261,33 @@ describe('what an edge carries', () => {
     expect(sample.connectMs).toBeGreaterThan(0);
   });
 });
+
+describe('idle sessions', () => {
+  it('keeps a session that only pings, and closes one that is silent', async () => {
+    const idleMs = 600;
+    const { server } = await lab.edge('e1', {}, undefined, idleMs);
+    const open = async () => {
+      const session = http2.connect(`https://127.0.0.1:${server.address.port}`, {
+        servername: edgeServerName('e1'),
+        ca: identity.caCertificatePem,
+        cert: identity.certificatePem,
+        key: identity.privateKeyPem,
+      });
+      session.on('error', () => {});
+      await once(session, 'connect');
+      return session;
+    };
+    const silent = await open();
+    const pinging = await open();
+    const timer = setInterval(() => !pinging.destroyed && pinging.ping(() => {}), idleMs / 6);
+    try {
+      await waitUntil(() => silent.closed);
+      // Half as long again: the pinging one began later than the silent one.
+      await new Promise((resolve) => setTimeout(resolve, idleMs * 1.5));
+      expect(pinging.closed).toBe(false);
+    } finally {
+      clearInterval(timer);
+      pinging.destroy();
+    }
+  });
+});

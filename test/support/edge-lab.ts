@@ -33,6 +33,7 @@ export const createEdgeLab = async () => {
     edgeId: string,
     policy: Partial<EdgeConfig> = {},
     dnsServers?: string[],
+    idleMs?: number,
   ): Promise<{ server: EdgeServer; entry: EdgeEntry; policy: EdgeConfig }> => {
     const certificate = await issueWithKey(authority, {
       commonName: edgeId,
@@ -46,6 +47,7 @@ export const createEdgeLab = async () => {
       listen: { host: '127.0.0.1', port: 0 },
       certificate: { ...certificate, caCertificatePem: authority.certificatePem },
       ...(dnsServers ? { dnsServers } : {}),
+      ...(idleMs === undefined ? {} : { idleMs }),
       log: silentLog(),
     });
     ends.push(() => server.stop(0));
