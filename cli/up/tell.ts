@@ -6,20 +6,18 @@ import type { Screen } from './screen.ts';
 
 const everyMs = 500;
 
+type Parts = { api: Api; agentFolder: string; screen: Screen };
+
 /** Follows verdicts and the agent, and tells the screen what changed. */
-export const startTelling = (parts: { api: Api; agentFolder: string; screen: Screen }) => {
+export const startTelling = (parts: Parts) => {
   const stopping = new AbortController();
   const told = new Map<string, string>();
-  const once = (key: string, value: string, tell: () => void) => {
-    if (told.get(key) === value) return;
-    told.set(key, value);
-    tell();
-  };
 
   const follow = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await tellVerdicts(parts, once).catch(() => {});
-      await tellAgent(parts, once).catch(() => {});
+      // Between two lives of a program nobody answers; its end was told already.
+      await tellVerdicts(parts, told).catch(() => {});
+      await tellAgent(parts, told).catch(() => {});
       await sleep(everyMs, stopping.signal);
     }
   };
@@ -33,38 +31,35 @@ export const startTelling = (parts: { api: Api; agentFolder: string; screen: Scr
   };
 };
 
-type Once = (key: string, value: string, tell: () => void) => void;
+const isNews = (told: Map<string, string>, key: string, value: string): boolean => {
+  if (told.get(key) === value) return false;
+  told.set(key, value);
+  return true;
+};
 
-const tellVerdicts = async (
-  { api, screen }: { api: Api; screen: Screen },
-  once: Once,
-): Promise<void> => {
+const tellVerdicts = async ({ api, screen }: Parts, told: Map<string, string>): Promise<void> => {
   const { items } = await api.call<VerdictList>('GET', '/v1/verdicts');
   for (const { verdict } of items) {
-    // A verdict that only waits for its second result is no news.
-    if (verdict.state === 'inconclusive' && verdict.resultCount < 3) continue;
-    once(
-      `verdict ${verdict.deviceId} ${verdict.appId}`,
-      `${verdict.state} ${verdict.segment}`,
-      () => screen.verdict(verdict),
-    );
+    const { deviceId, appId, state, segment } = verdict;
+    const key = `verdict ${deviceId} ${appId}`;
+    // That the first results are still awaited is no news.
+    if (state === 'inconclusive' && !told.has(key)) continue;
+    if (isNews(told, key, `${state} ${segment}`)) screen.verdict(verdict);
   }
 };
 
 const tellAgent = async (
-  { agentFolder, screen }: { agentFolder: string; screen: Screen },
-  once: Once,
+  { agentFolder, screen }: Parts,
+  told: Map<string, string>,
 ): Promise<void> => {
-  const status = await readAgentStatus(agentFolder);
-  const { tunnel, capabilities } = status;
+  const { tunnel, capabilities } = await readAgentStatus(agentFolder);
   for (const { name, problem } of capabilities) {
-    if (problem !== null && !problem.startsWith('not tried'))
-      once(`capability ${name}`, problem, () => screen.lacking(name, problem));
+    if (problem === null || problem.startsWith('not tried')) continue;
+    if (isNews(told, `capability ${name}`, problem)) screen.lacking(name, problem);
   }
   if (tunnel.state === 'connecting') return;
-  once('tunnel', `${tunnel.state} ${tunnel.edgeId}`, () =>
-    screen.tunnel(
-      `tunnel ${tunnel.state}${tunnel.edgeId === null ? '' : ` on ${tunnel.edgeId}`}: ${tunnel.reason}`,
-    ),
-  );
+  if (isNews(told, 'tunnel', `${tunnel.state} ${tunnel.edgeId}`)) {
+    const where = tunnel.edgeId === null ? '' : ` on ${tunnel.edgeId}`;
+    screen.tunnel(`tunnel ${tunnel.state}${where}: ${tunnel.reason}`);
+  }
 };
