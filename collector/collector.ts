@@ -94,7 +94,7 @@ const start = async (
       captivePortalUrl: () => `${urls.pages}/generate_204`,
       now,
     }),
-    ingest: createIngest({ store, batches, jobs, now, diagnoseDelayMs }),
+    ingest: createIngest({ store, batches, jobs, now, diagnoseDelayMs, log }),
     now,
     log,
   });

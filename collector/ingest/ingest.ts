@@ -1,10 +1,12 @@
 import type { Acknowledgement, Batch, TelemetryRecord } from '#contract/telemetry.ts';
+import type { Log } from '#runtime/log.ts';
 import type { BatchRows } from '../control/batch-rows.ts';
 import type { Identity } from '../control/fleet.ts';
 import { edgeApplicationId } from '../control/probe-ids.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { toPoints } from '../store/points.ts';
-import type { Store } from '../store/store.ts';
+import type { Point } from '../store/schema.ts';
+import { PointsRefused, type Store } from '../store/store.ts';
 import { type CheckedRecords, checkRecords } from './check-records.ts';
 
 export type Ingested = {
@@ -23,8 +25,22 @@ export const createIngest = (parts: {
   jobs: Jobs;
   now: () => number;
   diagnoseDelayMs: number;
+  log: Log;
 }) => {
   const { store, batches, jobs, now } = parts;
+
+  /** Points that the engine will never take would come again for ever if they failed the batch. */
+  const write = async (points: Point[], senderName: string): Promise<void> => {
+    try {
+      await store.write(points);
+    } catch (error) {
+      if (!(error instanceof PointsRefused)) throw error;
+      parts.log.error(
+        { component: 'ingest', sender: senderName, refusedCount: error.refusedCount, err: error },
+        'the store refused points for good; the others are stored',
+      );
+    }
+  };
 
   const enqueueDiagnoses = async (records: readonly TelemetryRecord[]): Promise<void> => {
     for (const { deviceId, appId } of touchedBy(records)) {
@@ -40,7 +56,8 @@ export const createIngest = (parts: {
 
     const receivedAt = now();
     const { accepted, ...refused } = checkRecords(batch.records, sender, receivedAt);
-    await store.write(accepted.flatMap((record) => toPoints(record, receivedAt)));
+    const points = accepted.flatMap((record) => toPoints(record, receivedAt));
+    await write(points, senderName);
     await enqueueDiagnoses(accepted);
     const row = {
       sender: senderName,
