@@ -1,5 +1,5 @@
 /** What a query of the dashboards names and uses. */
-export type InfluxqlUse = {
+type InfluxqlUse = {
   measurement: string;
   /** Tags and fields of the measurement, wherever they stand. */
   names: string[];
@@ -18,7 +18,7 @@ export const readInfluxql = (query: string): InfluxqlUse => {
   return use;
 };
 
-export const portableFunctions = [
+const portableFunctions = [
   'mean',
   'max',
   'min',

@@ -16,21 +16,15 @@ import {
   readComposeFile,
   readExampleEnvironment,
 } from './compose-files.ts';
+import { installed } from './installed.ts';
 
 const example = (name: string): string => join(projectFolder, 'examples/compose', name);
-const hasDockerCompose = (() => {
-  try {
-    execFileSync('docker-compose', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const dockerCompose = installed('docker-compose', 'docker-compose');
 
 describe('docker-compose.yml', () => {
-  test.skipIf(!hasDockerCompose)('is accepted by docker-compose with example.env', () => {
+  test.skipIf(!dockerCompose)('is accepted by docker-compose with example.env', () => {
     const text = execFileSync(
-      'docker-compose',
+      dockerCompose ?? '',
       ['--env-file', example('example.env'), '-f', 'docker-compose.yml', 'config'],
       { cwd: projectFolder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
     );
@@ -52,14 +46,18 @@ describe('docker-compose.yml', () => {
     );
   });
 
-  test.skipIf(!hasDockerCompose)('is refused while a secret is not set', async () => {
+  test.skipIf(!dockerCompose)('is refused while a secret is not set', async () => {
     const empty = join(await makeTemporaryFolder(), 'empty.env');
     writeFileSync(empty, '');
     const config = () =>
-      execFileSync('docker-compose', ['--env-file', empty, '-f', 'docker-compose.yml', 'config'], {
-        cwd: projectFolder,
-        stdio: 'pipe',
-      });
+      execFileSync(
+        dockerCompose ?? '',
+        ['--env-file', empty, '-f', 'docker-compose.yml', 'config'],
+        {
+          cwd: projectFolder,
+          stdio: 'pipe',
+        },
+      );
     expect(config).toThrow(/copy examples\/compose\/example\.env to \.env/);
   });
 

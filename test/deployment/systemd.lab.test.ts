@@ -2,27 +2,22 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { findProgram } from '#test/support/server-process.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { projectFolder } from './compose-files.ts';
+import { installed } from './installed.ts';
 
 const unitFile = join(projectFolder, 'examples/systemd/whyslow-agent.service');
 const nobody = '65534';
 
-const has = (program: string): boolean => {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
+const systemdAnalyze = installed('systemd-analyze', 'systemd');
 
-test.skipIf(!has('systemd-analyze'))('systemd finds nothing wrong with the unit', async () => {
+test.skipIf(!systemdAnalyze)('systemd finds nothing wrong with the unit', async () => {
   const unit = join(await makeTemporaryFolder(), 'whyslow-agent.service');
   cpSync(unitFile, unit);
   // systemd looks whether the program is there, which is elsewhere here.
   writeFileSync(unit, readFileSync(unit, 'utf8').replace('/usr/bin/node', process.execPath));
-  const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', unit]);
+  const { status, stdout, stderr } = spawnSync(systemdAnalyze ?? '', ['verify', unit]);
   expect(`${stdout}${stderr}`).toBe('');
   expect(status).toBe(0);
 });
@@ -30,7 +25,7 @@ test.skipIf(!has('systemd-analyze'))('systemd finds nothing wrong with the unit'
 const trace = (capability: string): { method: string } => {
   const capabilities = `-all${capability}`;
   const text = execFileSync(
-    'setpriv',
+    findProgram('setpriv', 'util-linux'),
     [
       ...['--reuid', nobody, '--regid', nobody, '--clear-groups', '--no-new-privs'],
       ...['--inh-caps', capabilities, '--ambient-caps', capabilities],
