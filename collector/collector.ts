@@ -91,7 +91,8 @@ const start = async (
       organisations,
       fleet,
       authority,
-      captivePortalUrl: () => `${urls.pages}/generate_204`,
+      // Behind TLS a plain request would be sent on to https and look like a portal: no check then.
+      captivePortalUrl: () => (urls.pages.startsWith('http:') ? `${urls.pages}/generate_204` : ''),
       now,
     }),
     ingest: createIngest({ store, batches, jobs, now, diagnoseDelayMs, log }),

@@ -63,7 +63,7 @@ export const DeviceConfig = Type.Object(
     forwarding: ForwardingPolicy,
     edges: Type.Array(EdgeEntry, { maxItems: 1_000 }),
     plan: Plan,
-    /** Plain-HTTP URL that answers 204 when no captive portal is in the way; our own collector's. */
+    /** Plain-HTTP URL that answers 204 when no captive portal is in the way; our own collector's. '': no check. */
     captivePortalUrl: Text(512),
     sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
   },

@@ -101,17 +101,21 @@ const hasExternalAddress = (): boolean =>
     addresses?.some((address) => !address.internal && !address.address.startsWith('fe80:')),
   );
 
+/** A portal rewrites plain HTTP only, so nothing else is worth asking. */
 const ask = (url: string): Promise<Answer> =>
   new Promise((resolve) => {
+    if (parseUrl(url)?.protocol !== 'http:') {
+      return resolve({ error: `the captive-portal check needs an http:// URL, not ${url}` });
+    }
     const agent = new Agent({ autoSelectFamilyAttemptTimeout: 5_000 });
-    const timer = setTimeout(() => {
-      request.destroy(new Error(`no answer within ${timeoutMs / 1_000} s`));
-    }, timeoutMs);
     const request = get(url, { agent, headers: { 'cache-control': 'no-cache' } }, (response) => {
       clearTimeout(timer);
       response.destroy();
       resolve({ status: response.statusCode ?? 0, location: response.headers.location });
     });
+    const timer = setTimeout(() => {
+      request.destroy(new Error(`no answer within ${timeoutMs / 1_000} s`));
+    }, timeoutMs);
     request.on('error', (error) => {
       clearTimeout(timer);
       resolve({ error: error.message });

@@ -37,6 +37,16 @@ describe('network watch', () => {
     expect(changes).toEqual(['ok']);
   });
 
+  test.each(['https://127.0.0.1:1/generate_204', 'nonsense'])(
+    'does not know when all it may ask is %s',
+    async (url) => {
+      const { network } = watch(url);
+      const finding = await network.check();
+      expect(finding).toMatchObject({ state: 'unknown' });
+      expect(finding.reason).toContain('needs an http:// URL');
+    },
+  );
+
   test('knows a captive portal by its redirect, and leaves out the query it carries', async () => {
     const url = await serve((_, answer) =>
       answer.writeHead(302, { location: 'http://portal.hotel.test/login?room=7' }).end(),
