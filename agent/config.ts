@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
 import { type Static, Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
 import { closed, Text } from '#contract/scalar.ts';
-import { ConfigError, environment, readConfigFile } from '#runtime/config.ts';
+import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
 
@@ -50,35 +49,16 @@ const defaults = () => ({
   spoolMaxBytes: 64_000_000,
 });
 
-/** Reads the file, puts the environment over it, checks it. Throws ConfigError naming field and fix. */
-export const readAgentConfig = (path: string): AgentProgramConfig => {
-  const file = readConfigFile(path) ?? {};
-  if (typeof file !== 'object' || Array.isArray(file)) {
-    throw new ConfigError(`${path}: expected a mapping of settings`);
-  }
-  const config = check(AgentProgramConfig, { ...defaults(), ...file, ...fromEnvironment() });
-  if (!config.ok) {
-    throw new ConfigError(`${path} is not a usable agent config:\n${explain(config.mistakes)}`);
-  }
-  const { enrollmentToken, enrollmentTokenFile } = config.value;
-  if (enrollmentToken !== undefined && enrollmentTokenFile !== undefined) {
-    throw new ConfigError(
-      `${path}: enrollmentToken and enrollmentTokenFile are both given (by file or environment): give one`,
-    );
-  }
-  return config.value;
-};
-
-const fromEnvironment = (): Record<string, string> => {
-  const settings = {
-    stateFolder: environment('WHYSLOW_STATE_FOLDER'),
-    collectorUrl: environment('WHYSLOW_COLLECTOR_URL'),
-    enrollmentToken: environment('WHYSLOW_ENROLLMENT_TOKEN'),
-    enrollmentTokenFile: environment('WHYSLOW_ENROLLMENT_TOKEN_FILE'),
-    name: environment('WHYSLOW_DEVICE_NAME'),
-    browserPath: environment('WHYSLOW_BROWSER'),
-  };
-  return Object.fromEntries(
-    Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-};
+/** File over defaults, environment over file. Throws ConfigError naming field and fix. */
+export const readAgentConfig = (path: string): AgentProgramConfig =>
+  readEnrolledConfig({
+    what: 'agent',
+    path,
+    schema: AgentProgramConfig,
+    defaults: defaults(),
+    variables: {
+      ...enrolledVariables,
+      name: 'WHYSLOW_DEVICE_NAME',
+      browserPath: 'WHYSLOW_BROWSER',
+    },
+  });

@@ -1,23 +1,11 @@
-import { parseArgs } from 'node:util';
-import { createLog } from '#runtime/log.ts';
-import { runUntilSignal } from '#runtime/service.ts';
+import { runProgram } from '#runtime/program.ts';
 import { startAgent } from './agent.ts';
 import { readAgentConfig } from './config.ts';
 
-/** `--config FILE [--log-level LEVEL] [--with-parent]` */
-export const main = async (argv: string[]): Promise<void> => {
-  const { values } = parseArgs({
-    args: argv,
-    options: {
-      config: { type: 'string' },
-      'log-level': { type: 'string', default: 'info' },
-      'with-parent': { type: 'boolean', default: false },
-    },
+export const main = (argv: readonly string[]): Promise<void> =>
+  runProgram({
+    name: 'agent',
+    argv,
+    readConfig: (path) => readAgentConfig(path ?? 'agent.yaml'),
+    start: startAgent,
   });
-  const config = readAgentConfig(values.config ?? 'agent.yaml');
-  const log = createLog('agent', values['log-level'] as 'info');
-  await runUntilSignal(() => startAgent(config, { log }), {
-    log,
-    withParent: values['with-parent'],
-  });
-};

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { logLevels } from '#runtime/log.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -14,6 +15,7 @@ export const registerPrograms = (program: Command): void => {
     .description('run the agent until it is told to stop')
     .requiredOption('--config <file>', 'YAML file: see docs/agent.md')
     .option('--with-parent', 'stop when standard input ends')
+    .addOption(logLevel())
     .action(async (options: ProgramOptions) => {
       const { main } = await import('#agent/main.ts');
       await main(toArguments(options));
@@ -40,6 +42,7 @@ export const registerPrograms = (program: Command): void => {
     .description('run a service edge')
     .requiredOption('--config <file>', 'YAML file: see docs/tunnel.md')
     .option('--with-parent', 'stop when standard input ends')
+    .addOption(logLevel())
     .action(async (options: ProgramOptions) => {
       const { main } = await import('#edge/main.ts');
       await main(toArguments(options));
@@ -50,16 +53,19 @@ export const registerPrograms = (program: Command): void => {
     .description('run the collector: control, ingest, store, diagnosis, pages, webhooks')
     .requiredOption('--config <file>', 'YAML file: see docs/collector.md')
     .option('--with-parent', 'stop when standard input ends')
+    .addOption(logLevel())
     .action(async (options: ProgramOptions) => {
       const { main } = await import('#collector/main.ts');
       await main(toArguments(options));
     });
 };
 
-type ProgramOptions = { config: string; withParent?: boolean };
+const logLevel = (): Option =>
+  new Option('--log-level <level>', 'how much to log').choices(logLevels).default('info');
 
-const toArguments = ({ config, withParent }: ProgramOptions): string[] => [
-  '--config',
-  config,
+type ProgramOptions = { config: string; withParent?: boolean; logLevel: string };
+
+const toArguments = ({ config, withParent, logLevel: level }: ProgramOptions): string[] => [
+  ...['--config', config, '--log-level', level],
   ...(withParent === true ? ['--with-parent'] : []),
 ];

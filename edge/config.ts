@@ -1,7 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
 import { closed, Slug, Text } from '#contract/scalar.ts';
-import { ConfigError, environment, readConfigFile } from '#runtime/config.ts';
+import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
 
@@ -39,35 +38,16 @@ const defaults = {
   configIntervalMs: 10_000,
 };
 
-/** Reads the file, puts the environment over it, checks it. Throws ConfigError naming field and fix. */
-export const readEdgeConfig = (path: string): EdgeProgramConfig => {
-  const file = readConfigFile(path);
-  if (file === null || typeof file !== 'object' || Array.isArray(file)) {
-    throw new ConfigError(`${path}: expected a mapping of settings`);
-  }
-  const config = check(EdgeProgramConfig, { ...defaults, ...file, ...fromEnvironment() });
-  if (!config.ok) {
-    throw new ConfigError(`${path} is not a usable edge config:\n${explain(config.mistakes)}`);
-  }
-  const { enrollmentToken, enrollmentTokenFile } = config.value;
-  if (enrollmentToken !== undefined && enrollmentTokenFile !== undefined) {
-    throw new ConfigError(
-      `${path}: enrollmentToken and enrollmentTokenFile are both given (by file or environment): give one`,
-    );
-  }
-  return config.value;
-};
-
-const fromEnvironment = (): Record<string, string> => {
-  const settings = {
-    stateFolder: environment('WHYSLOW_STATE_FOLDER'),
-    collectorUrl: environment('WHYSLOW_COLLECTOR_URL'),
-    enrollmentToken: environment('WHYSLOW_ENROLLMENT_TOKEN'),
-    enrollmentTokenFile: environment('WHYSLOW_ENROLLMENT_TOKEN_FILE'),
-    edgeId: environment('WHYSLOW_EDGE_ID'),
-    location: environment('WHYSLOW_EDGE_LOCATION'),
-  };
-  return Object.fromEntries(
-    Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-};
+/** File over defaults, environment over file. Throws ConfigError naming field and fix. */
+export const readEdgeConfig = (path: string): EdgeProgramConfig =>
+  readEnrolledConfig({
+    what: 'edge',
+    path,
+    schema: EdgeProgramConfig,
+    defaults,
+    variables: {
+      ...enrolledVariables,
+      edgeId: 'WHYSLOW_EDGE_ID',
+      location: 'WHYSLOW_EDGE_LOCATION',
+    },
+  });

@@ -1,23 +1,11 @@
-import { parseArgs } from 'node:util';
-import { createLog } from '#runtime/log.ts';
-import { runUntilSignal } from '#runtime/service.ts';
+import { runProgram } from '#runtime/program.ts';
 import { readEdgeConfig } from './config.ts';
 import { startEdge } from './edge.ts';
 
-/** `--config FILE [--log-level LEVEL] [--with-parent]` */
-export const main = async (argv: string[]): Promise<void> => {
-  const { values } = parseArgs({
-    args: argv,
-    options: {
-      config: { type: 'string' },
-      'log-level': { type: 'string', default: 'info' },
-      'with-parent': { type: 'boolean', default: false },
-    },
+export const main = (argv: readonly string[]): Promise<void> =>
+  runProgram({
+    name: 'edge',
+    argv,
+    readConfig: (path) => readEdgeConfig(path ?? 'edge.yaml'),
+    start: startEdge,
   });
-  const config = readEdgeConfig(values.config ?? 'edge.yaml');
-  const log = createLog('edge', values['log-level'] as 'info');
-  await runUntilSignal(() => startEdge(config, { log }), {
-    log,
-    withParent: values['with-parent'],
-  });
-};

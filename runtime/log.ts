@@ -3,7 +3,8 @@ import { type Logger, pino } from 'pino';
 /** `info` what changed, `warn` what was worked around, `error` what someone must do; a run is `debug`. */
 export type Log = Logger;
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 /**
  * A program's log: JSON lines on standard output, or on `descriptor` (2 for commands whose

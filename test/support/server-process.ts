@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, chmodSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -62,6 +70,17 @@ export type ServerProcess = {
   stop(): Promise<void>;
 };
 
+/** The signal takes a moment to reach every thread; until then the server still answers. */
+const waitUntilStopped = (pid: number): void => {
+  const deadline = performance.now() + 5_000;
+  const state = (thread: string) =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ')[1]?.[0];
+  while (performance.now() < deadline) {
+    if (readdirSync(`/proc/${pid}/task`).every((thread) => state(thread) === 'T')) return;
+  }
+  throw new Error(`process ${pid} does not stop`);
+};
+
 /** Starts a server and waits until it serves; on failure its last words are in the error. */
 export const startServerProcess = async (options: StartOptions): Promise<ServerProcess> => {
   const child = spawn(options.command, options.args, {
@@ -91,7 +110,10 @@ export const startServerProcess = async (options: StartOptions): Promise<ServerP
   return {
     pid: child.pid ?? 0,
     kill: () => stop('SIGKILL'),
-    pause: () => void child.kill('SIGSTOP'),
+    pause: () => {
+      child.kill('SIGSTOP');
+      waitUntilStopped(child.pid ?? 0);
+    },
     resume: () => void child.kill('SIGCONT'),
     stop: async () => {
       child.kill('SIGCONT');
