@@ -10,7 +10,7 @@ import { createTurns } from './turns.ts';
 /** As it travels; the agent's batches are about 100 kB. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
-/** Each may hold 64 MB and what is made of it; those in line hold their compressed body only. */
+/** Each may hold 16 MB and what is made of it; those in line hold their compressed body only. */
 const limits = { atOnce: 4, waiting: 64 };
 
 /** Where results and samples come in. */

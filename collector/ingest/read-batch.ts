@@ -3,18 +3,35 @@ import { gunzip } from 'node:zlib';
 import { check } from '#contract/check.ts';
 import { Batch } from '#contract/telemetry.ts';
 import { Problem } from '../http/problems.ts';
+import { refuseCostlyJson } from './json-cost.ts';
 
-/** What a batch may inflate to: 5,000 results of 13 kB. gzip makes up to 1,000 of 1. */
-export const maxInflatedBytes = 64 * 1024 * 1024;
+/** What a batch may inflate to. Agents and edges send at most 500 records or about 1 MB of JSON. */
+export const maxInflatedBytes = 16 * 1024 * 1024;
+
+/** Real batches shrink to a tenth. Small bodies are let be, whatever they unfold to. */
+const maxRatio = 200;
+const anyRatioBytes = 1024 * 1024;
 
 const inflate = promisify(gunzip);
 
 /** From the bytes of a request to a batch whose envelope is right; its records are still unknown. */
 export const readBatch = async (body: Buffer, encoding: string | undefined): Promise<Batch> => {
-  const text = (await decode(body, encoding)).toString('utf8');
-  const checked = check(Batch, parseJson(text));
+  const bytes = await decode(body, encoding);
+  refuseCostlyJson(bytes);
+  const value = parseJson(bytes.toString('utf8'));
+  refuseTooMany(value);
+  const checked = check(Batch, value);
   if (!checked.ok) throw new Problem('invalid-fields', { errors: checked.mistakes });
   return checked.value;
+};
+
+/** The schema says so too, but only after it has looked at each of them. */
+const refuseTooMany = (value: unknown): void => {
+  const records = (value as { records?: unknown } | null)?.records;
+  const limit = Batch.properties.records.maxItems ?? 0;
+  if (!Array.isArray(records) || records.length <= limit) return;
+  const detail = `${records.length} records: send at most ${limit} in a batch`;
+  throw new Problem('body-too-large', { detail });
 };
 
 const decode = async (body: Buffer, encoding = 'identity'): Promise<Buffer> => {
@@ -30,11 +47,12 @@ const decode = async (body: Buffer, encoding = 'identity'): Promise<Buffer> => {
 
 /** Stops at the limit, so that a bomb costs its limit and no more. */
 const inflateBounded = async (body: Buffer): Promise<Buffer> => {
+  const limit = Math.min(maxInflatedBytes, Math.max(anyRatioBytes, body.length * maxRatio));
   try {
-    return await inflate(body, { maxOutputLength: maxInflatedBytes });
+    return await inflate(body, { maxOutputLength: limit });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      const detail = `the batch inflates to more than ${maxInflatedBytes} bytes: send smaller ones`;
+      const detail = `the batch inflates to more than ${limit} bytes: send smaller ones`;
       throw new Problem('body-too-large', { detail });
     }
     throw new Problem('bad-request', { detail: 'the body is not whole gzip' });

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { check } from '#contract/check.ts';
@@ -78,6 +79,8 @@ describe('a batch', () => {
       null,
       { ...other, appId: 'Not A Slug', extra: 1 },
       { kind: '__proto__' },
+      { kind: { toString: 1 } },
+      { kind: 'result', type: { toString: 1 } },
       makeEvent(device.id, 'fine'),
     ];
     const answer = await lab.postBatch(device, records);
@@ -86,7 +89,7 @@ describe('a batch', () => {
     expect(answer.json).toMatchObject({
       type: 'urn:whyslow:problem:invalid-records',
       acceptedCount: 2,
-      rejectedCount: 6,
+      rejectedCount: 8,
     });
     const pointers = (answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer);
     expect(pointers).toEqual([
@@ -97,6 +100,8 @@ describe('a batch', () => {
       '/records/5/extra',
       '/records/5/appId',
       '/records/6/kind',
+      '/records/7/kind',
+      '/records/8/type',
     ]);
     expect(await storedRuns('partly')).toBe(1);
   });
@@ -149,11 +154,57 @@ describe('what is no batch', () => {
     ['another media type', () => gzipSync('{}'), { 'content-type': 'text/csv' }, 415],
     ['more than 4 MB', () => Buffer.alloc(5 * 1024 * 1024), {}, 413],
     ['an empty body', () => Buffer.alloc(0), {}, 400],
-    ['brackets, a million deep', () => gzipSync('['.repeat(1_000_000)), {}, 400],
+    ['brackets, a million deep', () => gzipSync('['.repeat(1_000_000)), {}, 413],
   ])('%s is a problem, not a fault', async (_name, make, headers, status) => {
     const answer = await post(make(), headers);
     expect(answer.json).toMatchObject({ status });
     expect(answer.text).not.toMatch(/at .*\.ts|node_modules/);
+  });
+
+  const envelope = (records: string) =>
+    `{"version":1,"id":"${randomUUID()}","sentAt":${Date.now()},"records":[${records}]}`;
+  const many = (text: string, count: number) => `${text},`.repeat(count - 1) + text;
+
+  test.each([
+    ['20 million empty records in 58 kB', () => gzipSync(envelope(many('{}', 20_000_000))), {}],
+    [
+      '1.3 million empty records as they are',
+      () => Buffer.from(envelope(many('{}', 1_300_000))),
+      { 'content-encoding': 'identity' },
+    ],
+    [
+      'one record of a million lists',
+      () =>
+        gzipSync(envelope(`[${many('[]', 1_000_000)},"${randomBytes(30_000).toString('hex')}"]`)),
+      {},
+    ],
+    ['5,001 records', () => gzipSync(envelope(many('{}', 5_001))), {}],
+    [
+      'a record nested 100 deep',
+      () => gzipSync(envelope(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`)),
+      {},
+    ],
+  ])(
+    '%s: 413, while others are answered',
+    async (_name, make, headers) => {
+      const bomb = make();
+      const delay = monitorEventLoopDelay({ resolution: 20 });
+      delay.enable();
+      const answer = await post(bomb, headers);
+      delay.disable();
+      expect(answer.json).toMatchObject({
+        status: 413,
+        type: 'urn:whyslow:problem:body-too-large',
+      });
+      expect(delay.max / 1e6).toBeLessThan(2_000);
+    },
+    120_000,
+  );
+
+  test('brackets and commas inside texts are text', async () => {
+    const text = `\\"${'[{,'.repeat(60)}`.slice(0, 150);
+    const answer = await lab.postBatch(device, [makeEvent(device.id, text)]);
+    expect(answer.status).toBe(200);
   });
 
   test('a wrong envelope is told by field', async () => {
