@@ -20,6 +20,7 @@ import { createVerdictRows } from './control/verdict-rows.ts';
 import { createDeviceListener } from './device-listener.ts';
 import type { App } from './http/app.ts';
 import { startCertificateRenewal } from './http/listener-certificate.ts';
+import { createDeclaredApplications } from './ingest/declared-applications.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { openJobs } from './jobs/open.ts';
 import { createOperatorListener } from './operator-listener.ts';
@@ -95,7 +96,15 @@ const start = async (
       captivePortalUrl: () => (urls.pages.startsWith('http:') ? `${urls.pages}/generate_204` : ''),
       now,
     }),
-    ingest: createIngest({ store, batches, jobs, now, diagnoseDelayMs, log }),
+    ingest: createIngest({
+      store,
+      batches,
+      declaredApplications: createDeclaredApplications(organisations),
+      jobs,
+      now,
+      diagnoseDelayMs,
+      log,
+    }),
     now,
     log,
   });

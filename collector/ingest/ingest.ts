@@ -8,6 +8,7 @@ import { toPoints } from '../store/points.ts';
 import type { Point } from '../store/schema.ts';
 import { PointsRefused, type Store } from '../store/store.ts';
 import { type CheckedRecords, checkRecords } from './check-records.ts';
+import type { DeclaredApplications } from './declared-applications.ts';
 
 export type Ingested = {
   acknowledgement: Acknowledgement;
@@ -22,6 +23,7 @@ export type Ingested = {
 export const createIngest = (parts: {
   store: Store;
   batches: BatchRows;
+  declaredApplications: DeclaredApplications;
   jobs: Jobs;
   now: () => number;
   diagnoseDelayMs: number;
@@ -43,7 +45,10 @@ export const createIngest = (parts: {
   };
 
   const enqueueDiagnoses = async (records: readonly TelemetryRecord[]): Promise<void> => {
+    const declared = await parts.declaredApplications();
     for (const { deviceId, appId } of touchedBy(records)) {
+      // Stored all the same: a plan may still name what was declared a moment ago.
+      if (!declared.has(appId)) continue;
       const options = { id: `${deviceId}_${appId}`, delayMs: parts.diagnoseDelayMs };
       await jobs.enqueue('diagnose', { deviceId, appId }, options);
     }

@@ -46,6 +46,10 @@ test('what one is told the other knows: enrolment, configuration, batches, verdi
   const { holder: device } = await one.enrollWith(String(made));
   expect((await two.device('/v1/config', { as: device })).status).toBe(200);
 
+  const applications = [{ id: 'crm', name: 'CRM', hosts: [], probes: [] }];
+  const body = { version: 1, applications };
+  const applied = await one.operator('/v1/organisation', { method: 'PUT', token, body });
+  expect(applied.status).toBe(200);
   const records = slowResults({
     deviceId: device.id,
     appId: 'crm',
@@ -81,10 +85,11 @@ test('of enrolments at both with a one-use token exactly one succeeds', async ()
 test('of two applying at once no one overwrites the other unseen', async () => {
   const [one, two] = both();
   const token = one.operatorToken ?? two.operatorToken ?? '';
+  const inForce = (await one.operator('/v1/organisation', { token })).headers['etag'];
   const put = (id: string) => ({
     method: 'PUT',
     token,
-    headers: { 'if-match': '"0"' },
+    headers: { 'if-match': String(inForce) },
     body: { version: 1, applications: [{ id, name: id, hosts: [], probes: [] }] },
   });
   const answers = await Promise.all([
