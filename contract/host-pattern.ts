@@ -38,8 +38,20 @@ export const compileHostPatterns = (patterns: readonly string[]): HostMatcher =>
 /** Lower case, punycode, no brackets, no zone, no root dot. */
 export const normalHost = (host: string): string => {
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-  const lower = bare.toLowerCase().replace(/%.*$/, '').replace(/\.$/, '');
-  return /^[\x20-\x7e]*$/.test(lower) ? lower : domainToASCII(lower);
+  const lower = bare.toLowerCase().replace(/%.*$/, '');
+  // The dot goes last: in other scripts it is written otherwise.
+  return (/^[\x20-\x7e]*$/.test(lower) ? lower : domainToASCII(lower)).replace(/\.$/, '');
+};
+
+/**
+ * True for an address, or a name as DNS has them (RFC 1035 section 2.3.4). To be asked before any
+ * pattern: a resolver may take `a.test..` for `a.test`, which no pattern does.
+ */
+export const isHost = (host: string): boolean => {
+  const name = normalHost(host);
+  if (isIP(name) !== 0) return true;
+  if (/[\p{Cc}\s%]/u.test(host) || name.length > 253) return false;
+  return name.split('.').every((label) => label.length >= 1 && label.length <= 63);
 };
 
 /** True when the address literal is in the list; a malformed one is in no list. */

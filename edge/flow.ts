@@ -1,3 +1,4 @@
+import { isHost } from '#contract/host-pattern.ts';
 import type { EdgeTiming } from '#contract/result.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access, Destination } from './access.ts';
@@ -55,6 +56,9 @@ export const createOpenFlow = (parts: {
       return { opened: false, refusal, timing };
     };
 
+    if (!isHost(request.destination.host)) {
+      return refused(refuse('http_request_error', 'not a host name'));
+    }
     const over = limits.take(request.deviceId);
     if (over) return refused(refuse('connection_limit_reached', `too many ${over}`));
     const outcome = await openWithin(parts, request, timing);
@@ -152,8 +156,9 @@ const logRefusal = (log: Log, request: FlowRequest, refusal: Refusal): void =>
 
 /** `host:port` or `[v6]:port` of a CONNECT (RFC 9110 section 9.3.6); undefined when it is neither. */
 export const parseAuthority = (authority: string | undefined): Destination | undefined => {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:@/?#[\]\\]{1,253}):(\d{1,5})$/.exec(authority ?? '');
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:@/?#[\]\\]{1,254}):(\d{1,5})$/.exec(authority ?? '');
   const port = Number(match?.[2]);
   if (!match?.[1] || port < 1 || port > 65_535) return undefined;
-  return { host: match[1].replace(/^\[|\]$/g, ''), port };
+  const host = match[1].replace(/^\[|\]$/g, '');
+  return isHost(host) ? { host, port } : undefined;
 };

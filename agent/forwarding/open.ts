@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { FailureType } from '#contract/failure.ts';
+import { isHost } from '#contract/host-pattern.ts';
 import { dial } from '#probes/dial.ts';
 import type { Log } from '#runtime/log.ts';
 import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
@@ -38,6 +39,7 @@ export const createOpen = (parts: {
   const log = parts.log.child({ component: 'forwarding' });
 
   return async (destination, signal) => {
+    if (!isHost(destination.host)) return notOpened(400, 'http_request_error', 'not a host name');
     const policy = parts.policy();
     const route = decideRoute(destination, policy);
     log.debug({ ...destination, ...route }, 'flow routed');

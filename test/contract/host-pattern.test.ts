@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileHostPatterns } from '#contract/host-pattern.ts';
+import { compileHostPatterns, isHost } from '#contract/host-pattern.ts';
 
 describe('host patterns', () => {
   it.each([
@@ -13,6 +13,7 @@ describe('host patterns', () => {
     ['.example.com', 'example.com', true],
     ['.example.com', 'a.example.com', true],
     ['.example.com', 'notexample.com', false],
+    ['.example.com', 'a.example.com\u3002', true],
     ['*', 'anything.test', true],
     ['*', '::1', true],
     ['bücher.test', 'xn--bcher-kva.test', true],
@@ -33,5 +34,33 @@ describe('host patterns', () => {
     const many = Array.from({ length: 10_000 }, (_, i) => `*.host${i}.test`);
     expect(compileHostPatterns(many)('www.host9999.test')).toBe('*.host9999.test');
     expect(compileHostPatterns(['10.0.0.0/8', '10.1.0.0/16'])('10.1.2.3')).toBe('10.0.0.0/8');
+  });
+});
+
+describe('a host', () => {
+  const label = 'a'.repeat(63);
+  it.each([
+    ['a.test', true],
+    ['a.test.', true],
+    ['_dmarc.b\u00fccher.test', true],
+    ['127.0.0.1', true],
+    ['[::1]', true],
+    ['fe80::1%eth0', true],
+    [`${label}.test`, true],
+    [`${label}a.test`, false],
+    [[label, label, label, 'a'.repeat(61)].join('.'), true],
+    [[label, label, label, 'a'.repeat(62)].join('.'), false],
+    ['', false],
+    ['.', false],
+    ['a.test..', false],
+    ['a..test', false],
+    ['.a.test', false],
+    ['a.test\u3002\u3002', false],
+    ['a.test\0', false],
+    ['a.test\u0085', false],
+    ['a b.test', false],
+    ['a.test%x', false],
+  ])('%j: %s', (host, is) => {
+    expect(isHost(host)).toBe(is);
   });
 });

@@ -53,6 +53,8 @@ it.each([
   ['a.test', undefined],
   ['a.test:0', undefined],
   ['a.test:65536', undefined],
+  ['a.test.:443', { host: 'a.test.', port: 443 }],
+  ['a.test..:443', undefined],
   ['user@a.test:80', undefined],
   ['::1:80', undefined],
   ['http://a.test:80', undefined],
