@@ -21,6 +21,8 @@ export const asByteStream = (stream: Duplex): Duplex => {
       done(error);
     },
   });
+  // After an upgrade Node's client listens no more, and the stream still reports its end.
+  bytes.on('error', () => {});
   stream.on('data', (chunk: Buffer) => {
     if (!bytes.push(chunk)) stream.pause();
   });

@@ -1,14 +1,7 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Log } from '#runtime/log.ts';
-import { asByteStream } from './byte-stream.ts';
+import { forwardPlain } from './forward-plain.ts';
 import { listenOnLoopback } from './listen.ts';
 import { type NotOpened, notOpened, type Open, type Opened } from './open.ts';
 import { relay } from './relay.ts';
@@ -128,12 +121,7 @@ const serveRequest = async (
 ): Promise<void> => {
   const target = request.url ?? '';
   if (target === '/proxy.pac' && (request.method === 'GET' || request.method === 'HEAD')) {
-    response.writeHead(200, {
-      'content-type': 'application/x-ns-proxy-autoconfig',
-      'cache-control': 'no-cache',
-    });
-    response.end(parts.pac(parts.address));
-    return;
+    return servePac(parts, request, response);
   }
   const url = parseHttpUrl(target);
   if (!url) {
@@ -145,72 +133,34 @@ const serveRequest = async (
   response.once('close', () => abort.abort());
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const opened = await parts.open({ host, port: Number(url.port) || 80 }, abort.signal);
-  if (opened.ok) return forward(request, response, url, opened);
+  if (opened.ok) return forwardPlain(request, response, url, opened);
   response.writeHead(opened.status, { ...opened.headers, 'content-type': 'text/plain' });
   response.end(opened.body);
+};
+
+/** Only under the listener's own name: a web page whose name points here is not to read it. */
+const servePac = (
+  parts: Pick<Parameters<typeof serveRequest>[0], 'pac' | 'address'>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
+  const { host, port } = parts.address;
+  const own = [host.includes(':') ? `[${host}]` : host, 'localhost'];
+  const asked = (request.headers.host ?? '').toLowerCase();
+  if (!own.some((name) => asked === `${name}:${port}` || (port === 80 && asked === name))) {
+    response.writeHead(421, { 'content-type': 'text/plain' });
+    response.end(`The PAC file is at http://${own[0]}:${port}/proxy.pac only.\n`);
+    return;
+  }
+  response.writeHead(200, {
+    'content-type': 'application/x-ns-proxy-autoconfig',
+    'cache-control': 'no-cache',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(parts.pac(parts.address));
 };
 
 const parseHttpUrl = (text: string): URL | undefined => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.protocol === 'http:' && url.hostname !== '' ? url : undefined;
 };
-
-const forward = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
-  flow: Opened,
-): Promise<void> =>
-  new Promise((resolve) => {
-    const outgoing = httpRequest({
-      method: request.method,
-      path: `${url.pathname}${url.search}`,
-      headers: { ...endToEnd(request.headers), host: url.host, connection: 'close' },
-      createConnection: () => asByteStream(flow.stream),
-    });
-    const count = (chunk: Buffer) => flow.moved(chunk.length);
-    response.once('close', () => {
-      if (!response.writableFinished) flow.reset();
-      resolve();
-    });
-    outgoing.on('error', (error) => {
-      flow.stream.destroy();
-      if (response.headersSent) return response.destroy();
-      const refusal = notOpened(502, 'http_protocol_error', error.message);
-      response.writeHead(refusal.status, { ...refusal.headers, 'content-type': 'text/plain' });
-      return response.end(refusal.body);
-    });
-    outgoing.on('response', (answer) => {
-      answer.on('data', count);
-      answer.on('error', () => response.destroy());
-      const headers = { ...endToEnd(answer.headers), ...flow.headers };
-      response.writeHead(answer.statusCode ?? 502, headers);
-      answer.pipe(response);
-    });
-    request.on('data', count);
-    request.pipe(outgoing);
-  });
-
-/** RFC 9110 section 7.6.1: what is meant for one connection only is not passed on. */
-const endToEnd = (headers: IncomingHttpHeaders): Record<string, string | string[]> => {
-  const listed = String(headers.connection ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase());
-  const entries = Object.entries(headers).filter(
-    ([name, value]) => value !== undefined && !hopByHop.has(name) && !listed.includes(name),
-  );
-  return Object.fromEntries(entries) as Record<string, string | string[]>;
-};
-
-const hopByHop = new Set([
-  'connection',
-  'host',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
