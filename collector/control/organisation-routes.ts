@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
-import { parse } from 'yaml';
 import { Organisation } from '#contract/organisation.ts';
 import { Count, Text } from '#contract/scalar.ts';
 import { answers, EpochMsOrZero, ListOf } from '../http/answers.ts';
@@ -10,8 +9,11 @@ import { Problem } from '../http/problems.ts';
 import { checkOrganisation } from './organisation-check.ts';
 import { withoutSecrets } from './organisation-diff.ts';
 import type { OrganisationVersion, OrganisationVersions } from './organisation-versions.ts';
+import { parseYaml } from './organisation-yaml.ts';
 
 const security = [{ operatorToken: [] }];
+/** As JSON. A document with 10,000 access rules has about 2 MB. */
+const maxDocumentBytes = 4 * 1024 * 1024;
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml'];
 
 const Version = { version: Count, author: Text(100), appliedAt: EpochMsOrZero };
@@ -55,12 +57,6 @@ export const registerOrganisationRoutes = (
     return version;
   };
 
-  app.addContentTypeParser(
-    yamlTypes,
-    { parseAs: 'string' },
-    async (_request: unknown, text: string | Buffer) => parseYaml(String(text)),
-  );
-
   app.get(
     '/v1/organisation',
     {
@@ -73,37 +69,48 @@ export const registerOrganisationRoutes = (
     },
   );
 
-  app.put(
-    '/v1/organisation',
-    {
-      schema: {
-        tags,
-        security,
-        summary: 'Apply a document (JSON or YAML); `dry-run=1` only tells the difference',
-        description: 'With `If-Match: "<version>"` it applies only on top of that version.',
-        consumes: ['application/json', ...yamlTypes],
-        querystring: Type.Object({ 'dry-run': Type.Optional(Type.Boolean()) }),
-        body: Organisation,
-        response: answers(AppliedAnswer, 'What was, or would be, changed'),
-      },
-      // The schema above documents the body; this check says more than it can.
-      validatorCompiler: (route) =>
-        route.httpPart === 'body' ? checkedDocument : validatorCompiler(route as never),
-      onRequest: auth.require('admin'),
-    },
-    async (request) => {
-      if (request.query['dry-run']) return organisations.preview(request.body);
-      return organisations.apply(
-        request.body,
-        {
-          actor: actorOf(auth.of(request)),
-          action: 'organisation.applied',
-          expectedVersion: expectedVersionOf(request),
+  // A scope of its own: nothing else here reads YAML.
+  app.register((plain, _options, done) => {
+    const yaml = plain as App;
+    yaml.addContentTypeParser(
+      yamlTypes,
+      { parseAs: 'string' },
+      async (_request: unknown, text: string | Buffer) => parseYaml(String(text)),
+    );
+    yaml.put(
+      '/v1/organisation',
+      {
+        schema: {
+          tags,
+          security,
+          summary: 'Apply a document (JSON or YAML); `dry-run=1` only tells the difference',
+          description: 'With `If-Match: "<version>"` it applies only on top of that version.',
+          consumes: ['application/json', ...yamlTypes],
+          querystring: Type.Object({ 'dry-run': Type.Optional(Type.Boolean()) }),
+          body: Organisation,
+          response: answers(AppliedAnswer, 'What was, or would be, changed'),
         },
-        now(),
-      );
-    },
-  );
+        // The schema above documents the body; this check says more than it can.
+        validatorCompiler: (route) =>
+          route.httpPart === 'body' ? checkedDocument : validatorCompiler(route as never),
+        onRequest: auth.require('admin'),
+        bodyLimit: maxDocumentBytes,
+      },
+      async (request) => {
+        if (request.query['dry-run']) return organisations.preview(request.body);
+        return organisations.apply(
+          request.body,
+          {
+            actor: actorOf(auth.of(request)),
+            action: 'organisation.applied',
+            expectedVersion: expectedVersionOf(request),
+          },
+          now(),
+        );
+      },
+    );
+    done();
+  });
 
   app.get(
     '/v1/organisation/versions',
@@ -150,15 +157,6 @@ export const registerOrganisationRoutes = (
 const checkedDocument = (value: unknown) => {
   const checked = checkOrganisation(value);
   return checked.ok ? { value: checked.value } : { error: invalidFields(checked.mistakes) };
-};
-
-/** Aliases are bounded by the parser (100 by default): no document grows beyond what was sent. */
-const parseYaml = (text: string): unknown => {
-  try {
-    return parse(text, { prettyErrors: true });
-  } catch (error) {
-    throw new Problem('bad-request', { detail: `YAML: ${(error as Error).message}` });
-  }
 };
 
 const expectedVersionOf = (request: FastifyRequest): number | undefined => {

@@ -36,8 +36,8 @@ export type App = FastifyInstance<
 
 export type TlsOptions = { certificatePem: string; privateKeyPem: string; caPem: string };
 
-/** No route but ingest takes more; ingest sets its own limit. */
-const bodyLimitBytes = 4 * 1024 * 1024;
+/** Ingest and the organisation take more, and set their own limits. */
+const bodyLimitBytes = 256 * 1024;
 
 /**
  * A listener before its routes: checks by the contract's own checker, errors as problem details
@@ -62,14 +62,18 @@ export const createApp = (options: { log: Log; tls?: TlsOptions }): App => {
   // Answers are built by us from typed values; the schemas of answers are there to be read.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.setErrorHandler((error, request, reply) => answer(log, error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answer(log, new Problem('not-found', { detail: 'no such route' }), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => answer(log, noSuchRoute(), request, reply));
+  // Without this the body of a request to nowhere is read and parsed first.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw noSuchRoute();
+  });
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
   });
   return app;
 };
+
+const noSuchRoute = () => new Problem('not-found', { detail: 'no such route' });
 
 /** Any certificate may knock; each route decides whether one of our own is needed. */
 const httpsOptions = (tls: TlsOptions) => ({
