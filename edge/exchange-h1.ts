@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
 import { cut } from './cut.ts';
@@ -8,8 +9,8 @@ import type { Meter } from './meter.ts';
 import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
 import { relay } from './relay.ts';
 
-/** How long an HTTP/1.1 client may take over its header section, and rest between requests. */
-const headersMs = 10_000;
+/** How long an HTTP/1.1 client may take from connection or last answer to its next header's end. */
+const defaultHeadersMs = 10_000;
 
 /**
  * The HTTP/1.1 side of an edge, for clients such as `curl -x https://` with a certificate:
@@ -19,12 +20,19 @@ export const createH1Exchange = (parts: {
   edgeId: string;
   openFlow: OpenFlow;
   meter: Meter;
+  headersMs?: number;
 }): { serve(socket: TLSSocket, deviceId: string): void } => {
+  const headersMs = parts.headersMs ?? defaultHeadersMs;
+  const deadlines = createHeaderDeadlines(headersMs);
   const devices = new WeakMap<object, string>();
   const server = createServer({ maxHeaderSize: 16_384, keepAliveTimeout: headersMs });
   server.on('connect', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
-    socket.setTimeout(0);
+    deadlines.begin(socket);
     void serveConnect({ ...parts, request, socket, head, deviceId: devices.get(socket) ?? '' });
+  });
+  server.on('request', (request, response) => {
+    deadlines.begin(request.socket);
+    response.once('close', () => deadlines.end(request.socket));
   });
   serveRequests(server, parts, devices);
   server.on('clientError', (_error, socket) => {
@@ -35,9 +43,35 @@ export const createH1Exchange = (parts: {
   return {
     serve(socket, deviceId) {
       devices.set(socket, deviceId);
-      // The server does not listen, so its own header timer does not run.
-      socket.setTimeout(headersMs, () => socket.destroy());
+      deadlines.watch(socket);
       server.emit('connection', socket);
+    },
+  };
+};
+
+/**
+ * The server does not listen, so its own header timer does not run. An idle timeout is not enough:
+ * a byte now and then keeps it off for ever. Requests may overlap (pipelining), hence the count.
+ */
+const createHeaderDeadlines = (headersMs: number) => {
+  const watched = new WeakMap<object, { openCount: number; timer: NodeJS.Timeout }>();
+  return {
+    watch(socket: Socket): void {
+      const timer = setTimeout(() => {
+        if (watched.get(socket)?.openCount === 0) socket.destroy();
+      }, headersMs);
+      watched.set(socket, { openCount: 0, timer });
+      socket.once('close', () => clearTimeout(timer));
+    },
+    begin(socket: Socket): void {
+      const state = watched.get(socket);
+      if (state) state.openCount += 1;
+    },
+    end(socket: Socket): void {
+      const state = watched.get(socket);
+      if (!state) return;
+      state.openCount -= 1;
+      if (state.openCount === 0 && !socket.destroyed) state.timer.refresh();
     },
   };
 };
@@ -143,6 +177,7 @@ const serveRequests = (
           path: `${url.pathname}${url.search}`,
           headers: request.headers,
           body: request,
+          hasBody: request.headers['transfer-encoding'] !== undefined,
         },
         flow,
         meter: parts.meter,

@@ -99,6 +99,7 @@ const answerPlain = async (options: {
         path: headers[':path'] ?? '/',
         headers,
         body: stream,
+        hasBody: !stream.endAfterHeaders,
       },
       flow,
       meter: options.meter,

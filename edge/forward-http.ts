@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { formatEdgeTiming } from '#contract/server-timing.ts';
+import { formatEdgeTiming, parseEdgeTiming } from '#contract/server-timing.ts';
 import type { OpenedFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
 
@@ -10,6 +10,8 @@ export type PlainRequest = {
   path: string;
   headers: IncomingHttpHeaders;
   body: Readable;
+  /** False when the request ended with its header section. */
+  hasBody: boolean;
 };
 
 /**
@@ -31,28 +33,28 @@ export const forwardHttp = (options: {
     const outgoing = httpRequest({
       method: request.method,
       path: request.path,
-      headers: { ...endToEnd(request.headers), host: request.host, connection: 'close' },
+      headers: { ...requestHeaders(request), host: request.host, connection: 'close' },
       createConnection: () => flow.socket,
       signal: options.signal,
     });
     const moved = { upBytes: 0, downBytes: 0 };
     flow.socket.once('close', () => flow.done(moved));
     outgoing.on('error', reject);
+    // Without a listener Node drops the connection and tells nobody.
+    outgoing.on('upgrade', () => reject(new Error('the origin changed protocols unasked')));
+    outgoing.on('close', () => reject(new Error('closed without an answer')));
     outgoing.on('response', (answer) => {
+      const status = answer.statusCode ?? 0;
+      // HTTP/2 has no words for a status below 100; one below 200 is no answer.
+      if (status < 200) return reject(new Error(`the origin answered with status ${status}`));
       answer.on('data', (chunk: Buffer) => {
         moved.downBytes += chunk.length;
         meter.down(chunk.length);
       });
       answer.pause();
-      resolve({
-        status: answer.statusCode ?? 502,
-        headers: {
-          ...endToEnd(answer.headers),
-          'server-timing': [answer.headers['server-timing'], formatEdgeTiming(flow.timing)]
-            .flat()
-            .filter((value) => value !== undefined)
-            .join(', '),
-        },
+      return resolve({
+        status,
+        headers: answerHeaders(answer, formatEdgeTiming(flow.timing)),
         body: answer,
       });
     });
@@ -63,17 +65,39 @@ export const forwardHttp = (options: {
     request.body.pipe(outgoing);
   });
 
+/** Without a length, Node frames the body of a GET or DELETE only when told to. */
+const requestHeaders = (request: PlainRequest): Record<string, string | string[]> => ({
+  ...endToEnd(request.headers),
+  ...(request.hasBody && request.headers['content-length'] === undefined
+    ? { 'transfer-encoding': 'chunked' }
+    : {}),
+});
+
+/** What only edges say (Proxy-Status, an edge's timing) no origin says for them. */
+const answerHeaders = (
+  answer: IncomingMessage,
+  edgeTiming: string,
+): Record<string, string | string[]> => {
+  const { 'proxy-status': _ours, 'server-timing': timing, ...rest } = endToEnd(answer.headers);
+  const isEdges = timing === undefined || parseEdgeTiming(String(timing)) !== null;
+  return { ...rest, 'server-timing': isEdges ? edgeTiming : `${timing}, ${edgeTiming}` };
+};
+
 /** RFC 9110 section 7.6.1: what is meant for one connection only is not passed on. */
 const endToEnd = (headers: IncomingHttpHeaders): Record<string, string | string[]> => {
   const listed = String(headers.connection ?? '')
     .split(',')
-    .map((name) => name.trim().toLowerCase());
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => !framing.has(name));
   const entries = Object.entries(headers).filter(
     ([name, value]) =>
       value !== undefined && !name.startsWith(':') && !hopByHop.has(name) && !listed.includes(name),
   );
   return Object.fromEntries(entries) as Record<string, string | string[]>;
 };
+
+/** Says where a message ends or for whom it is: never dropped because `Connection` lists it. */
+const framing = new Set(['content-length', 'transfer-encoding', 'host']);
 
 const hopByHop = new Set([
   'connection',

@@ -1,4 +1,5 @@
 import http2, {
+  type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -37,6 +38,8 @@ const settings = { initialWindowSize: 1_048_576, maxConcurrentStreams: 1_024 };
 const sessionWindowBytes = 16 * 1_048_576;
 const defaultIdleMs = 60_000;
 const firstSettingsMs = 10_000;
+/** An agent needs a handful; each costs the edge its TLS state and buffers. */
+export const maxSessionsPerDevice = 64;
 
 export const startSessionServer = async (parts: {
   listen: { host: string; port: number };
@@ -46,6 +49,7 @@ export const startSessionServer = async (parts: {
   openFlow: OpenFlow;
   meter: Meter;
   idleMs?: number;
+  headersMs?: number;
   log: Log;
 }): Promise<SessionServer> => {
   const log = parts.log.child({ component: 'session' });
@@ -85,6 +89,10 @@ export const startSessionServer = async (parts: {
       log.info({ deviceId, remoteAddress: socket.remoteAddress }, 'session refused');
       return socket.destroy();
     }
+    if (countOf(sessions, deviceId) >= maxSessionsPerDevice) {
+      log.warn({ deviceId, maxSessionsPerDevice }, 'session refused: the device has too many');
+      return socket.destroy();
+    }
     const session: Session = { deviceId, socket, h2: undefined };
     sessions.add(session);
     socket.once('close', () => sessions.delete(session));
@@ -94,13 +102,11 @@ export const startSessionServer = async (parts: {
       socket.allowHalfOpen = true;
       return h1.serve(socket, deviceId);
     }
-    // 'session' fires inside this emit, so the owner is known without a search.
-    h2.once('session', (h2Session) => {
-      session.h2 = h2Session;
-      tune(h2Session, parts.idleMs ?? defaultIdleMs, log);
-      h2Session.on('stream', (stream, headers) => serve(stream, headers, deviceId));
-    });
-    h2.emit('connection', socket);
+    const h2Session = beginH2(h2, socket);
+    if (!h2Session) return socket.destroy();
+    session.h2 = h2Session;
+    tune(h2Session, parts.idleMs ?? defaultIdleMs, log);
+    return h2Session.on('stream', (stream, headers) => serve(stream, headers, deviceId));
   });
 
   const serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deviceId: string) => {
@@ -151,6 +157,24 @@ const secure = (certificate: EdgeCertificate) => ({
   key: certificate.privateKeyPem,
   ca: certificate.caCertificatePem,
 });
+
+/** 'session' fires inside the emit or never: whose session it is stays certain either way. */
+const beginH2 = (h2: Http2Server, socket: TLSSocket): ServerHttp2Session | undefined => {
+  let begun: ServerHttp2Session | undefined;
+  const take = (session: ServerHttp2Session) => {
+    begun = session;
+  };
+  h2.on('session', take);
+  h2.emit('connection', socket);
+  h2.off('session', take);
+  return begun;
+};
+
+const countOf = (sessions: ReadonlySet<Session>, deviceId: string): number => {
+  let count = 0;
+  for (const session of sessions) if (session.deviceId === deviceId) count += 1;
+  return count;
+};
 
 /** Checked on every session, resumed ones too: OpenSSL does not look at the dates again there. */
 const deviceOf = (socket: TLSSocket): string | undefined => {
