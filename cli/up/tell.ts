@@ -57,7 +57,8 @@ const tellAgent = async (
     if (problem === null || problem.startsWith('not tried')) continue;
     if (isNews(told, `capability ${name}`, problem)) screen.lacking(name, problem);
   }
-  if (tunnel.state === 'connecting') return;
+  // Before the first edge is known there is nothing to say about it.
+  if (tunnel.state !== 'up' && !told.has('tunnel')) return;
   if (isNews(told, 'tunnel', `${tunnel.state} ${tunnel.edgeId}`)) {
     const where = tunnel.edgeId === null ? '' : ` on ${tunnel.edgeId}`;
     screen.tunnel(`tunnel ${tunnel.state}${where}: ${tunnel.reason}`);
