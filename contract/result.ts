@@ -79,11 +79,14 @@ export const EdgeTiming = Type.Object(
 );
 export type EdgeTiming = Static<typeof EdgeTiming>;
 
+/** Three digits (RFC 9110 section 15); servers send some above 599, such as 999. */
+const Status = Type.Integer({ minimum: 100, maximum: 999 });
+
 /** One request and its answer; a redirect makes another. */
 export const HttpExchange = Type.Object(
   {
     url: Text(2048),
-    status: Nullable(Type.Integer({ minimum: 100, maximum: 599 })),
+    status: Nullable(Status),
     phases: HttpPhases,
     durationMs: DurationMs,
     bodyBytes: Count,
@@ -160,7 +163,7 @@ export const PageResource = Type.Object(
     url: Text(2048),
     host: Text(256),
     type: Text(32),
-    status: Nullable(Type.Integer({ minimum: 0, maximum: 599 })),
+    status: Nullable(Type.Integer({ minimum: 0, maximum: 999 })),
     startMs: DurationMs,
     durationMs: DurationMs,
     dnsMs: Nullable(DurationMs),
@@ -180,7 +183,7 @@ export const PageLoadBody = Type.Object(
   {
     url: Text(2048),
     finalUrl: Nullable(Text(2048)),
-    status: Nullable(Type.Integer({ minimum: 100, maximum: 599 })),
+    status: Nullable(Status),
     ttfbMs: Nullable(DurationMs),
     fcpMs: Nullable(DurationMs),
     lcpMs: Nullable(DurationMs),

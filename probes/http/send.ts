@@ -57,6 +57,8 @@ export const send = (socket: Socket, what: Request, options: SendOptions): Promi
       }),
     );
     outgoing.once('response', (incoming) => {
+      const status = incoming.statusCode ?? 0;
+      if (status < 100) return finish(noStatus(status));
       phase = 'receive';
       readHead(incoming, answer);
       receive(incoming, options, answer).then((problem) => {
@@ -85,6 +87,9 @@ const nothingYet: Answer = {
 
 const unasked = new Error('the server changed protocols unasked');
 const closedEarly = Object.assign(new Error('closed without an answer'), { code: 'ECONNRESET' });
+
+const noStatus = (status: number): Failure =>
+  failureOf('http.protocol.error', 'wait', `the answer's status is ${status}, below 100`);
 
 const begin = (
   socket: Socket,

@@ -104,9 +104,16 @@ const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined):
     case 'failed':
       return failureOf('browser.navigation_failed', 'render', end.message);
     case 'loaded':
-      return status !== null && status >= 400 ? classifyStatus(status) : null;
+      if (status === null) return null;
+      if (!isStatus(status)) {
+        return failureOf('http.protocol.error', 'wait', `the answer's status is ${status}`);
+      }
+      return status >= 400 ? classifyStatus(status) : null;
   }
 };
+
+/** Chromium takes any number. */
+const isStatus = (status: number): boolean => status >= 100 && status <= 999;
 
 const bodyOf = (probe: PageLoadProbe, measured: Measured | undefined): PageLoadBody => {
   const visit = measured?.visit;
@@ -125,7 +132,7 @@ const bodyOf = (probe: PageLoadProbe, measured: Measured | undefined): PageLoadB
   return {
     url: probe.url,
     finalUrl: visit?.finalUrl == null ? null : withoutQuery(visit.finalUrl),
-    status: visit?.status ?? null,
+    status: visit && visit.status !== null && isStatus(visit.status) ? visit.status : null,
     ttfbMs: milestones?.ttfbMs ?? documentTtfbMs,
     fcpMs: milestones?.fcpMs ?? null,
     lcpMs: milestones?.lcpMs ?? null,

@@ -101,7 +101,7 @@ export const createResourceLog = () => {
 export type ResourceLog = ReturnType<typeof createResourceLog>;
 
 const answered = (request: Request, response: Protocol.Network.Response): void => {
-  request.status = response.status;
+  request.status = response.status <= 999 ? response.status : null;
   request.timing = response.timing ?? null;
   request.transferBytes = response.encodedDataLength;
 };

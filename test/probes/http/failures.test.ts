@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '#contract/check.ts';
 import { Failure } from '#contract/failure.ts';
@@ -59,6 +61,24 @@ describe('http probe, the server misbehaves', () => {
       if (phase === 'wait') expect(outcome.body.exchanges.at(-1)?.status).toBeNull();
       else expect(phases?.waitMs).toBeGreaterThan(0);
     }
+  });
+
+  it.each([600, 999])('answers with status %i, which is an answer', async (status) => {
+    const outcome = await withOrigin({}, { status });
+    expect(outcome.failure).toMatchObject({ type: 'http.error', phase: 'wait', source: 'target' });
+    expect(outcome.body.exchanges[0]?.status).toBe(status);
+  });
+
+  it.each(['000', '099'])('answers with status %s, which is none', async (status) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const outcome = await probe(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    server.close();
+    expect(outcome.failure).toMatchObject({ type: 'http.protocol.error', phase: 'wait' });
+    expect(outcome.body.exchanges[0]?.status).toBeNull();
   });
 
   it('refuses the connection', async () => {
