@@ -151,5 +151,18 @@ const killGroup = (browser: Browser): void => {
  */
 const cleanEnvironment = (home: string): { env?: Record<string, string> } =>
   process.platform === 'linux'
-    ? { env: { HOME: home, PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' } }
+    ? {
+        env: {
+          HOME: home,
+          PATH: '/usr/local/bin:/usr/bin:/bin',
+          LANG: 'C.UTF-8',
+          ...(home.length <= maxTmpLength ? { TMPDIR: home } : {}),
+        },
+      }
     : {};
+
+/**
+ * Chromium puts a socket in TMPDIR, in a folder of its own, that stays when it is killed; here it
+ * goes with the profile. A socket's path has 107 characters at most (unix(7)), 45 of them its own.
+ */
+const maxTmpLength = 60;

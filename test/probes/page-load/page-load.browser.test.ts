@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -109,6 +109,22 @@ describe('page load', () => {
     expect(body.resources.find(({ type }) => type === 'document')?.waitMs).toBeGreaterThanOrEqual(
       295,
     );
+  });
+
+  it('takes status 999 for an answer', async () => {
+    site.site.on('/denied', { status: 999, body: '<!doctype html><p>no' });
+    const { body, failure } = await run(pageProbe(`${site.site.url}/denied`));
+    expect(body.status).toBe(999);
+    expect(failure).toMatchObject({ type: 'http.error', source: 'target' });
+  });
+
+  it('keeps all the browser writes in the work folder, and removes it', async () => {
+    await run(pageProbe(site.pageUrl));
+    const [profile = ''] = await readdir(workFolder);
+    const socket = await readlink(join(workFolder, profile, 'profile', 'SingletonSocket'));
+    expect(socket.startsWith(join(workFolder, profile))).toBe(true);
+    await prober.stop();
+    expect(await readdir(workFolder)).toEqual([]);
   });
 
   it('sees what frames of other sites load', async () => {
