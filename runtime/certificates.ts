@@ -92,7 +92,7 @@ export type IssueOptions = {
 
 export type Issued = { certificatePem: string; serial: string; notAfter: number };
 
-/** The request is not one: unreadable, or not signed by its own key. */
+/** The request is not one: unreadable, of another kind of key, or not signed by its own. */
 export class BadCertificateRequest extends Error {
   override name = 'BadCertificateRequest';
 }
@@ -109,11 +109,19 @@ export const issueFromRequest = async (
   let request: x509.Pkcs10CertificateRequest;
   try {
     request = new x509.Pkcs10CertificateRequest(requestPem);
+    refuseOtherKeys(request.publicKey.algorithm);
     if (!(await request.verify())) throw new Error('its signature does not match its key');
   } catch (error) {
     throw new BadCertificateRequest(`certificate request refused: ${(error as Error).message}`);
   }
   return issue(authority, await request.publicKey.export(), options);
+};
+
+/** Before anything is computed with it: keys of any other kind or size may be weak, or costly. */
+const refuseOtherKeys = (of: Algorithm): void => {
+  const { name, namedCurve } = of as Algorithm & { namedCurve?: string };
+  if (name === algorithm.name && namedCurve === algorithm.namedCurve) return;
+  throw new Error('its key is not ECDSA P-256: make one of that kind');
 };
 
 /** Key and certificate in one step, for servers that hold both (collector listener, test origins). */

@@ -121,8 +121,13 @@ const issue = async (
   } catch (error) {
     if (!(error instanceof BadCertificateRequest)) throw error;
     throw new Problem('certificate-request-refused', {
-      detail: 'not a PKCS#10 request signed by its own key',
-      errors: [{ pointer: '/certificateRequest', message: 'expected a PEM PKCS#10 request' }],
+      detail: 'not a PKCS#10 request for an ECDSA P-256 key, signed by it',
+      errors: [
+        {
+          pointer: '/certificateRequest',
+          message: 'expected a PEM PKCS#10 request for an ECDSA P-256 key',
+        },
+      ],
     });
   }
 };
