@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { certificateFingerprint } from '#runtime/certificates.ts';
@@ -157,6 +157,8 @@ const openEngines = async (
 ) => {
   const folder = config.stateFolder;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // One that was there before keeps its mode: the CA's key lies in it.
+  chmodSync(folder, 0o700);
   const state = await openState(
     config.state.engine === 'pglite'
       ? { engine: 'pglite', folder: join(folder, 'state') }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type JS } from '@duckdb/node-api';
 import { takeLock } from '#runtime/file-lock.ts';
@@ -40,6 +40,7 @@ export const openDuckdb = async (options: DuckdbOptions): Promise<Store> => {
     const instance = await DuckDBInstance.create(options.file, {
       memory_limit: `${options.memoryLimitMb ?? 1_024}MB`,
     });
+    chmodSync(options.file, 0o600);
     const writer = await instance.connect();
     const tables = options.tables ?? series;
     await prepareTables(writer, tables);
