@@ -120,9 +120,8 @@ const checkWebhooks = (organisation: Organisation): Mistake[] => {
   return (organisation.webhooks ?? []).flatMap((rule, index) => {
     const mistakes: Mistake[] = [];
     const at = `/webhooks/${index}`;
-    if (!URL.canParse(rule.url)) {
-      mistakes.push({ pointer: `${at}/url`, message: 'not a URL: expected https://host/path' });
-    }
+    const urlMessage = checkWebhookUrl(rule.url);
+    if (urlMessage !== undefined) mistakes.push({ pointer: `${at}/url`, message: urlMessage });
     const secretBytes = Buffer.from(rule.secret.slice('whsec_'.length), 'base64').length;
     if (secretBytes < 24 || secretBytes > 64) {
       const message = `expected whsec_ and base64 of 24–64 bytes, these are ${secretBytes}`;
@@ -135,4 +134,11 @@ const checkWebhooks = (organisation: Organisation): Mistake[] => {
     }
     return mistakes;
   });
+};
+
+const checkWebhookUrl = (text: string): string | undefined => {
+  if (!URL.canParse(text)) return 'not a URL: expected https://host/path';
+  const { username, password } = new URL(text);
+  if (username === '' && password === '') return undefined;
+  return 'a user name or password in a URL is not sent: take it out (the signature says who we are)';
 };

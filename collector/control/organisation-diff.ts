@@ -15,14 +15,23 @@ export const diffDocuments = (before: unknown, after: unknown): Change[] =>
 /** Signing secrets, and what a probe's request headers may carry. */
 const secretPointer = /\/secret$|\/headers\/[^/]+$/;
 
+/** Chat services put their secret in the address: who is told may be seen, where exactly not. */
+const webhookUrlPointer = /^\/webhooks\/[^/]+\/url$/;
+
 /** The document as a viewer may see it. */
 export const withoutSecrets = (value: unknown, pointer = ''): unknown => {
-  if (typeof value === 'string') return secretPointer.test(pointer) ? '…' : value;
+  if (typeof value === 'string') return withoutSecret(value, pointer);
   if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, `${pointer}/-`));
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner, `${pointer}/${key}`)]),
   );
+};
+
+const withoutSecret = (text: string, pointer: string): string => {
+  if (secretPointer.test(pointer)) return '…';
+  if (!webhookUrlPointer.test(pointer)) return text;
+  return URL.canParse(text) ? `${new URL(text).origin}/…` : '…';
 };
 
 const compare = (pointer: string, before: unknown, after: unknown): Change[] => {

@@ -101,6 +101,12 @@ describe('a declared configuration', () => {
       /match/,
     ],
     [
+      'a name in a webhook’s URL',
+      { version: 1, applications: [], webhooks: [{ ...hook, url: 'https://me:pw@desk.test/' }] },
+      '/webhooks/0/url',
+      /take it out/,
+    ],
+    [
       'two webhooks of one id',
       { version: 1, applications: [], webhooks: [hook, hook] },
       '/webhooks/1/id',
