@@ -119,12 +119,19 @@ describe('page load', () => {
   });
 
   it('keeps all the browser writes in the work folder, and removes it', async () => {
-    await run(pageProbe(site.pageUrl));
-    const [profile = ''] = await readdir(workFolder);
-    const socket = await readlink(join(workFolder, profile, 'profile', 'SingletonSocket'));
-    expect(socket.startsWith(join(workFolder, profile))).toBe(true);
-    await prober.stop();
-    expect(await readdir(workFolder)).toEqual([]);
+    const own = createPageLoadProber();
+    const folder = await mkdtemp(join(tmpdir(), 'whyslow-own-'));
+    try {
+      await run(pageProbe(site.pageUrl), { workFolder: folder }, own);
+      const [profile = ''] = await readdir(folder);
+      const socket = await readlink(join(folder, profile, 'profile', 'SingletonSocket'));
+      expect(socket.startsWith(join(folder, profile))).toBe(true);
+      await own.stop();
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await own.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('sees what frames of other sites load', async () => {
