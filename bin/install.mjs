@@ -45,15 +45,17 @@ export const ensureInstalled = () => {
   console.log('Installing dependencies (npm ci); this takes about half a minute the first time …');
   const { flags, env } = nativeBuild();
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const outcome = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...flags], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
-    shell: process.platform === 'win32',
-  });
-  if (outcome.status !== 0) {
-    console.error('npm ci failed: see its message above. The npm registry must be reachable once.');
-    process.exit(outcome.status ?? 1);
+  const run = (...command) =>
+    spawnSync(npm, [...command, '--no-audit', '--no-fund', '--loglevel=error', ...flags], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+      shell: process.platform === 'win32',
+    }).status === 0;
+  // Some npm versions find fault with a lock made where a registry lacks other systems' packages.
+  if (!run('ci') && !run('install', '--no-save')) {
+    console.error('npm could not install the dependencies: see its message above.');
+    process.exit(1);
   }
   copyFileSync(lock, stamp);
 };

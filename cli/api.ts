@@ -47,7 +47,13 @@ const localRun = (): RunFile | undefined => {
   return JSON.parse(readFileSync(file, 'utf8')) as RunFile;
 };
 
-export const createApi = (url: string, token: string): Api => ({
+export const createApi = (url: string, token: string): Api => {
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`--collector ${url}: expected an http:// or https:// URL`);
+  return callsTo(url, token);
+};
+
+const callsTo = (url: string, token: string): Api => ({
   call: async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const response = await send(new URL(path, url), {
       method,

@@ -16,7 +16,7 @@ export const registerApply = (program: Command): void => {
     program
       .command('apply')
       .description(
-        'make a file the organisation’s configuration: applications, probes, policy, webhooks',
+        'make a file the whole configuration of the organisation: what it does not name is removed (see --dry-run)',
       )
       .argument('<file>', 'YAML or JSON: see examples/')
       .option('--dry-run', 'say what would change, change nothing'),

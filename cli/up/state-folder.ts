@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -38,8 +39,9 @@ export const openStateFolder = (options: {
     : resolve(options.folder);
   const runFile = join(folder, runFileName);
   refuseSecond(runFile, folder);
-  if (options.fresh) rmSync(folder, { recursive: true, force: true });
+  if (options.fresh) deleteOwn(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (readdirSync(folder).length === 0) writeFileSync(join(folder, markerName), markerText);
 
   return {
     folder,
@@ -70,6 +72,19 @@ export const openStateFolder = (options: {
 };
 
 export type StateFolder = ReturnType<typeof openStateFolder>;
+
+const markerName = '.whyslow-state';
+const markerText = 'Made by `whyslow up`, which deletes this folder when asked to begin afresh.\n';
+
+/** Only a folder that an earlier `up` made: a misspelt --state must not cost anyone their files. */
+const deleteOwn = (folder: string): void => {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  if (!existsSync(join(folder, markerName)))
+    throw new UsageError(
+      `--fresh deletes only what \`whyslow up\` made, and ${folder} is not that: give another --state FOLDER`,
+    );
+  rmSync(folder, { recursive: true, force: true });
+};
 
 const refuseSecond = (runFile: string, folder: string): void => {
   if (!existsSync(runFile)) return;

@@ -11,12 +11,13 @@ type Parts = { api: Api; agentFolder: string; screen: Screen };
 /** Follows verdicts and the agent, and tells the screen what changed. */
 export const startTelling = (parts: Parts) => {
   const stopping = new AbortController();
+  const startedAt = Date.now();
   const told = new Map<string, string>();
 
   const follow = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       // Between two lives of a program nobody answers; its end was told already.
-      await tellVerdicts(parts, told).catch(() => {});
+      await tellVerdicts(parts, told, startedAt).catch(() => {});
       await tellAgent(parts, told).catch(() => {});
       await sleep(everyMs, stopping.signal);
     }
@@ -37,10 +38,16 @@ const isNews = (told: Map<string, string>, key: string, value: string): boolean 
   return true;
 };
 
-const tellVerdicts = async ({ api, screen }: Parts, told: Map<string, string>): Promise<void> => {
+const tellVerdicts = async (
+  { api, screen }: Parts,
+  told: Map<string, string>,
+  startedAt: number,
+): Promise<void> => {
   const { items } = await api.call<VerdictList>('GET', '/v1/verdicts');
   for (const { verdict } of items) {
     const { deviceId, appId, state, segment } = verdict;
+    // An earlier start's verdicts are history, on the pages.
+    if (verdict.at < startedAt) continue;
     const key = `verdict ${deviceId} ${appId}`;
     // That the first results are still awaited is no news.
     if (state === 'inconclusive' && !told.has(key)) continue;
