@@ -31,11 +31,12 @@ test('what was acknowledged is judged and told, though the collector is killed a
     secret: `whsec_${'A'.repeat(43)}=`,
   };
 
+  const crm = { id: 'crm', name: 'CRM', hosts: [], probes: [] };
   const first = await startChild(folder, 3_000);
   const device = await first.enrollDevice();
   await first.operator('/v1/organisation', {
     method: 'PUT',
-    body: { version: 1, applications: [], webhooks: [webhook] },
+    body: { version: 1, applications: [crm], webhooks: [webhook] },
   });
   const records = slowResults({
     deviceId: device.id,
