@@ -258,7 +258,7 @@ export const failureFacts = {
   'path.not_permitted': {
     source: 'none',
     action:
-      'Give the agent CAP_NET_RAW (or run it as root) and install the raw socket add-on: see docs/probes.md.',
+      'Give the agent CAP_NET_RAW (or run it as root) and install the raw socket add-on: see docs/probes-path.md.',
   },
   'path.network_changed': {
     source: 'none',

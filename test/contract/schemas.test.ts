@@ -72,6 +72,21 @@ describe('the contract', () => {
     for (const { action } of Object.values(failureFacts)) expect(action).toMatch(/^[A-Z].{20,}\.$/);
   });
 
+  test.each([
+    ['a bad URL', { type: 'http', url: 'ftp://x' }, '/applications/0/probes/0/url'],
+    ['an unknown type', { type: 'htp', url: 'https://x/' }, '/applications/0/probes/0/type'],
+    [
+      'a port out of range',
+      { type: 'path', host: 'x', port: 99_999 },
+      '/applications/0/probes/0/port',
+    ],
+    ['a misspelt key', { type: 'dns', name: 'x', sever: 'y' }, '/applications/0/probes/0/sever'],
+  ])('%s in a probe is named by its field, not by the union', (_, probe, pointer) => {
+    const application = { id: 'a', name: 'A', hosts: [], probes: [probe] };
+    const checked = check(Organisation, { version: 1, applications: [application] });
+    expect(checked.ok ? [] : checked.mistakes.map((mistake) => mistake.pointer)).toEqual([pointer]);
+  });
+
   test('an unknown key in a configuration is an error at its place', () => {
     const checked = check(Organisation, { version: 1, applications: [], webhook: [] });
     expect(checked.ok ? [] : checked.mistakes.map(({ pointer }) => pointer)).toEqual(['/webhook']);
