@@ -95,9 +95,9 @@ const compared = (track: Track, judged: Judgement): Finding => {
 const locate = (track: Track, judged: Judgement): Finding => {
   const runs = judged.recent.slice(judged.recent.findLastIndex((run) => !run.slow) + 1);
   const sinceMs = judged.slowSinceMs ?? runs[0]?.run.timeMs ?? 0;
-  const run = middleRun(runs);
   const shares = commonShares(runs);
   const [top, second] = shares;
+  const run = shownRun(runs, top);
   const addedMs = run.addedTotalMs ?? 0;
   const residualMs = common(runs.map((each) => each.residualAddedMs));
   if (top === undefined || top.addedMs < leastExplained * addedMs || top.addedMs <= residualMs) {
@@ -107,9 +107,16 @@ const locate = (track: Track, judged: Judgement): Finding => {
   return { track, kind: 'slow', runs, sinceMs, shares, shared, run };
 };
 
-/** The run whose ledger is shown: the middle one by its total, the lower of two. */
-const middleRun = (runs: readonly JudgedRun[]): JudgedRun =>
-  [...runs].sort((a, b) => a.totalMs - b.totalMs)[(runs.length - 1) >> 1] as JudgedRun;
+/**
+ * The run whose ledger is shown: the middle one by its total, the lower of two – of those that show
+ * what is blamed, so that the sentence never names a part that its own ledger does not have.
+ */
+const shownRun = (runs: readonly JudgedRun[], blamed: Share | undefined): JudgedRun => {
+  const showing = runs.filter(
+    (run) => blamed === undefined || (run.added[blamed.segment] ?? 0) >= blamed.addedMs,
+  );
+  return [...showing].sort((a, b) => a.totalMs - b.totalMs)[(showing.length - 1) >> 1] as JudgedRun;
+};
 
 /** Of two runs the smaller value, of three the middle one: what a single odd run cannot make. */
 const common = (values: readonly number[]): number =>

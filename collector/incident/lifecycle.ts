@@ -3,13 +3,15 @@ import type { Segment, Verdict } from '#contract/verdict.ts';
 
 /** Ok verdicts in a row that end an incident. */
 const okVerdictsToClose = 3;
-/** Verdicts in a row that open it when the first one was not sure of its cause. */
-const verdictsToOpen = 2;
+/** Verdicts in a row that open it when the first one was not clear enough to do so at once. */
+const verdictsToOpen = 3;
 /**
- * A slow or failing verdict rests on two bad runs already; one that is at least this sure opens at
- * once, so that an incident is open within two probe intervals of the fault's start.
+ * A slow verdict rests on two bad runs already; one that is at least this sure and names at least
+ * this much opens at once, so that an incident is open within two probe intervals of the fault's
+ * start. Below 100 ms a person feels no wait, and on a busy device a few runs in a row can be that
+ * slow: smaller ones have to last.
  */
-const sureConfidence = 0.5;
+const clear = { confidence: 0.5, addedMs: 100 } as const;
 
 /** One problem of one device with one application. The columns of the state's table, by name. */
 export type Incident = {
@@ -66,6 +68,9 @@ const incidentId = (verdict: Verdict): string => {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 };
 
+const isClear = ({ confidence, addedMs }: Verdict): boolean =>
+  confidence >= clear.confidence && (addedMs ?? 0) >= clear.addedMs;
+
 const begin = (verdict: Verdict): IncidentStep => {
   const pending: Incident = {
     id: incidentId(verdict),
@@ -80,7 +85,7 @@ const begin = (verdict: Verdict): IncidentStep => {
     openingVerdict: null,
     latestVerdict: verdict,
   };
-  return verdict.state === 'failing' || verdict.confidence >= sureConfidence
+  return verdict.state === 'failing' || isClear(verdict)
     ? open(pending, verdict)
     : { incident: pending, change: 'pending' };
 };

@@ -17,6 +17,7 @@ const verdict = (
   state,
   segment: state === 'slow' ? 'server' : null,
   confidence: 0.9,
+  addedMs: state === 'slow' ? 650 : null,
   ...more,
 });
 
@@ -48,12 +49,16 @@ describe('an incident', () => {
     expect(incident).toMatchObject({ state: 'open', openedAt: startMs + minuteMs, streak: 0 });
   });
 
-  it('waits for a second verdict when the first is not sure', () => {
+  it.each([
+    ['not sure', { confidence: 0.3 }],
+    ['too small to be felt', { addedMs: 60 }],
+  ])('has to last for three verdicts when the first is %s', (_, more) => {
     const { incident, changes } = play([
-      verdict(1, 'slow', { confidence: 0.3 }),
-      verdict(2, 'slow', { confidence: 0.3, segment: 'dns' }),
+      verdict(1, 'slow', more),
+      verdict(2, 'slow', more),
+      verdict(3, 'slow', { ...more, segment: 'dns' }),
     ]);
-    expect(changes).toEqual(['pending', 'opened']);
+    expect(changes).toEqual(['pending', 'none', 'opened']);
     expect(incident).toMatchObject({ segment: 'dns', firstSlowAt: startMs + minuteMs });
   });
 
