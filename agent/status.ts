@@ -118,7 +118,7 @@ export const describeAgentStatus = (status: AgentStatus): string =>
     ...describeCapabilities(status),
   ].join('\n');
 
-const row = (name: string, text: string): string => `${name.padEnd(12)}${text}`;
+const row = (name: string, text: string): string => `${name.padEnd(11)} ${text}`;
 
 const describeProgram = ({
   at,

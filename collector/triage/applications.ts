@@ -24,7 +24,8 @@ export const listApplications = async (
     trendsByApplication(store, window),
   ]);
   const marksByApp = marksBy(marks, 'appId');
-  const ids = [...new Set([...names.keys(), ...marksByApp.keys()])];
+  // One that is declared no more is history: its incidents remain.
+  const ids = [...names.keys()];
   // Marks are worst first, so each application's first one is its worst.
   const worstMarks = ids.flatMap((id) => marksByApp.get(id)?.slice(0, 1) ?? []);
   const worst = new Map(
