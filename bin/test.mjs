@@ -18,6 +18,7 @@ const postgresInstalled = () =>
 
 /** What each kind of test needs beyond npm, the Debian package that has it, and how to tell. */
 const needs = [
+  { kind: 'fast', apt: 'openssl', present: () => onPath('openssl') },
   { kind: 'real', apt: 'redis-server', present: () => onPath('redis-server') },
   { kind: 'real', apt: 'influxdb', present: () => onPath('influxd') },
   { kind: 'real', apt: 'postgresql', present: postgresInstalled },
