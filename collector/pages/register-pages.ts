@@ -164,21 +164,25 @@ const text = (values: unknown, name: string): string => {
 };
 
 const advice: Record<number, string> = {
+  401: 'Open the address with the token once more: `npm start` prints it; elsewhere it is /enter?token= with the token you were given.',
+  403: 'Your token does not allow this: ask whoever runs the collector.',
   404: 'The address may be mistyped, or what it named was removed.',
   503: 'A storage engine does not answer now. This page tries again by itself.',
 };
 
-/** Who may not look is for the listener to answer; everything else gets a page. */
+/** A fault of ours is for the listener to answer and to log; everything else gets a page. */
 const answerProblem = (
   error: unknown,
   reply: FastifyReply,
   frame: { nowMs: number; assetsUrl: string },
 ): FastifyReply => {
   const problem = problemOf(error);
-  if (problem.status === 401 || problem.status === 403 || problem.status === 500) throw error;
+  if (problem.status === 500) throw error;
   const { title } = problem.body() as { title: string };
-  const retryAfter = problem.headers()['retry-after'];
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  for (const name of ['retry-after', 'www-authenticate']) {
+    const value = problem.headers()[name];
+    if (value !== undefined) reply.header(name, value);
+  }
   return sendPage(
     reply.code(problem.status),
     problemPage(frame, { title, advice: advice[problem.status] ?? problem.message }),

@@ -252,6 +252,10 @@ describe('without data', () => {
       for (const path of ['/', '/edges', '/v1/applications', '/v1/incidents']) {
         expect((await fetch(`${closed.url}${path}`)).status).toBe(401);
       }
+      const page = await fetch(closed.url);
+      expect(page.headers.get('content-type')).toContain('text/html');
+      expect(page.headers.get('www-authenticate')).toContain('Bearer');
+      expect(await page.text()).toContain('/enter?token=');
     } finally {
       await closed.stop();
     }
