@@ -89,8 +89,17 @@ export const startSampleApplications = async (options: {
         key: privateKeyPem,
         minVersion: 'TLSv1.2',
       });
-      serve(server, site, sample);
-      return { sample, server, port: await listen(server, sample.preferredPort) };
+      const port = await listen(server, sample.preferredPort);
+      // `*.localhost` is both loopback addresses; where there is no IPv6 the one is enough.
+      const second = createServer({
+        cert: certificatePem,
+        key: privateKeyPem,
+        minVersion: 'TLSv1.2',
+      });
+      second.on('error', () => {});
+      second.listen(port, '::1');
+      for (const each of [server, second]) serve(each, site, sample);
+      return { sample, servers: [server, second], port };
     }),
   );
 
@@ -102,7 +111,7 @@ export const startSampleApplications = async (options: {
     exampleUrl: `https://${first.sample.host}:${first.port}/`,
     slowName: 'Payroll',
     stop: async () => {
-      await Promise.all(running.map(({ server }) => close(server)));
+      await Promise.all(running.flatMap(({ servers }) => servers).map(close));
     },
   };
 };
@@ -172,6 +181,7 @@ const listen = (server: Server, preferredPort: number): Promise<number> =>
 
 const close = (server: Server): Promise<void> =>
   new Promise((resolve) => {
+    // Also called back, with an error, by a server that never listened.
     server.close(() => resolve());
     server.closeAllConnections();
   });

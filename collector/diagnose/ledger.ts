@@ -116,7 +116,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       'client-edge':
         leg1 === null
           ? 'no tunnel sample near this run'
-          : `${trips} of ${show(leg1.pathMs)} (control session's round trip without the gateway's)`,
+          : `${trips} of ${show(leg1.pathMs)} (${leg1.from})`,
       'tunnel-queue':
         leg1?.queueMs == null
           ? 'no queueing sampled near this run'
@@ -213,6 +213,18 @@ const show = (ms: number): string => `${ms.toFixed(1)} ms`;
 const roundTripCount = (fields: Point<'http'>['fields']): number =>
   fields.tls_ms === null ? 2 : 3;
 
+type FirstLeg = {
+  gatewayMs: number | null;
+  pathMs: number;
+  queueMs: number | null;
+  /** What was measured and what was taken off, for the engineer who checks it. */
+  from: string;
+};
+
+/** A program that wakes late reads every answer late; below 0.05 ms it is not worth the words. */
+const less = (lagMs: number): string =>
+  lagMs < 0.05 ? '' : ` less ${show(lagMs)} of event-loop delay`;
+
 /**
  * Device to edge, per round trip, free of both programs' event-loop delay. Of the tunnel samples
  * before and after the run the one is taken whose round trip and queueing come nearest to what
@@ -223,7 +235,7 @@ const firstLeg = (
   around: Surroundings,
   connectLeftMs: number | null,
   edgeLagMs: number,
-): { gatewayMs: number | null; pathMs: number; queueMs: number | null } | null => {
+): FirstLeg | null => {
   const { before, after } = neighbours(
     around.tunnel,
     run.timeMs,
@@ -241,9 +253,15 @@ const firstLeg = (
       : (before ?? after);
   if (sample === undefined) return null;
   const lagMs = deviceLagNear(sample.timeMs, around) ?? 0;
-  const roundTripMs = Math.max(0, (sample.fields.control_rtt_ms ?? 0) - lagMs - edgeLagMs);
+  const measuredMs = sample.fields.control_rtt_ms ?? 0;
+  const roundTripMs = Math.max(0, measuredMs - lagMs - edgeLagMs);
   const gatewayMs = gatewayNear(run.timeMs, around, lagMs, roundTripMs);
-  return { gatewayMs, pathMs: roundTripMs - (gatewayMs ?? 0), queueMs: sample.fields.queue_ms };
+  return {
+    gatewayMs,
+    pathMs: roundTripMs - (gatewayMs ?? 0),
+    queueMs: sample.fields.queue_ms,
+    from: `control session's ${show(measuredMs)}${less(lagMs + edgeLagMs)}${gatewayMs === null ? '' : " and the gateway's"}`,
+  };
 };
 
 /** Edge to origin, per round trip: this run's own handshake, else the edge's own measurement. */
@@ -253,7 +271,10 @@ const secondLeg = (
   edgeLagMs: number,
 ): { ms: number; from: string } | null => {
   const own = run.fields.edge_connect_ms;
-  if (own !== null) return { ms: Math.max(0, own - edgeLagMs), from: 'TCP handshake of this run' };
+  if (own !== null) {
+    const from = `TCP handshake of this run, ${show(own)}${less(edgeLagMs)}`;
+    return { ms: Math.max(0, own - edgeLagMs), from };
+  }
   const sample = nearest(
     around.onward,
     run.timeMs,

@@ -83,7 +83,7 @@ const pageDetail = ({ fields }: Point<'page_load'>): string =>
 const pathDetail = ({ fields }: Point<'path'>): string =>
   [
     fields.reached === 1 ? 'reached' : 'not reached',
-    fields.hop_count ? `${fields.hop_count} hops` : null,
+    fields.hop_count ? `${fields.hop_count} ${fields.hop_count === 1 ? 'hop' : 'hops'}` : null,
     fields.loss_ratio === null ? null : `${Math.round(fields.loss_ratio * 100)} % unanswered`,
   ]
     .filter((part) => part !== null)
