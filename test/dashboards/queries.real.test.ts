@@ -21,6 +21,11 @@ beforeAll(async () => {
   influxdb = await startInfluxdb();
   const store = { engine: 'influxdb', url: influxdb.url, database: 'whyslow' } as const;
   collector = await startCollectorLab({ store });
+  const applications = worldApplications.map((id) => ({ id, name: id, hosts: [], probes: [] }));
+  await collector.operator('/v1/organisation', {
+    method: 'PUT',
+    body: { version: 1, applications },
+  });
   for (const edgeId of edgeIds) {
     const edge = await collector.enrollEdge(edgeId);
     await ship(edge, hourOfEdge({ edgeId, nowMs }));
