@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { parseAuthority } from '#contract/authority.ts';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
 import { cut } from './cut.ts';
-import { type OpenFlow, parseAuthority } from './flow.ts';
+import type { OpenFlow } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
 import { type Refusal, refusalHeaders, refuse } from './refusal.ts';

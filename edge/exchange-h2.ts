@@ -1,7 +1,8 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { parseAuthority } from '#contract/authority.ts';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
 import { cut } from './cut.ts';
-import { type FlowOutcome, type OpenFlow, parseAuthority } from './flow.ts';
+import type { FlowOutcome, OpenFlow } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
 import { type Refusal, refusalHeaders, refuse } from './refusal.ts';

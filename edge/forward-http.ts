@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { endToEnd } from '#contract/end-to-end.ts';
 import { formatEdgeTiming, parseEdgeTiming } from '#contract/server-timing.ts';
 import type { OpenedFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
@@ -82,33 +83,3 @@ const answerHeaders = (
   const isEdges = timing === undefined || parseEdgeTiming(String(timing)) !== null;
   return { ...rest, 'server-timing': isEdges ? edgeTiming : `${timing}, ${edgeTiming}` };
 };
-
-/** RFC 9110 section 7.6.1: what is meant for one connection only is not passed on. */
-const endToEnd = (headers: IncomingHttpHeaders): Record<string, string | string[]> => {
-  const listed = String(headers.connection ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => !framing.has(name));
-  const entries = Object.entries(headers).filter(
-    ([name, value]) =>
-      value !== undefined && !name.startsWith(':') && !hopByHop.has(name) && !listed.includes(name),
-  );
-  return Object.fromEntries(entries) as Record<string, string | string[]>;
-};
-
-/** Says where a message ends or for whom it is: never dropped because `Connection` lists it. */
-const framing = new Set(['content-length', 'transfer-encoding', 'host']);
-
-const hopByHop = new Set([
-  'connection',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);

@@ -1,9 +1,5 @@
-import {
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { endToEnd } from '#contract/end-to-end.ts';
 import { parseEdgeTiming } from '#contract/server-timing.ts';
 import { asByteStream } from './byte-stream.ts';
 import { notOpened, type Opened } from './open.ts';
@@ -70,31 +66,3 @@ const answerHeaders = ({ headers }: IncomingMessage): Record<string, string | st
   const isEdges = timing === undefined || parseEdgeTiming(String(timing)) !== null;
   return isEdges ? rest : { ...rest, 'server-timing': timing };
 };
-
-/** RFC 9110 section 7.6.1: what is meant for one connection only is not passed on. */
-const endToEnd = (headers: IncomingHttpHeaders): Record<string, string | string[]> => {
-  const listed = String(headers.connection ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => !framing.has(name));
-  const entries = Object.entries(headers).filter(
-    ([name, value]) => value !== undefined && !hopByHop.has(name) && !listed.includes(name),
-  );
-  return Object.fromEntries(entries) as Record<string, string | string[]>;
-};
-
-/** Says where a message ends or for whom it is: never dropped because `Connection` lists it. */
-const framing = new Set(['content-length', 'transfer-encoding', 'host']);
-
-const hopByHop = new Set([
-  'connection',
-  'host',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);

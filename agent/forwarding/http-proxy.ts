@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { parseAuthority } from '#contract/authority.ts';
 import type { Log } from '#runtime/log.ts';
 import { forwardPlain } from './forward-plain.ts';
 import { listenOnLoopback } from './listen.ts';
 import { type NotOpened, notOpened, type Open, type Opened } from './open.ts';
 import { relay } from './relay.ts';
-import { parseAuthority } from './route.ts';
 
 export type HttpProxy = { address: { host: string; port: number }; stop(): Promise<void> };
 

@@ -1,9 +1,4 @@
-import {
-  compileHostPatterns,
-  type HostMatcher,
-  isHost,
-  normalHost,
-} from '#contract/host-pattern.ts';
+import { compileHostPatterns, type HostMatcher, normalHost } from '#contract/host-pattern.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
 
 export type Destination = { host: string; port: number };
@@ -46,13 +41,4 @@ export const decideRoute = (destination: Destination, policy: RoutePolicy): Rout
 const key = ({ host, port }: Destination): string => {
   const name = normalHost(host);
   return `${name === 'localhost' || name === '::1' ? '127.0.0.1' : name}:${port}`;
-};
-
-/** `host:port` or `[v6]:port` (RFC 9110 section 9.3.6); undefined when it is neither. */
-export const parseAuthority = (authority: string | undefined): Destination | undefined => {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:@/?#[\]\\]{1,254}):(\d{1,5})$/.exec(authority ?? '');
-  const port = Number(match?.[2]);
-  if (!match?.[1] || port < 1 || port > 65_535) return undefined;
-  const host = match[1].replace(/^\[|\]$/g, '');
-  return isHost(host) ? { host, port } : undefined;
 };

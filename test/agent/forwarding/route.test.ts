@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makePac } from '#agent/forwarding/pac.ts';
-import { compileRoutePolicy, decideRoute, parseAuthority } from '#agent/forwarding/route.ts';
+import { compileRoutePolicy, decideRoute } from '#agent/forwarding/route.ts';
+import { parseAuthority } from '#contract/authority.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
 
 const policy: ForwardingPolicy = {
