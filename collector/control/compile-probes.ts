@@ -1,7 +1,7 @@
 import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
-import { edgeApplicationId, nameProbes } from './probe-ids.ts';
+import { edgeApplicationId, edgePathProbeId, nameProbes } from './probe-ids.ts';
 
 const defaultIntervalSeconds = { http: 60, dns: 60, path: 300, 'page-load': 300 } as const;
 const defaultTimeoutSeconds = 60;
@@ -34,7 +34,7 @@ export const compileEdgePaths = (
   declared: readonly ProbeDefinition[],
 ): ProbeDefinition[] =>
   edges.map((edge) => ({
-    id: `edge-path-${edge.id}`,
+    id: edgePathProbeId(edge.id),
     appId: edgeApplicationId,
     via: 'direct' as const,
     intervalMs: Math.min(

@@ -1,3 +1,4 @@
+import { edgePathProbeId } from '#collector/control/probe-ids.ts';
 import type { Point } from '#collector/store/schema.ts';
 import type { Store, TagFilter } from '#collector/store/store.ts';
 import type { Verdict } from '#contract/verdict.ts';
@@ -106,9 +107,6 @@ const readPath = async (
     tunnel: tunnel?.tags.edge === edgeId ? tunnel : null,
   });
 };
-
-/** The plan's own probe of the way to an edge, outside the tunnel (control/compile-probes.ts). */
-const edgePathProbeId = (edgeId: string): string => `edge-path-${edgeId}`;
 
 const newestTrace = async (
   store: Store,
