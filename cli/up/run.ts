@@ -85,6 +85,8 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
   stopper.add('webhook listener', webhooks.stop);
 
   const programs: Supervised[] = [];
+  // Until every address is known there is nothing to save.
+  let saveRunning = (): void => {};
   const run = (name: string, subcommand: readonly string[], config: Record<string, unknown>) => {
     const program = supervise({
       name,
@@ -96,6 +98,7 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
         state.writeConfig(name, config),
       ],
       logFile: state.path('logs', `${name}.log`),
+      onChange: () => saveRunning(),
       onExit: (reason) => screen.restarting(name, reason, state.path('logs', `${name}.log`)),
     });
     programs.push(program);
@@ -150,7 +153,7 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
   });
   stopper.add('agent', agent.stop);
 
-  const saveRunning = () =>
+  saveRunning = () =>
     state.saveRunning({
       pid: process.pid,
       operatorUrl,
@@ -163,8 +166,6 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
       programs: Object.fromEntries(programs.map((program) => [program.name, program.pid()])),
     });
   saveRunning();
-  const keepSaved = setInterval(saveRunning, 1_000);
-  stopper.add('running file', () => clearInterval(keepSaved));
 
   screen.ready({
     pageUrl: `${operatorUrl}/enter?token=${operatorToken}`,

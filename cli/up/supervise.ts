@@ -8,7 +8,6 @@ export type Supervised = {
   name: string;
   /** Process id now; undefined while it is between two lives. */
   pid(): number | undefined;
-  restarts(): number;
   stop(): Promise<void>;
 };
 
@@ -24,12 +23,13 @@ export const supervise = (options: {
   name: string;
   arguments: readonly string[];
   logFile: string;
+  /** It has a process id, or has none any more. */
+  onChange?: () => void;
   onExit?: (reason: string) => void;
 }): Supervised => {
   mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 });
   let child: ChildProcess | undefined;
   let stopping = false;
-  let restarts = 0;
   let quickDeaths = 0;
   let again: NodeJS.Timeout | undefined;
 
@@ -44,12 +44,13 @@ export const supervise = (options: {
     });
     closeSync(log);
     child.on('error', () => {});
+    options.onChange?.();
     child.once('exit', (code, signal) => {
       child = undefined;
+      options.onChange?.();
       if (stopping) return;
       options.onExit?.(signal ?? `exit code ${code}`);
       quickDeaths = performance.now() - startedAt < settledMs ? quickDeaths + 1 : 1;
-      restarts += 1;
       again = setTimeout(
         start,
         quickDeaths === 1 ? 100 : backoffMs(quickDeaths, { firstMs: 250, capMs: 10_000 }),
@@ -61,7 +62,6 @@ export const supervise = (options: {
   return {
     name: options.name,
     pid: () => child?.pid,
-    restarts: () => restarts,
     async stop() {
       stopping = true;
       clearTimeout(again);
