@@ -2,22 +2,12 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
 import type { HttpBody, HttpExchange } from '#contract/result.ts';
-import type { Deadline } from '../deadline.ts';
-import { dial } from '../dial.ts';
 import { sumMs } from '../duration.ts';
-import type { ProxyAddress } from '../probe.ts';
-import type { NameResolver } from '../resolve.ts';
-import { classifyProxyDial, connectThrough } from './connect-through.ts';
-import { handshake } from './handshake.ts';
+import { handshake } from '../handshake.ts';
+import { type ConnectionMeans, type OpenedConnection, openConnection } from '../open-connection.ts';
 import { type Request, type SendOptions, send } from './send.ts';
 
-export type ExchangeMeans = SendOptions & {
-  resolver: NameResolver;
-  proxy: ProxyAddress | undefined;
-  context: SecureContext;
-  userAgent: string;
-  deadline: Deadline;
-};
+export type ExchangeMeans = SendOptions & ConnectionMeans & { context: SecureContext };
 
 /** One request with its answer, or what there was of it until it failed. */
 export type Exchanged = {
@@ -43,12 +33,10 @@ const goThrough = async (
   state: Exchanged,
 ): Promise<Failure | null> => {
   const { exchange } = state;
-  const opened = await (means.proxy
-    ? openThrough(means.proxy, request.url, means, exchange)
-    : openDirect(request.url, means, exchange));
+  const opened = await connectTo(request.url, means, exchange);
   if (!opened.ok) return opened.failure;
 
-  let socket = opened.socket;
+  let socket: Socket = opened.socket;
   if (request.url.protocol === 'https:') {
     const secured = await handshake(socket, hostOf(request.url), means);
     state.certificate = secured.certificate;
@@ -94,55 +82,24 @@ const beginExchange = (url: string): Exchanged => ({
   failure: null,
 });
 
-type Opened = { ok: true; socket: Socket } | { ok: false; failure: Failure };
-
-const openDirect = async (
+/** Brings what is known of the connection into the exchange. */
+const connectTo = async (
   url: URL,
   means: ExchangeMeans,
   exchange: HttpExchange,
-): Promise<Opened> => {
-  const { deadline, resolver } = means;
-  const dialled = await dial({
-    host: hostOf(url),
-    port: portOf(url),
-    signal: deadline.signal,
-    cutShort: deadline.cutShort,
-    resolver,
-  });
-  exchange.dnsSource = dialled.dnsSource;
-  exchange.attempts = dialled.attempts;
-  // A phase that failed was not gone through: how long it took stands in the attempts.
-  if (dialled.ok || dialled.failure.phase !== 'dns') exchange.phases.dnsMs = dialled.dnsMs;
-  if (!dialled.ok) return dialled;
-  exchange.phases.connectMs = dialled.connectMs;
-  exchange.remoteAddress = dialled.address;
-  exchange.remotePort = portOf(url);
-  return dialled;
-};
-
-/**
- * Through the tunnel the edge resolves and connects: those times stand in `edge`. The handshake
- * with the agent on the same machine is no phase of the application's, and is left out.
- */
-const openThrough = async (
-  proxy: ProxyAddress,
-  url: URL,
-  means: ExchangeMeans,
-  exchange: HttpExchange,
-): Promise<Opened> => {
-  const { deadline } = means;
-  const dialled = await dial({ ...proxy, signal: deadline.signal, cutShort: deadline.cutShort });
-  if (!dialled.ok) {
-    exchange.attempts = dialled.attempts;
-    return { ok: false, failure: classifyProxyDial(dialled.failure) };
+): Promise<OpenedConnection> => {
+  const target = { host: hostOf(url), port: portOf(url) };
+  const opened = await openConnection(target, means);
+  const { dnsMs, connectMs, proxyConnectMs } = opened;
+  Object.assign(exchange.phases, { dnsMs, connectMs, proxyConnectMs });
+  exchange.dnsSource = opened.dnsSource;
+  exchange.attempts = opened.attempts;
+  exchange.edge = opened.edge;
+  if (opened.ok) {
+    exchange.remoteAddress = opened.remoteAddress;
+    exchange.remotePort = target.port;
   }
-  const connected = await connectThrough(dialled.socket, `${url.hostname}:${portOf(url)}`, means);
-  exchange.edge = connected.edge;
-  if (!connected.ok) return connected;
-  exchange.phases.proxyConnectMs = connected.proxyConnectMs;
-  exchange.remoteAddress = connected.edge?.address ?? null;
-  exchange.remotePort = portOf(url);
-  return { ok: true, socket: dialled.socket };
+  return opened;
 };
 
 /** The URL's host without the brackets of an IPv6 literal. */

@@ -7,10 +7,10 @@ import { type Deadline, startDeadline } from '../deadline.ts';
 import { sinceMs } from '../duration.ts';
 import type { Outcome, ProbeContext, Prober } from '../probe.ts';
 import { createNameResolver } from '../resolve.ts';
+import { createTrust } from '../trust.ts';
 import { type Exchanged, type ExchangeMeans, runExchange } from './exchange.ts';
 import { decideNext, showUrl } from './redirect.ts';
 import type { Request } from './send.ts';
-import { createTrust } from './trust.ts';
 
 /** Marks our traffic as ours, for the owner of the application who reads the server's log. */
 const userAgent = `whyslow/${packageFile.version} (synthetic)`;

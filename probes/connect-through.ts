@@ -4,9 +4,9 @@ import { check } from '#contract/check.ts';
 import type { Failure } from '#contract/failure.ts';
 import { EdgeTiming } from '#contract/result.ts';
 import { parseEdgeTiming } from '#contract/server-timing.ts';
-import { classifyError, classifyRefusal, failureOf } from '../classify.ts';
-import type { Deadline } from '../deadline.ts';
-import { sinceMs } from '../duration.ts';
+import { classifyError, classifyRefusal, failureOf } from './classify.ts';
+import type { Deadline } from './deadline.ts';
+import { sinceMs } from './duration.ts';
 
 export type Connected =
   | { ok: true; proxyConnectMs: number; edge: EdgeTiming | null }

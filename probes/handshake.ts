@@ -2,9 +2,9 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
 import type { HttpBody } from '#contract/result.ts';
-import { classifyError } from '../classify.ts';
-import type { Deadline } from '../deadline.ts';
-import { sinceMs } from '../duration.ts';
+import { classifyError } from './classify.ts';
+import type { Deadline } from './deadline.ts';
+import { sinceMs } from './duration.ts';
 
 type Certificate = HttpBody['certificate'];
 
