@@ -40,6 +40,8 @@ export type Shim = {
   set(key: string, change: Partial<Impairment>): Promise<void>;
   get(key: string): Promise<Impairment>;
   counters(): Promise<Record<string, QueueCounters>>;
+  /** Ends the shim and the connection; what waits goes at once. */
+  stop(): Promise<void>;
   /** Closes the connection; the shim goes on. */
   close(): void;
 };
