@@ -46,7 +46,12 @@ const nameBehaviour = Type.Object(
     dropRatio: ratio('0 to 1'),
     /** Anything but NOERROR is the answer to every question. */
     rcode: Type.Union(
-      ['NOERROR', 'SERVFAIL', 'NXDOMAIN', 'REFUSED'].map((code) => Type.Literal(code)),
+      [
+        Type.Literal('NOERROR'),
+        Type.Literal('SERVFAIL'),
+        Type.Literal('NXDOMAIN'),
+        Type.Literal('REFUSED'),
+      ],
       { description: 'NOERROR, SERVFAIL, NXDOMAIN or REFUSED' },
     ),
     /** Other addresses for a name, both families in one list; an empty list: the name has none. */
@@ -56,8 +61,7 @@ const nameBehaviour = Type.Object(
 );
 
 export type WebBehaviour = Static<typeof webBehaviour>;
-export type NameBehaviour = Omit<Static<typeof nameBehaviour>, 'rcode'> & { rcode: Rcode };
-type Rcode = 'NOERROR' | 'SERVFAIL' | 'NXDOMAIN' | 'REFUSED';
+export type NameBehaviour = Static<typeof nameBehaviour>;
 
 export const healthyWeb: WebBehaviour = {
   thinkMs: 0,
