@@ -25,14 +25,22 @@ export const failureTypes = [
   'tls.cert.authority_invalid',
   'tls.cert.invalid',
   'tls.protocol.error',
+  'tls.context_failed',
   'http.error',
+  'http.method_not_allowed',
+  'http.rate_limited',
   'http.timed_out',
   'http.reset',
+  'http.aborted',
+  'http.refused',
   'http.protocol.error',
   'http.response.redirect_loop',
   'http.response.too_large',
   'http.response.body_mismatch',
   'proxy.unreachable',
+  'proxy.reset',
+  'proxy.aborted',
+  'proxy.refused',
   'proxy.bad_response',
   'tunnel.down',
   'tunnel.timed_out',
@@ -51,7 +59,12 @@ export const failureTypes = [
   'agent.overrun',
   'agent.network_down',
   'agent.captive_portal',
+  'agent.dns_hijacked',
+  'agent.not_permitted',
+  'agent.out_of_resources',
   'agent.internal',
+  'probe.bad_url',
+  'probe.bad_config',
   'abandoned',
 ] as const;
 
@@ -183,10 +196,24 @@ export const failureFacts = {
     source: 'target',
     action: 'The server does not speak TLS as expected: check the port and any proxy on the way.',
   },
+  'tls.context_failed': {
+    source: 'none',
+    action: 'TLS could not be set up on the device: check the extra CA files given to the agent.',
+  },
   'http.error': {
     source: 'target',
     action:
       'The application answered with an error status: ask the application owner, with the time and the URL.',
+  },
+  'http.method_not_allowed': {
+    source: 'target',
+    action:
+      'The application does not take this method at this URL: choose another method for the probe, or another URL.',
+  },
+  'http.rate_limited': {
+    source: 'target',
+    action:
+      'The application limits how often it is asked: raise the probe’s interval, or ask its owner to except the probes.',
   },
   'http.timed_out': {
     source: 'target',
@@ -196,6 +223,15 @@ export const failureFacts = {
   'http.reset': {
     source: 'target',
     action: 'The server closed the connection before it answered: ask the application owner.',
+  },
+  'http.aborted': {
+    source: 'agent',
+    action: 'The device gave the connection up: check for a VPN or network change at that moment.',
+  },
+  'http.refused': {
+    source: 'target',
+    action:
+      'The server turned the request away before it looked at it (HTTP/2): check its load and its limits.',
   },
   'http.protocol.error': {
     source: 'target',
@@ -218,6 +254,20 @@ export const failureFacts = {
     source: 'agent',
     action:
       'The agent’s local proxy does not answer: check that the agent runs (`whyslow agent status`).',
+  },
+  'proxy.reset': {
+    source: 'edge',
+    action:
+      'The proxy closed the connection before it answered CONNECT: check the agent, the tunnel and the edge.',
+  },
+  'proxy.aborted': {
+    source: 'agent',
+    action: 'The device gave the connection up: check for a VPN or network change at that moment.',
+  },
+  'proxy.refused': {
+    source: 'edge',
+    action:
+      'The proxy refused CONNECT without saying why: see the status in the message, and the proxy’s log.',
   },
   'proxy.bad_response': {
     source: 'edge',
@@ -297,9 +347,31 @@ export const failureFacts = {
     source: 'agent',
     action: 'A captive portal answers instead of the network: log in to it in a browser.',
   },
+  'agent.dns_hijacked': {
+    source: 'agent',
+    action:
+      'The network’s DNS answers for names that do not exist: set another resolver, or leave that network.',
+  },
+  'agent.not_permitted': {
+    source: 'agent',
+    action:
+      'The device forbids the connection: check its local firewall and its endpoint security.',
+  },
+  'agent.out_of_resources': {
+    source: 'agent',
+    action: 'The device has no memory or file handles left for the run: see what uses them.',
+  },
   'agent.internal': {
     source: 'agent',
     action: 'A fault in the agent: please report it with the agent’s log.',
+  },
+  'probe.bad_url': {
+    source: 'none',
+    action: 'The probe’s URL cannot be read: correct it in the organisation’s file.',
+  },
+  'probe.bad_config': {
+    source: 'none',
+    action: 'The probe cannot be carried out as declared: see the message, and correct it.',
   },
   abandoned: { source: 'none', action: 'The run was given up because the agent was stopping.' },
 } as const satisfies Record<FailureType, FailureFacts>;

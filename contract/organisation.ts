@@ -1,6 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
-import { dnsRecordTypes, pathProtocols } from './result.ts';
+import {
+  dnsRecordTypes,
+  familyChoices,
+  httpMethods,
+  httpVersionChoices,
+  pathProtocols,
+} from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 
 const every = {
@@ -19,8 +25,15 @@ export const ProbeSpec = Type.Union([
       ...every,
       type: Type.Literal('http'),
       url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
-      method: Type.Optional(OneOf(['GET', 'HEAD', 'POST'] as const)),
+      method: Type.Optional(OneOf(httpMethods)),
       headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+      body: Type.Optional(Text(100_000)),
+      httpVersion: Type.Optional(OneOf(httpVersionChoices)),
+      /** `both` makes two probes, one a family, so that a broken one shows. Only for what goes direct. */
+      family: Type.Optional(OneOf([...familyChoices, 'both'] as const)),
+      /** Ask once more on the same connection; a figure of its own. */
+      warm: Type.Optional(Type.Boolean()),
+      maxBodyBytes: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000_000 })),
       expectStatus: Type.Optional(Type.Array(Type.Integer({ minimum: 100, maximum: 599 }))),
       expectBody: Type.Optional(Text(500)),
       maxRedirects: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),

@@ -1,5 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { dnsRecordTypes, pathProtocols, vias } from './result.ts';
+import {
+  dnsRecordTypes,
+  familyChoices,
+  httpMethods,
+  httpVersionChoices,
+  pathProtocols,
+  vias,
+} from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 
 const schedule = {
@@ -9,6 +16,8 @@ const schedule = {
   intervalMs: Type.Integer({ minimum: 1_000, maximum: 86_400_000 }),
   /** May exceed the interval; a run that is due while one is under way is counted, not started. */
   timeoutMs: Type.Integer({ minimum: 100, maximum: 600_000 }),
+  /** Two probes with the same pair, one each way, run back to back in random order. */
+  pair: Type.Optional(Slug),
 };
 
 /** An HTTP request and when it counts as a success. */
@@ -17,7 +26,7 @@ export const HttpProbe = Type.Object(
     ...schedule,
     type: Type.Literal('http'),
     url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
-    method: OneOf(['GET', 'HEAD', 'POST'] as const),
+    method: OneOf(httpMethods),
     headers: Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 4096 })),
     /** Statuses that count as available; empty: 200–399. */
     expectStatus: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { maxItems: 50 }),
@@ -25,6 +34,16 @@ export const HttpProbe = Type.Object(
     expectBody: Text(500),
     maxRedirects: Type.Integer({ minimum: 0, maximum: 10 }),
     maxBodyBytes: Type.Integer({ minimum: 1, maximum: 100_000_000 }),
+    /*
+     * In a plan only where declared, so that agents that do not know them take every other plan.
+     * Left out: no body, `auto`, `any`, false.
+     */
+    requestBody: Type.Optional(Text(100_000)),
+    httpVersion: Type.Optional(OneOf(httpVersionChoices)),
+    /** Addresses of which family are connected to; only for what goes direct. */
+    family: Type.Optional(OneOf(familyChoices)),
+    /** Ask once more on the same connection. */
+    warm: Type.Optional(Type.Boolean()),
   },
   { ...closed, $id: 'HttpProbe' },
 );

@@ -95,24 +95,91 @@ export const HttpExchange = Type.Object(
     dnsSource: Nullable(OneOf(dnsSources)),
     attempts: Type.Array(DialAttempt, { maxItems: 32 }),
     edge: Nullable(EdgeTiming),
+    /** Address family of the connection; through the tunnel the edge's. Agents of before leave it out. */
+    family: Type.Optional(Nullable(Type.Union([Type.Literal(4), Type.Literal(6)]))),
   },
   { ...closed, $id: 'HttpExchange' },
 );
 export type HttpExchange = Static<typeof HttpExchange>;
 
+/** A certificate's own times: roots begin before 2000 and some end in 9999, so not `EpochMs`. */
+const CertificateTime = Type.Number({ minimum: 0, maximum: 253_402_300_800_000 });
+
+/**
+ * Where the trust in a chain comes from. `public`: a root that Node ships (Mozilla's list);
+ * `system`: only the device's own store; `extra`: only a CA given to the agent; `unknown`: none.
+ */
+export const trustRoots = ['public', 'system', 'extra', 'unknown'] as const;
+
+/**
+ * The certificates a server showed. `subject`, `issuer` and `notAfter` are the leaf's; what is
+ * optional was not told by agents of before.
+ */
+export const ServerCertificate = Type.Object(
+  {
+    subject: Text(256),
+    issuer: Text(256),
+    notAfter: EpochMs,
+    /** TLS version. */
+    protocol: Text(16),
+    /** The leaf is for the name (or address) that was asked for. */
+    nameMatches: Type.Optional(Type.Boolean()),
+    /** As the server sent them, leaf first, with the root where it is known. */
+    chain: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            subject: Text(256),
+            issuer: Text(256),
+            notBefore: CertificateTime,
+            notAfter: CertificateTime,
+          },
+          closed,
+        ),
+        { maxItems: 10 },
+      ),
+    ),
+    /** Until the first of the chain expires, by the device's clock; below 0: it has. */
+    daysLeft: Type.Optional(Type.Number()),
+    root: Type.Optional(OneOf(trustRoots)),
+    /**
+     * Signs that an inspecting proxy made the certificate: its issuer bears a vendor's `name`, or it
+     * is trusted here (by `root`) though under no public root, as a private application's is as well.
+     */
+    inspection: Type.Optional(
+      Nullable(
+        Type.Object(
+          { sign: OneOf(['vendor-name', 'private-root'] as const), name: Text(256) },
+          closed,
+        ),
+      ),
+    ),
+  },
+  { ...closed, $id: 'ServerCertificate' },
+);
+export type ServerCertificate = Static<typeof ServerCertificate>;
+
+/** What a probe may ask with (RFC 9110 section 9.3; PATCH: RFC 5789). */
+export const httpMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+/** `auto`: whichever of both the server chooses (ALPN), HTTP/1.1 without TLS. */
+export const httpVersionChoices = ['auto', '1.1', '2'] as const;
+export const familyChoices = ['any', 'ipv4', 'ipv6'] as const;
+
 export const HttpBody = Type.Object(
   {
     url: Text(2048),
-    method: OneOf(['GET', 'HEAD', 'POST'] as const),
+    method: OneOf(httpMethods),
     httpVersion: Nullable(OneOf(['1.0', '1.1', '2'] as const)),
     /** Every exchange in order; the last one is the answer. Phases are never summed over them. */
     exchanges: Type.Array(HttpExchange, { maxItems: 11 }),
-    /** Leaf certificate of the last exchange, as the device saw it. */
-    certificate: Nullable(
-      Type.Object(
-        { subject: Text(256), issuer: Text(256), notAfter: EpochMs, protocol: Text(16) },
-        closed,
-      ),
+    /** Of the last exchange, as the device saw it. */
+    certificate: Nullable(ServerCertificate),
+    /**
+     * The same request once more on the last exchange's connection, when asked for and possible: what
+     * a browser with a connection at hand feels. In no phase and in no sum.
+     */
+    warm: Type.Optional(
+      Nullable(Type.Object({ waitMs: DurationMs, receiveMs: DurationMs, status: Status }, closed)),
     ),
   },
   { ...closed, $id: 'HttpBody' },
@@ -245,6 +312,8 @@ const envelope = {
   via: OneOf(vias),
   /** The edge the device's tunnel was on; null without a tunnel. */
   edgeId: Nullable(Slug),
+  /** The same on the two runs, one each way, that were made back to back to be compared. */
+  pairId: Type.Optional(Nullable(Uuid)),
   /** Device's clock. */
   startedAt: EpochMs,
   durationMs: DurationMs,

@@ -39,7 +39,18 @@ export const classifyCutShort = (phase: FailurePhase, end: CutShort): Failure =>
 
 /** An answer whose status is not among the expected ones. */
 export const classifyStatus = (status: number): Failure =>
-  failureOf('http.error', 'wait', `the application answered with status ${status}`);
+  failureOf(
+    failureByStatus.get(status) ?? 'http.error',
+    'wait',
+    `the application answered with status ${status}`,
+  );
+
+/** RFC 9110 §15.5.6 and §15.6.2: not this method; RFC 6585 §4: too many requests. */
+const failureByStatus = new Map<number, FailureType>([
+  [405, 'http.method_not_allowed'],
+  [501, 'http.method_not_allowed'],
+  [429, 'http.rate_limited'],
+]);
 
 /**
  * A refused CONNECT. `Proxy-Status` (RFC 9209) says whose refusal it is and why; a proxy that sends
@@ -47,8 +58,7 @@ export const classifyStatus = (status: number): Failure =>
  */
 export const classifyRefusal = (status: number, proxyStatusHeader: string | undefined): Failure => {
   const told = parseProxyStatus(proxyStatusHeader);
-  const type =
-    (told && refusalByError(told)) ?? refusalByStatus.get(status) ?? 'proxy.bad_response';
+  const type = (told && refusalByError(told)) ?? refusalByStatus.get(status) ?? 'proxy.refused';
   const why = told === null ? '' : `, ${told.by}: ${[told.error, told.details].join(' ').trim()}`;
   return failureOf(type, 'proxy-connect', `CONNECT was refused with status ${status}${why}`);
 };
@@ -109,9 +119,10 @@ const typeOf = (phase: FailurePhase, code: string): FailureType =>
 
 /** The device's own limits, whatever the phase. */
 const anywhere = new Map<string, FailureType>([
-  ['EMFILE', 'agent.internal'],
-  ['ENFILE', 'agent.internal'],
-  ['ENOMEM', 'agent.internal'],
+  ['EMFILE', 'agent.out_of_resources'],
+  ['ENFILE', 'agent.out_of_resources'],
+  ['ENOMEM', 'agent.out_of_resources'],
+  ['ENOBUFS', 'agent.out_of_resources'],
   ['ENETDOWN', 'agent.network_down'],
 ]);
 
@@ -166,7 +177,19 @@ const dnsCodes = new Map<string, FailureType>([
   ['EBADRESP', 'dns.refused'],
 ]);
 
+/** Making a request: a header that cannot be sent. */
+const prepareCodes = new Map<string, FailureType>([
+  ['ERR_INVALID_CHAR', 'probe.bad_config'],
+  ['ERR_INVALID_HTTP_TOKEN', 'probe.bad_config'],
+  ['ERR_HTTP_INVALID_HEADER_VALUE', 'probe.bad_config'],
+  ['ERR_UNESCAPED_CHARACTERS', 'probe.bad_url'],
+  ['ERR_INVALID_URL', 'probe.bad_url'],
+]);
+
 const tcpCodes = new Map<string, FailureType>([
+  // What a packet filter on the device itself says.
+  ['EPERM', 'agent.not_permitted'],
+  ['EACCES', 'agent.not_permitted'],
   ['ECONNREFUSED', 'tcp.refused'],
   ['ECONNRESET', 'tcp.reset'],
   ['EPIPE', 'tcp.reset'],
@@ -183,6 +206,9 @@ const proxyCodes = new Map<string, FailureType>([
   ['ENETUNREACH', 'proxy.unreachable'],
   ['ENOTFOUND', 'proxy.unreachable'],
   ['ETIMEDOUT', 'tunnel.timed_out'],
+  ['ECONNRESET', 'proxy.reset'],
+  ['EPIPE', 'proxy.reset'],
+  ['ECONNABORTED', 'proxy.aborted'],
 ]);
 
 const tlsCodes = new Map<string, FailureType>([
@@ -196,6 +222,7 @@ const tlsCodes = new Map<string, FailureType>([
 const httpCodes = new Map<string, FailureType>([
   ['ECONNRESET', 'http.reset'],
   ['EPIPE', 'http.reset'],
+  ['ECONNABORTED', 'http.aborted'],
   ['ETIMEDOUT', 'http.timed_out'],
   ['EPROTO', 'tls.protocol.error'],
   ['EHOSTUNREACH', 'tcp.address_unreachable'],
@@ -203,7 +230,7 @@ const httpCodes = new Map<string, FailureType>([
 ]);
 
 const byPhase = {
-  prepare: new Map(),
+  prepare: prepareCodes,
   dns: dnsCodes,
   connect: tcpCodes,
   'proxy-connect': proxyCodes,

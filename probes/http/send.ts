@@ -12,7 +12,7 @@ export type Request = {
   url: URL;
   /** How the URL stands in the result. */
   shownUrl: string;
-  method: 'GET' | 'HEAD' | 'POST';
+  method: HttpBody['method'];
   /** Lower-case names. */
   headers: Readonly<Record<string, string>>;
 };

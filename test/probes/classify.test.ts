@@ -23,11 +23,13 @@ const cases: [FailurePhase, string, FailureType][] = [
   ['connect', 'EHOSTUNREACH', 'tcp.address_unreachable'],
   ['connect', 'ENETUNREACH', 'tcp.address_unreachable'],
   ['connect', 'EADDRNOTAVAIL', 'tcp.address_unreachable'],
-  ['connect', 'EPERM', 'tcp.failed'],
+  ['connect', 'EPERM', 'agent.not_permitted'],
+  ['connect', 'EPROTO', 'tcp.failed'],
   ['connect', 'ENETDOWN', 'agent.network_down'],
-  ['connect', 'EMFILE', 'agent.internal'],
+  ['connect', 'EMFILE', 'agent.out_of_resources'],
   ['proxy-connect', 'ECONNREFUSED', 'proxy.unreachable'],
-  ['proxy-connect', 'ECONNRESET', 'proxy.bad_response'],
+  ['proxy-connect', 'ECONNRESET', 'proxy.reset'],
+  ['proxy-connect', 'ECONNABORTED', 'proxy.aborted'],
   ['proxy-connect', 'HPE_INVALID_CONSTANT', 'http.protocol.error'],
   ['tls', 'ECONNRESET', 'tls.reset'],
   ['tls', 'EPROTO', 'tls.protocol.error'],
@@ -47,10 +49,13 @@ const cases: [FailurePhase, string, FailureType][] = [
   ['wait', 'ECONNRESET', 'http.reset'],
   ['wait', 'EPIPE', 'http.reset'],
   ['wait', 'ETIMEDOUT', 'http.timed_out'],
+  ['wait', 'ECONNABORTED', 'http.aborted'],
   ['wait', 'HPE_INVALID_CONSTANT', 'http.protocol.error'],
   ['receive', 'HPE_HEADER_OVERFLOW', 'http.protocol.error'],
   ['receive', 'ECONNRESET', 'http.reset'],
-  ['prepare', 'ERR_INVALID_CHAR', 'agent.internal'],
+  ['prepare', 'ERR_INVALID_CHAR', 'probe.bad_config'],
+  ['prepare', 'ERR_INVALID_URL', 'probe.bad_url'],
+  ['prepare', 'ERR_SOMETHING', 'agent.internal'],
   ['render', 'UNKNOWN_THING', 'browser.navigation_failed'],
 ];
 
@@ -96,14 +101,19 @@ describe('classify', () => {
     [502, 'edge-1; details="a, b; error=dns_error"; error=connection_refused', 'edge.dial_failed'],
     [403, undefined, 'policy.blocked'],
     [429, undefined, 'edge.overloaded'],
-    [407, undefined, 'proxy.bad_response'],
-    [503, undefined, 'proxy.bad_response'],
+    [407, undefined, 'proxy.refused'],
+    [503, undefined, 'proxy.refused'],
   ] as const)('reads a CONNECT refused with %i and %s as %s', (status, header, type) => {
     expect(classifyRefusal(status, header)).toMatchObject({ type, phase: 'proxy-connect' });
   });
 
-  it('calls an unexpected status an error of the application', () => {
-    expect(classifyStatus(503)).toMatchObject({ type: 'http.error', source: 'target' });
+  it.each([
+    [503, 'http.error'],
+    [405, 'http.method_not_allowed'],
+    [501, 'http.method_not_allowed'],
+    [429, 'http.rate_limited'],
+  ] as const)('calls an unexpected status %i of the application %s', (status, type) => {
+    expect(classifyStatus(status)).toMatchObject({ type, source: 'target' });
   });
 
   it.each([

@@ -171,7 +171,7 @@ describe('http probe, the run is cut short', () => {
     const origin = await startOrigin();
     const target = httpProbe(origin.url, { headers: { 'x-bad': 'a\nb' } });
     const outcome = await prober.run(target, probeContext());
-    expect(outcome.failure).toMatchObject({ type: 'agent.internal', phase: 'prepare' });
+    expect(outcome.failure).toMatchObject({ type: 'probe.bad_config', phase: 'prepare' });
     await origin.stop();
   });
 });

@@ -110,7 +110,7 @@ describe('http probe through a proxy', () => {
 
   it.each([
     ['hang', 'tunnel.timed_out', 300],
-    ['close', 'proxy.bad_response', 5_000],
+    ['close', 'proxy.reset', 5_000],
   ] as const)('meets a proxy’s %s', async (fault, type, timeoutMs) => {
     const { outcome } = await through(plain.url, { fault }, timeoutMs);
     expect(outcome.failure).toMatchObject({ type, phase: 'proxy-connect' });
