@@ -19,7 +19,7 @@ export type Secured =
 export const handshake = (
   socket: Socket,
   host: string,
-  options: { context: SecureContext; deadline: Deadline },
+  options: { context: SecureContext; deadline: Deadline; alpn?: readonly string[] },
 ): Promise<Secured> =>
   new Promise((resolve) => {
     const startedMs = performance.now();
@@ -29,7 +29,7 @@ export const handshake = (
       // RFC 6066 §3: no literal addresses in SNI.
       ...(isIP(host) === 0 ? { servername: host } : {}),
       secureContext: options.context,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [...(options.alpn ?? ['http/1.1'])],
       rejectUnauthorized: false,
     });
     const finish = (secured: Secured) => {
