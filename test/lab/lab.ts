@@ -145,7 +145,10 @@ const absent = (what: string): never => {
   throw new Error(`this lab was raised without ${what}`);
 };
 
-const namespaceOf = (parts: { lab: string; plan: AddressPlan; topology: Topology }, node: string) => {
+const namespaceOf = (
+  parts: { lab: string; plan: AddressPlan; topology: Topology },
+  node: string,
+) => {
   if (parts.topology.nodes.some(({ name }) => name === node)) return namespaceName(parts.lab, node);
   const known = parts.topology.nodes.map(({ name }) => name).join(' ');
   throw new LabRefused(`there is no node "${node}"; there are: ${known}`);

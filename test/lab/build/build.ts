@@ -1,5 +1,5 @@
-import { inNamespace } from '../kernel/namespace.ts';
 import { switchOffloadsOff } from '../kernel/link-settings.ts';
+import { inNamespace } from '../kernel/namespace.ts';
 import type { AddressPlan } from '../topology/addresses.ts';
 import type { Routing } from '../topology/routes.ts';
 import type { Topology } from '../topology/topology.ts';
@@ -9,7 +9,7 @@ import { makeNamespaces } from './namespaces.ts';
 import type { PlacedQueue } from './queues.ts';
 import { makeRates } from './rates.ts';
 import { makeRules } from './rules.ts';
-import { makeWires } from './wires.ts';
+import { makeWires, untilWiresCarry } from './wires.ts';
 
 /** What a network is made from. `signal` ends the making between two steps. */
 export type Plans = {
@@ -34,6 +34,7 @@ export const steps = {
   rules: async (plans: Plans) => {
     await makeRules(plans);
     await makeRates(plans.lab, plans.topology);
+    await untilWiresCarry(plans);
   },
 };
 

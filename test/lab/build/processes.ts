@@ -7,7 +7,9 @@ const patienceMs = 1_500;
 /** Processes whose network is one of these namespaces; not this one and those that wait for it. */
 export const processesIn = (namespaces: readonly string[]): number[] => {
   const wanted = new Set(namespaces.flatMap((name) => inode(`/var/run/netns/${name}`)));
-  return otherProcesses().filter((pid) => inode(`/proc/${pid}/ns/net`).some((id) => wanted.has(id)));
+  return otherProcesses().filter((pid) =>
+    inode(`/proc/${pid}/ns/net`).some((id) => wanted.has(id)),
+  );
 };
 
 /** The shim and the services, which are outside of the namespaces: they name the lab's folder. */

@@ -1,6 +1,6 @@
+import { type Impairment, noImpairment, type ShimQueue } from '../shim/control.ts';
 import { type AddressPlan, interfaceName } from '../topology/addresses.ts';
 import { createGraph } from '../topology/graph.ts';
-import { type Impairment, noImpairment, type ShimQueue } from '../shim/control.ts';
 import type { LabNode, Topology } from '../topology/topology.ts';
 import { namespaceName } from './names.ts';
 
@@ -90,7 +90,10 @@ const gatewayExpiries = (node: LabNode, plan: AddressPlan, topology: Topology): 
   return [unimpaired(`time-exceeded:${node.name}`, wire.towards, rules)];
 };
 
-const timeExceeded = (chain: string, match: Record<4 | 6, string> = { 4: '', 6: '' }): QueueRule[] => [
+const timeExceeded = (
+  chain: string,
+  match: Record<4 | 6, string> = { 4: '', 6: '' },
+): QueueRule[] => [
   { family: 4, chain, match: `${match[4]} -p icmp --icmp-type time-exceeded` },
   { family: 6, chain, match: `${match[6]} -p icmpv6 --icmpv6-type time-exceeded` },
 ];

@@ -143,9 +143,11 @@ const logFolder = (lab: string): string => {
 };
 
 /** As Promise.all, but nothing of it goes on after it has failed: removal comes next. */
-const allDone = async <T extends readonly unknown[]>(work: {
-  [K in keyof T]: Promise<T[K]>;
-}): Promise<T> => {
+const allDone = async <T extends readonly unknown[]>(
+  work: {
+    [K in keyof T]: Promise<T[K]>;
+  },
+): Promise<T> => {
   const settled = await Promise.allSettled(work);
   for (const one of settled) if (one.status === 'rejected') throw one.reason;
   return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as unknown as T;

@@ -19,9 +19,7 @@ export const removeLab = async (
   checkLabName(lab);
   const namespaces = namesIn('/var/run/netns', namespacePrefix(lab));
   // Sockets of the shim keep a namespace alive after its name is gone, so processes come first.
-  await endProcesses([
-    ...new Set([...processesIn(namespaces), ...helpersOf(labFolder(lab))]),
-  ]);
+  await endProcesses([...new Set([...processesIn(namespaces), ...helpersOf(labFolder(lab))])]);
   if (namespaces.length > 0) {
     const lines = namespaces.map((name) => `netns delete ${name}`);
     await run('ip', ['-force', '-batch', '-'], `${lines.join('\n')}\n`);

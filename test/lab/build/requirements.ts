@@ -8,6 +8,7 @@ export class LabRefused extends Error {
 
 const tools = [
   { command: 'ip', debianPackage: 'iproute2' },
+  { command: 'bridge', debianPackage: 'iproute2' },
   { command: 'tc', debianPackage: 'iproute2' },
   { command: 'iptables-restore', debianPackage: 'iptables' },
   { command: 'ip6tables-restore', debianPackage: 'iptables' },

@@ -9,10 +9,7 @@ export const differenceLines = (before: readonly Route[], after: readonly Route[
   const kept = new Set(after.map(({ prefix }) => prefix));
   const gone = before.filter((route) => !kept.has(route.prefix));
   const changed = after.filter((route) => old.get(route.prefix) !== replaceLine(route));
-  return [
-    ...gone.map(({ prefix }) => `route del ${prefix}`),
-    ...changed.map(replaceLine),
-  ];
+  return [...gone.map(({ prefix }) => `route del ${prefix}`), ...changed.map(replaceLine)];
 };
 
 const replaceLine = ({ prefix, source, nextHops }: Route): string => {

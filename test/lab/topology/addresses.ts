@@ -41,7 +41,9 @@ export const planAddresses = (topology: Topology): AddressPlan => {
     interfacesOfLink({ link, index, graph, isPrivate }),
   );
   const onLan = new Set(
-    interfaces.filter(({ address4, prefixLength4 }) => address4 !== null && prefixLength4 === lanLength4).map(({ node }) => node),
+    interfaces
+      .filter(({ address4, prefixLength4 }) => address4 !== null && prefixLength4 === lanLength4)
+      .map(({ node }) => node),
   );
   const loopback = (name: string) => {
     const { role, address4, address6 } = graph.node(name);
@@ -134,7 +136,9 @@ const interfacesOfLink = (parts: {
         }
       : {
           address4: `${hidden ? '10.254' : '11.1'}.${index >> 6}.${(index & 63) * 4 + host}`,
-          address6: canonical(`${hidden ? 'fdfe:0' : '3ffe:ffff'}:${(index + 1).toString(16)}::${host}`),
+          address6: canonical(
+            `${hidden ? 'fdfe:0' : '3ffe:ffff'}:${(index + 1).toString(16)}::${host}`,
+          ),
           prefixLength4: linkLength4,
         }),
     prefixLength6: 64,

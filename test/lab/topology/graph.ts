@@ -83,7 +83,10 @@ const checkTopology = (topology: Topology): void => {
   }
   const pairs = new Set<string>();
   for (const { a, b } of topology.links) {
-    const ends = [roles.get(a) ?? wrong(`link to unknown ${a}`), roles.get(b) ?? wrong(`link to unknown ${b}`)];
+    const ends = [
+      roles.get(a) ?? wrong(`link to unknown ${a}`),
+      roles.get(b) ?? wrong(`link to unknown ${b}`),
+    ];
     if (ends[0] === ends[1] && (ends[0] === 'switch' || ends[0] === 'gateway')) {
       wrong(`${a} and ${b}: two of a kind side by side leave no place to delay packets`);
     }

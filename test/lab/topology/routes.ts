@@ -58,7 +58,12 @@ export const planRoutes = (
         if (prefix === null || !destination.seenBy(name, family)) return [];
         const address = family === 4 ? source?.address4 : source?.address6;
         return [
-          { family, prefix, source: address ?? null, nextHops: hops.map((hop) => hopAddress(plan, hop, family)) },
+          {
+            family,
+            prefix,
+            source: address ?? null,
+            nextHops: hops.map((hop) => hopAddress(plan, hop, family)),
+          },
         ];
       });
     });
@@ -91,7 +96,8 @@ const costOf =
     }
     return links.reduce(
       (sum, link) =>
-        sum + Math.max(1, Math.round((metrics[linkId(link)] ?? link.metric ?? link.delayMs) * 1_000)),
+        sum +
+        Math.max(1, Math.round((metrics[linkId(link)] ?? link.metric ?? link.delayMs) * 1_000)),
       0,
     );
   };
