@@ -55,15 +55,30 @@ export const prctl = declare<[option: number, value: number, c: number, d: numbe
 export const schedSetscheduler = declare<[thread: number, policy: number, parameter: bigint]>(
   'int sched_setscheduler(int, int, void *)',
 );
-export const send = declare<[descriptor: number, bytes: bigint, size: number, flags: number]>(
-  'int send(int, void *, size_t, int)',
-);
-export const recvmmsg = declare<
-  [descriptor: number, messages: bigint, count: number, flags: number, timeout: null]
->('int recvmmsg(int, void *, uint, int, void *)');
-export const ppoll = declare<[polled: bigint, count: number, timeout: bigint, mask: null]>(
-  'int ppoll(void *, ulong, void *, void *)',
-);
+
+// Called for every packet: bare, without the wrapper's arrays. They answer -1 for any error.
+export const send = library.func('int send(int, void *, size_t, int)') as unknown as (
+  descriptor: number,
+  bytes: bigint,
+  size: number,
+  flags: number,
+) => number;
+export const recvmmsg = library.func('int recvmmsg(int, void *, uint, int, void *)') as unknown as (
+  descriptor: number,
+  messages: bigint,
+  count: number,
+  flags: number,
+  timeout: null,
+) => number;
+export const ppoll = library.func('int ppoll(void *, ulong, void *, void *)') as unknown as (
+  polled: bigint,
+  count: number,
+  timeout: bigint,
+  mask: null,
+) => number;
+
+/** The error of the call just made. */
+export const lastError = (name: string): NodeJS.ErrnoException => systemError(name, koffi.errno());
 
 /** Memory outside V8's heap: nothing moves or frees it while the kernel knows its address. */
 export type Memory = { address: bigint; bytes: Uint8Array<ArrayBuffer>; view: DataView };

@@ -2,6 +2,7 @@ import {
   allocate,
   bind,
   close,
+  lastError,
   type Memory,
   recvmmsg,
   send,
@@ -42,9 +43,16 @@ const setOption = (descriptor: number, level: number, option: number, value: num
     setsockopt(descriptor, level, option, address, 4);
   });
 
+/** The kernel acts on the messages within this call: a packet let go is on its way afterwards. */
 export const sendMessages = (descriptor: number, memory: Memory, byteCount: number): void => {
-  send(descriptor, memory.address, byteCount, 0);
+  while (send(descriptor, memory.address, byteCount, 0) === -1) {
+    const error = lastError('send');
+    // No memory for the copy, or a signal: nothing was acted on, and packets wait for it.
+    if (!passing.has(error.code ?? '')) throw error;
+  }
 };
+
+const passing = new Set(['EINTR', 'EAGAIN', 'ENOBUFS']);
 
 const flagDontWait = 0x40;
 const mmsghdrBytes = 64;
@@ -76,18 +84,12 @@ export const createInbox = (slotCount: number, slotBytes: number): Inbox => {
     view: slots.view,
     slotBytes,
     receive(descriptor) {
-      try {
-        return recvmmsg(descriptor, headers.address, slotCount, flagDontWait, null);
-      } catch (error) {
-        if (isNothingThere(error)) return 0;
-        throw error;
-      }
+      const count = recvmmsg(descriptor, headers.address, slotCount, flagDontWait, null);
+      if (count !== -1) return count;
+      const error = lastError('recvmmsg');
+      if (passing.has(error.code ?? '')) return 0;
+      throw error;
     },
     lengthOf: (slot) => headers.view.getUint32(slot * mmsghdrBytes + lengthOffset, true),
   };
-};
-
-const isNothingThere = (error: unknown): boolean => {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'EAGAIN' || code === 'ENOBUFS';
 };

@@ -40,32 +40,37 @@ const receiveBufferBytes = 32 * 1024 * 1024;
 export const createPacketInbox = (): Inbox => createInbox(64, 512);
 
 /**
- * Binds queues of a namespace. Packets that come meanwhile go to `onPacket` (rules may have stood
- * before the queues do), so that none is lost between two answers of the kernel.
+ * Binds queues of a namespace. Packets that come meanwhile (rules may stand before the queues do)
+ * are kept for the first `receive`, so that none is lost between two answers of the kernel.
  */
 export const openQueues = (
   namespace: string,
   queueNumbers: readonly number[],
   inbox: Inbox,
-  onPacket: (queueNumber: number, packet: number) => void,
 ): QueueSocket => {
   const descriptor = inNamespace(namespace, () => openNetfilterSocket(receiveBufferBytes));
+  const early: [queueNumber: number, packet: number][] = [];
   try {
-    const read = (onAnswer: (sequence: number, errno: number) => void) =>
-      readMessages(inbox, descriptor, onPacket, onAnswer);
-    bindQueues(namespace, descriptor, queueNumbers, read);
+    bindQueues(namespace, descriptor, queueNumbers, (onAnswer) =>
+      readMessages(inbox, descriptor, (...packet) => early.push(packet), onAnswer),
+    );
   } catch (error) {
     close(descriptor);
     throw error;
   }
-  return { descriptor, ...createVerdicts(descriptor), receive: receiver(inbox, descriptor) };
+  return {
+    descriptor,
+    ...createVerdicts(descriptor),
+    receive(onPacket) {
+      for (const [queueNumber, packet] of early) onPacket(queueNumber, packet);
+      early.length = 0;
+      // Verdicts are answered only for packets the kernel no longer has: their link went down.
+      readMessages(inbox, descriptor, onPacket, ignore);
+    },
+  };
 };
 
-/** Answers to verdicts come only for packets the kernel no longer has: its link went down. */
-const receiver = (inbox: Inbox, descriptor: number): QueueSocket['receive'] => {
-  const ignore = () => {};
-  return (onPacket) => readMessages(inbox, descriptor, onPacket, ignore);
-};
+const ignore = (): void => {};
 
 const readMessages = (
   inbox: Inbox,
