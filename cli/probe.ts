@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { createProbers, runProbe, stopProbers, type TypedOutcome } from '#probes/registry.ts';
 import { openContext } from './probe/context.ts';
+import { describeDns } from './probe/dns-text.ts';
 import { describeHttp } from './probe/http-text.ts';
 import { type CommonOptions, withCommonOptions, withTypeOptions } from './probe/options.ts';
-import { describeDns, describePage, describePath } from './probe/other-text.ts';
+import { describePage, describePath } from './probe/other-text.ts';
 import {
   type DnsOptions,
   defineDns,

@@ -76,8 +76,13 @@ export const DnsProbe = Type.Object(
     type: Type.Literal('dns'),
     name: Text(256),
     recordType: OneOf(dnsRecordTypes),
-    /** `address` or `address:port` of the server to ask; empty: the system's. */
-    server: Text(80),
+    /**
+     * `address`, `address:port`, `tcp://…`, `tls://…` or `https://…` of the server to ask; empty: the
+     * system's.
+     */
+    server: Text(512),
+    /** Further servers, asked beside it and compared with it; in a plan only where declared. */
+    compareWith: Type.Optional(Type.Array(Text(512), { maxItems: 7 })),
   },
   { ...closed, $id: 'DnsProbe' },
 );

@@ -46,11 +46,19 @@ export const withTypeOptions = (kind: string, command: Command): Command => {
         'the Chrome, Chromium or Edge to use',
       );
     default:
-      return withRuns(command)
+      return withTrust(withRuns(command))
         .addOption(
           new Option('--record <type>', 'kind of record').choices([...dnsRecordTypes]).default('A'),
         )
-        .option('--server <address>', 'name server to ask, ADDRESS or ADDRESS:PORT');
+        .option(
+          '--server <server>',
+          'name server to ask: ADDRESS, ADDRESS:PORT, tcp://ADDRESS, tls://HOST or https://HOST/dns-query',
+        )
+        .option(
+          '--compare <server>',
+          'ask this one beside it and say what differs (may be repeated, up to 7)',
+          collectText,
+        );
   }
 };
 
@@ -61,11 +69,9 @@ const withProxy = (command: Command): Command =>
   command.option('--proxy <host:port>', 'go through this CONNECT proxy (the agent’s)', readProxy);
 
 const withTrust = (command: Command): Command =>
-  command.option(
-    '--ca <file>',
-    'trust this CA too (PEM; may be repeated)',
-    (path: string, files: string[] = []) => [...files, path],
-  );
+  command.option('--ca <file>', 'trust this CA too (PEM; may be repeated)', collectText);
+
+const collectText = (text: string, texts: string[] = []): string[] => [...texts, text];
 
 const wholeNumber =
   (lowest: number, highest: number) =>

@@ -68,10 +68,3 @@ const describeResources = ({ resources }: Outcome<'page-load'>['body']): string[
     ]);
   return ['  slowest', ...showTable(rows, [0, 1]).map((line) => `    ${line}`)];
 };
-
-export const describeDns = ({ body, failure }: Outcome<'dns'>): string =>
-  [
-    `${body.recordType} ${body.name}, asked ${body.servers.join(', ') || 'nobody'}: ${showMs(body.durationMs)}`,
-    ...body.answers.map((answer) => `  ${answer}`),
-    ...showFailure(failure),
-  ].join('\n');

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { DnsProbe, HttpProbe, PageLoadProbe, PathProbe } from '#contract/plan.ts';
 import type { Via } from '#contract/result.ts';
+import { parseServer } from '#probes/dns/server.ts';
 import { UsageError } from '../usage-error.ts';
 import type { CommonOptions } from './options.ts';
 
@@ -12,7 +13,11 @@ export type HttpOptions = CommonOptions & {
   maxRedirects?: number;
 };
 export type PathOptions = CommonOptions & { protocol?: PathProbe['protocol']; port?: number };
-export type DnsOptions = CommonOptions & { record: DnsProbe['recordType']; server?: string };
+export type DnsOptions = CommonOptions & {
+  record: DnsProbe['recordType'];
+  server?: string;
+  compare?: string[];
+};
 
 export const defineHttp = (target: string, options: HttpOptions): HttpProbe => ({
   ...schedule(options, 30),
@@ -52,7 +57,10 @@ export const defineDns = (target: string, options: DnsOptions): DnsProbe => ({
   type: 'dns',
   name: readHost(target),
   recordType: options.record,
-  server: readServer(options.server),
+  server: options.server === undefined ? '' : readServer('--server', options.server),
+  ...(options.compare === undefined
+    ? {}
+    : { compareWith: options.compare.slice(0, 7).map((one) => readServer('--compare', one)) }),
 });
 
 /** Where traceroute starts, and where nothing is expected to listen. */
@@ -80,12 +88,10 @@ const readHost = (target: string): string => {
   throw new UsageError(`target ${target}: give a host name or an address, as in app.example.com`);
 };
 
-const readServer = (server: string | undefined): string => {
-  if (server === undefined) return '';
-  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(server) ?? [];
-  if (isIP(bracketed ?? plain ?? server) !== 0) return server;
+const readServer = (option: string, server: string): string => {
+  if (parseServer(server) !== undefined) return server;
   throw new UsageError(
-    `--server ${server}: give an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53`,
+    `${option} ${server}: give an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53, or tcp://, tls:// or https://`,
   );
 };
 

@@ -99,6 +99,7 @@ const measureOf = (spec: ProbeSpec) => {
         name: spec.name,
         recordType: spec.recordType ?? 'A',
         server: spec.server ?? '',
+        ...(spec.compareWith === undefined ? {} : { compareWith: spec.compareWith }),
       };
   }
 };

@@ -46,6 +46,7 @@ const unitOf = (name: string, kind: string): string => {
 const units: Record<string, string> = {
   at_ms: 'milliseconds since 1970',
   ms: 'milliseconds',
+  seconds: 'seconds',
   bytes: 'bytes',
   ratio: 'ratio',
   count: 'count',

@@ -76,11 +76,26 @@ export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
   };
 };
 
-export const dnsFields = (body: DnsBody): OwnFields<'dns'> => ({
-  name: body.name,
-  record_type: body.recordType,
-  servers: body.servers.join(', '),
-  duration_ms: body.durationMs,
-  answer_count: body.answers.length,
-  answers: body.answers.join(', '),
-});
+/** 1 or 0; what is not known stays null. */
+const flagOf = (value: boolean | null | undefined): number | null =>
+  value === null || value === undefined ? null : value ? 1 : 0;
+
+export const dnsFields = (body: DnsBody): OwnFields<'dns'> => {
+  const first = body.replies?.[0];
+  return {
+    name: body.name,
+    record_type: body.recordType,
+    servers: body.servers.join(', '),
+    duration_ms: body.durationMs,
+    answer_count: body.answers.length,
+    answers: body.answers.join(', '),
+    transport: first?.transport ?? null,
+    rcode: body.rcode ?? null,
+    authenticated: flagOf(body.authenticated),
+    setup_ms: first?.setupMs ?? null,
+    ttl_seconds: first?.ttlSeconds ?? null,
+    attempt_count: first?.attempts.length ?? null,
+    agree: flagOf(body.agree),
+    differences: body.differences?.join('; ') ?? null,
+  };
+};

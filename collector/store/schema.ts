@@ -115,6 +115,16 @@ export const series = {
       duration_ms: 'float',
       answer_count: 'integer',
       answers: 'string',
+      /** Of the first server asked, as all above; `setup_ms` is its connection, but for UDP. */
+      transport: 'string',
+      rcode: 'string',
+      authenticated: 'flag',
+      setup_ms: 'float',
+      ttl_seconds: 'integer',
+      attempt_count: 'integer',
+      /** 1: all servers asked said the same; `differences` says what did not. */
+      agree: 'flag',
+      differences: 'string',
     },
   },
   tunnel: {

@@ -90,4 +90,9 @@ const pathDetail = ({ fields }: Point<'path'>): string =>
     .join(', ');
 
 const dnsDetail = ({ fields }: Point<'dns'>): string =>
-  `${fields.record_type ?? ''} ${fields.name ?? ''}: ${fields.answer_count ?? 0} answers`.trim();
+  [
+    `${fields.record_type ?? ''} ${fields.name ?? ''}: ${fields.answer_count ?? 0} answers`.trim(),
+    fields.agree === 0 ? 'the servers asked differ' : null,
+  ]
+    .filter((part) => part !== null)
+    .join(', ');

@@ -89,9 +89,19 @@ describe('whyslow probe', () => {
   it('asks a name server', async () => {
     const { code, stdout } = await whyslow('dns', 'app.test', '--server', names.address);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^A app\.test, asked 127\.0\.0\.1:\d+: [\d.]+ ms\n {2}192\.0\.2\.1\n$/);
+    expect(stdout).toMatch(/^A app\.test, asked 127\.0\.0\.1:\d+: [\d.]+ ms\n {2}192\.0\.2\.1\n/);
+    expect(stdout).toContain('  NOERROR, not validated, kept for 60 s, 42 bytes over udp\n');
     const json = await whyslow('dns', 'app.test', '--server', names.address, '--json');
     expect(check(DnsBody, JSON.parse(json.stdout).body).ok).toBe(true);
+  });
+
+  it('asks two name servers and says what differs', async () => {
+    const other = await startNameServer({ 'app.test': { A: { data: ['192.0.2.9'] } } });
+    const both = ['--server', names.address, '--compare', other.address];
+    const { code, stdout } = await whyslow('dns', 'app.test', ...both);
+    await other.stop();
+    expect(code).toBe(0);
+    expect(stdout).toContain(`they differ:\n  ${other.address} lacks 192.0.2.1\n`);
   });
 
   it.each([

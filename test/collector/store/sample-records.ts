@@ -186,6 +186,55 @@ const results: Record<string, Result> = {
       answers: ['192.0.2.7', '192.0.2.8'],
     },
   },
+  'dns of two servers that differ': {
+    ...envelope,
+    id: id(30),
+    probeId: 'dns-2',
+    via: 'direct',
+    type: 'dns',
+    body: {
+      name: 'crm.example',
+      recordType: 'A',
+      servers: ['192.0.2.53:53'],
+      durationMs: 8.2,
+      answers: ['192.0.2.7'],
+      rcode: 'NOERROR',
+      authenticated: true,
+      agree: false,
+      differences: ['https://dns.example/dns-query says NXDOMAIN, 192.0.2.53:53 says NOERROR'],
+      replies: [
+        {
+          server: '192.0.2.53:53',
+          transport: 'udp',
+          setupMs: null,
+          durationMs: 8.2,
+          attempts: [
+            {
+              server: '192.0.2.53:53',
+              transport: 'udp',
+              startedMs: 0,
+              endedMs: 2_008.2,
+              outcome: 'unanswered',
+            },
+            {
+              server: '192.0.2.53:53',
+              transport: 'udp',
+              startedMs: 2_000,
+              endedMs: 2_008.2,
+              outcome: 'answered',
+            },
+          ],
+          rcode: 'NOERROR',
+          authenticated: true,
+          recursionAvailable: true,
+          ttlSeconds: 60,
+          bytes: 56,
+          answers: ['192.0.2.7'],
+          failure: null,
+        },
+      ],
+    },
+  },
 };
 
 /** One of every kind of record, named by what it stands for. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '#contract/check.ts';
 import { DnsBody, type dnsRecordTypes } from '#contract/result.ts';
 import { createDnsProber } from '#probes/dns/dns.ts';
-import { reverseName } from '#probes/dns/question.ts';
+import { reverseName } from '#probes/dns/reverse-name.ts';
 import { startNameServer } from '#test/support/name-server.ts';
 import { dnsProbe, probeContext } from '#test/support/probe-context.ts';
 
