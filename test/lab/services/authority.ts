@@ -1,6 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAuthority, issueWithKey, type KeyedCertificate } from '#runtime/certificates.ts';
+import {
+  createAuthority,
+  type IssueOptions,
+  issueWithKey,
+  type KeyedCertificate,
+} from '#runtime/certificates.ts';
 import { hostName, type ServedNode } from './service.ts';
 
 /** The certificate all devices, browsers and tools of the lab are to trust. */
@@ -32,7 +37,7 @@ export const issueCertificates = async (
   { name, names, addresses }: ServedNode,
 ): Promise<ServerCertificates> => {
   const dnsNames = [...names, hostName(name)];
-  const issue = (change: { notAfter?: number; dnsNames?: string[]; addresses?: string[] }) =>
+  const issue = (change: Partial<IssueOptions>) =>
     issueWithKey(authority, {
       commonName: dnsNames[0] ?? name,
       notAfter: Date.now() + 90 * dayMs,
@@ -44,7 +49,7 @@ export const issueCertificates = async (
   const [good, expired, wrongName] = await Promise.all([
     issue({}),
     issue({ notAfter: Date.now() - 60_000 }),
-    issue({ dnsNames: ['elsewhere.test'], addresses: [] }),
+    issue({ commonName: 'elsewhere.test', dnsNames: ['elsewhere.test'], addresses: [] }),
   ]);
   return { good, expired, 'wrong-name': wrongName };
 };

@@ -1,9 +1,9 @@
-import { unlinkSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { operatorPort } from './control.ts';
 import { connectInside } from './namespace-sockets.ts';
 import type { ServedNode, Service } from './service.ts';
+import { listenAtPath } from './socket-file.ts';
 import { createTally } from './tally.ts';
 
 /** Leads to the collector's operator listener, from outside its namespace: see call-over-socket. */
@@ -19,11 +19,7 @@ export const startCollectorGate = async (node: ServedNode, folder: string): Prom
     socket.once('close', () => connections.delete(socket));
     lead(socket, connectInside(node.namespace, operatorPort), node.name);
   });
-  const path = collectorSocket(folder);
-  removeStale(path);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(path, resolve);
-  });
+  await listenAtPath(server, collectorSocket(folder));
   return {
     behaviour: () => undefined,
     change: async () => {},
@@ -34,15 +30,6 @@ export const startCollectorGate = async (node: ServedNode, folder: string): Prom
       server.close();
     },
   };
-};
-
-/** A socket file that a killed process left behind. */
-export const removeStale = (path: string): void => {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
 };
 
 const lead = (near: Socket, far: Socket, node: string): void => {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
-import { removeStale } from './collector-gate.ts';
 import { wrongInChange } from './control.ts';
 import type { ServedNode, Service } from './service.ts';
+import { listenAtPath } from './socket-file.ts';
 
 export type Served = ReadonlyMap<string, { node: ServedNode; service: Service }>;
 
@@ -22,10 +22,7 @@ export const startControlServer = async (options: {
     response.end(JSON.stringify(reply.value ?? {}));
     if (request.method === 'POST' && request.url === '/stop') options.stop();
   });
-  removeStale(options.socketPath);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(options.socketPath, resolve);
-  });
+  await listenAtPath(server, options.socketPath);
   return {
     stop: () =>
       new Promise((resolve) => {

@@ -1,5 +1,6 @@
+import { isIP } from 'node:net';
 import { type Static, type TObject, Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
+import { check, explain, type Mistake } from '#contract/check.ts';
 import type { NodeRole } from '../topology/topology.ts';
 
 const longestMs = 120_000;
@@ -54,7 +55,7 @@ const nameBehaviour = Type.Object(
       ],
       { description: 'NOERROR, SERVFAIL, NXDOMAIN or REFUSED' },
     ),
-    /** Other addresses for a name, both families in one list; an empty list: the name has none. */
+    /** Other addresses for a name in lower case, both families in one list; empty: it has none. */
     wrongAnswers: Type.Record(Type.String(), Type.Array(Type.String())),
   },
   strict,
@@ -129,6 +130,14 @@ export const wrongInChange = (role: NodeRole, change: unknown): string | undefin
   const schema = schemas[role];
   if (schema === undefined) return `a ${role} has no behaviour to set`;
   const checked = check(schema, change);
-  if (checked.ok) return undefined;
-  return `${explain(checked.mistakes)}\nfields: ${Object.keys(schema.properties).join(', ')}`;
+  const mistakes = checked.ok ? wrongAddresses(checked.value) : checked.mistakes;
+  if (mistakes.length === 0) return undefined;
+  return `${explain(mistakes)}\nfields: ${Object.keys(schema.properties).join(', ')}`;
 };
+
+const wrongAddresses = ({ wrongAnswers = {} }: Partial<NameBehaviour>): Mistake[] =>
+  Object.entries(wrongAnswers).flatMap(([name, addresses]) =>
+    addresses.some((address) => isIP(address) === 0)
+      ? [{ pointer: `/wrongAnswers/${name}`, message: 'expected IPv4 or IPv6 addresses' }]
+      : [],
+  );

@@ -17,7 +17,7 @@ const main = async (configFile: string): Promise<void> => {
   const config = JSON.parse(readFileSync(configFile, 'utf8')) as ServicesConfig;
   const log = createLog('lab-services');
   const stopper = createStopper(log);
-  const served = await startAll(config);
+  const served = await startAll(config, log);
   for (const [name, { service }] of served) stopper.add(name, () => service.stop());
   const stop = (reason: string) => {
     log.info({ component: 'lab-services', reason }, 'stopping');
@@ -36,14 +36,14 @@ const main = async (configFile: string): Promise<void> => {
   tellReady(log, served);
 };
 
-const startAll = async ({ nodes, folder }: ServicesConfig): Promise<Served> => {
+const startAll = async ({ nodes, folder }: ServicesConfig, log: Log): Promise<Served> => {
   const authority = await openAuthority(folder);
   const zone = makeZone(nodes);
   const hasThirdParty = nodes.some(({ names }) => names.includes(thirdPartyName));
   const startAt = async (node: ServedNode): Promise<Service | undefined> => {
     switch (node.role) {
       case 'name-server':
-        return startNameServer(node, zone);
+        return startNameServer(node, zone, log);
       case 'server': {
         const isThirdParty = node.names.includes(thirdPartyName);
         const scripts = hasThirdParty && !isThirdParty ? [`https://${thirdPartyName}/tag.js`] : [];

@@ -2,6 +2,7 @@ import type { Socket as DatagramSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DecodedPacket, decode, encode, type Question } from 'dns-packet';
+import type { Log } from '#runtime/log.ts';
 import { healthyNames, type NameBehaviour } from './control.ts';
 import { bindInside, listenInside } from './namespace-sockets.ts';
 import type { ServedNode, Service } from './service.ts';
@@ -14,33 +15,41 @@ const askedForRecursion = 0x0100;
 const rcodes = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 };
 
 /** The lab's resolver at one node: UDP on its addresses, TCP, EDNS (RFC 1035, 6891, 7766). */
-export const startNameServer = async (node: ServedNode, zone: Zone): Promise<Service> => {
+export const startNameServer = async (node: ServedNode, zone: Zone, log: Log): Promise<Service> => {
   let behaviour: NameBehaviour = healthyNames;
   const tally = createTally();
   const connections = new Set<Socket>();
 
-  const answer = async (message: Buffer, source: string | undefined, protocol: string) => {
+  const answer: AnswerMessage = async (message, source, protocol) => {
     const query = readQuery(message);
     const question = query?.questions?.[0];
     if (query === undefined || question === undefined) return undefined;
     tally.request({ target: `${question.name} ${question.type}`, source, protocol });
     const { delayMs, dropRatio } = behaviour;
     if (Math.random() < dropRatio) return undefined;
-    const reply = makeReply({ zone, behaviour, query, question, isDatagram: protocol === 'udp' });
+    const isDatagram = protocol === 'udp';
+    const reply = makeReply({ zone, behaviour, query, question, isDatagram });
     if (delayMs > 0) await wait(delayMs, undefined, { ref: false });
     tally.answer(reply.rcode);
     return reply.message;
   };
 
+  /** Names that can be read but not written again are among what strangers send. */
+  const answerOrNot: AnswerMessage = (message, source, protocol) =>
+    answer(message, source, protocol).catch((error: Error) => {
+      log.warn({ component: 'name-server', node: node.name, err: error }, 'question not answered');
+      return undefined;
+    });
+
   const datagrams = await Promise.all(
     node.addresses.map((address) => bindInside(node.namespace, address, port)),
   );
-  for (const socket of datagrams) serveDatagrams(socket, answer);
+  for (const socket of datagrams) serveDatagrams(socket, answerOrNot);
   const server = createServer((socket) => {
     tally.connection();
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
-    serveConnection(socket, answer);
+    serveConnection(socket, answerOrNot);
   });
   await listenInside(node.namespace, server, port);
 

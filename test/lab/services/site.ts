@@ -21,11 +21,11 @@ export const createSite = (title: string, scriptsOfOthers: readonly string[]): F
     ['/app.js', bodyOf('text/javascript; charset=utf-8', script)],
     ['/tag.js', bodyOf('text/javascript; charset=utf-8', tag)],
   ]);
-  const image = bodyOf('image/bmp', drawImage(100));
+  const picture = bodyOf('image/bmp', drawImage(100));
   return (path, extra) => {
     if (path === '/')
       return bodyOf('text/html; charset=utf-8', page(title, scriptsOfOthers, extra));
-    if (/^\/images\/\d{1,3}\.bmp$/.test(path)) return image;
+    if (/^\/images\/\d{1,3}\.bmp$/.test(path)) return picture;
     const size = /^\/bytes\/(\d{1,11})$/.exec(path)?.[1];
     if (size !== undefined && Number(size) <= mostBytes) return randomBody(Number(size));
     return fixed.get(path);
@@ -50,17 +50,26 @@ ${scripts.map((url) => `<script src="${url}" async></script>`).join('\n')}
 </head>
 <body>
 <h1>${title}</h1>
-${Array.from({ length: ownImages + extra.extraImageCount }, (_, index) => `<img src="/images/${index + 1}.bmp" width="100" height="100" alt="">`).join('\n')}
-${'<p>The quick brown fox jumps over the lazy dog, and nobody asks how long it took.</p>\n'.repeat(40)}
-<p class="more">${filler.repeat(Math.ceil(extra.extraPageBytes / filler.length)).slice(0, extra.extraPageBytes)}</p>
+${lines(ownImages + extra.extraImageCount, image)}
+${lines(40, () => '<p>The quick brown fox jumps, and nobody asks how long it took.</p>')}
+<p>${text(extra.extraPageBytes)}</p>
 </body>
 </html>
 `;
 
-const filler = 'All work and no play makes a heavy page. ';
-const style = `body { margin: 2em; font-family: sans-serif }\n${Array.from({ length: 200 }, (_, index) => `.c${index} { padding: ${index}px }`).join('\n')}\n`;
-const script = `document.documentElement.dataset.ready = 'yes';\n${'// A line of a library nobody reads.\n'.repeat(500)}`;
-const tag = `window.tagged = true;\n${'// Measured with care.\n'.repeat(200)}`;
+const lines = (count: number, line: (number: number) => string): string =>
+  Array.from({ length: count }, (_, index) => line(index + 1)).join('\n');
+
+const image = (number: number) =>
+  `<img src="/images/${number}.bmp" width="100" height="100" alt="">`;
+
+const sentence = 'A heavy page takes its time. ';
+const text = (size: number): string =>
+  sentence.repeat(Math.ceil(size / sentence.length)).slice(0, size);
+
+const style = `body { margin: 2em }\n${lines(200, (n) => `.c${n} { padding: ${n}px }`)}\n`;
+const script = `document.documentElement.dataset.ready = 'yes';\n${lines(500, () => '// A line of a library nobody reads.')}\n`;
+const tag = `window.tagged = true;\n${lines(200, () => '// Measured with care.')}\n`;
 
 /** A square of noise as a BMP: 24-bit, uncompressed, so its size is side × side × 3 bytes. */
 const drawImage = (side: number): Buffer => {

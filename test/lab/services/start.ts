@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Topology } from '../topology/topology.ts';
@@ -63,9 +63,16 @@ const configOf = ({
 
 const untilReady = (child: ChildProcess, logFile: string): Promise<void> =>
   new Promise((resolve, reject) => {
-    child.once('message', () => resolve());
-    child.once('error', reject);
-    child.once('exit', (code) =>
-      reject(new Error(`the lab's services ended while starting (${code}): see ${logFile}`)),
-    );
+    const ended = (code: number | null) =>
+      reject(
+        new Error(`the lab's services ended while starting (${code}):\n${lastWords(logFile)}`),
+      );
+    child.once('error', reject).once('exit', ended);
+    child.once('message', () => {
+      // From here on it may end when it likes, its log with it.
+      child.off('exit', ended);
+      resolve();
+    });
   });
+
+const lastWords = (logFile: string): string => readFileSync(logFile, 'utf8').slice(-2_000);
