@@ -1,0 +1,97 @@
+import { sleep } from '#runtime/backoff.ts';
+import { clockEnvironment } from '../faults/clock.ts';
+import type { Lab } from '../lab.ts';
+import { labOrganisation, type OrganisationOptions } from '../programs/organisation.ts';
+import { type Programs, startPrograms } from '../programs/programs.ts';
+import type { Scenario } from './scenario.ts';
+import { createStage, type FaultControl, type Stage } from './stage.ts';
+
+/** What is watched between faults that need nothing else. */
+const usual: OrganisationOptions = { intervalSeconds: 1, pathIntervalSeconds: 5 };
+
+/** Page loads for the scenarios about pages only: four browsers at once need the CPU for themselves. */
+const withPages: OrganisationOptions = { ...usual, pageIntervalSeconds: 10 };
+/** Five loads make a page's normal, and each device has its own offset within the interval. */
+const pagesKnownMs = 75_000;
+
+/** The near edge: nearest to every device of the lab while nothing is wrong. */
+const homeEdge = 'e1';
+
+/** Long enough for the slowest first start of seven programs on two busy cores. */
+const firstCalmMs = 180_000;
+
+/** One lab with one set of programs, for any number of scenarios. */
+export type Arena = {
+  stage(): Stage;
+  /** Ends all programs and starts them without what they knew. */
+  renew(): Promise<Stage>;
+  /** What a scenario needs beyond the usual: page loads, a clock that can be stepped. */
+  prepare(scenario: Scenario): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export const openArena = async (parts: {
+  lab: Lab;
+  faults: FaultControl;
+  devices?: readonly string[];
+}): Promise<Arena> => {
+  const { lab, faults } = parts;
+  let programs: Programs;
+  let stage: Stage;
+  let plan = usual;
+  let dressed: readonly string[] = [];
+
+  const begin = async (): Promise<Stage> => {
+    await faults.clear();
+    plan = usual;
+    dressed = [];
+    const devices = parts.devices === undefined ? {} : { devices: parts.devices };
+    programs = await startPrograms(lab, { ...usual, ...devices });
+    stage = await createStage({
+      lab,
+      programs,
+      faults,
+      homeEdge,
+      pin: (pinnedEdge) => programs.apply(labOrganisation(lab.topology, { ...plan, pinnedEdge })),
+    });
+    await stage.calm(Date.now(), firstCalmMs);
+    return stage;
+  };
+
+  const follow = async (wanted: OrganisationOptions): Promise<void> => {
+    if (wanted === plan) return;
+    plan = wanted;
+    await programs.apply(labOrganisation(lab.topology, wanted));
+    if (wanted.pageIntervalSeconds !== undefined) await sleep(pagesKnownMs);
+  };
+
+  /** Each program runs with a clock that can be stepped exactly while its scenario does. */
+  const dress = async (wanted: readonly string[]): Promise<void> => {
+    for (const name of dressed.filter((each) => !wanted.includes(each))) {
+      await programs.restart(name);
+    }
+    for (const name of wanted.filter((each) => !dressed.includes(each))) {
+      await programs.restart(name, clockEnvironment(lab.folder, name));
+    }
+    dressed = wanted;
+  };
+
+  await begin();
+  return {
+    stage: () => stage,
+    renew: begin,
+    async prepare(scenario) {
+      await follow(scenario.pages === true ? withPages : usual);
+      await dress(steppedPrograms(faults, scenario));
+    },
+    stop: () => programs.stop(),
+  };
+};
+
+const steppedPrograms = ({ catalogue }: FaultControl, { faults }: Scenario): string[] =>
+  catalogue
+    .filter(({ name }) => faults.includes(name))
+    .flatMap(({ actions }) => actions)
+    .flatMap((action) =>
+      action.do === 'program' && action.effect === 'clock-step' ? [action.program] : [],
+    );

@@ -1,0 +1,25 @@
+import type { Fault } from '../faults/fault.ts';
+import type { Scenario } from './scenario.ts';
+
+/**
+ * Every fault, decoy and control of the catalogue by itself; mixtures are faults of the catalogue as
+ * well. Those that only page loads show come last, together: they need another plan.
+ */
+export const allScenarios = (catalogue: readonly Fault[]): Scenario[] =>
+  catalogue
+    .map((fault) => ({
+      name: fault.name,
+      what: fault.what,
+      faults: [fault.name],
+      ...(fault.needs === 'page-load' ? { pages: true, observeSeconds: pageSeconds } : {}),
+    }))
+    .sort((a, b) => Number(a.pages === true) - Number(b.pages === true));
+
+/** Two loads a device ten seconds apart, each with its turn, and the way to the verdict. */
+const pageSeconds = 40;
+
+/** What `npm test` runs: right on every machine so far, from every segment, with decoys. */
+export const shortList: readonly string[] = [];
+
+/** Right in every sweep since they are listed here; `--gate` holds on to them. */
+export const knownRight: readonly string[] = [];
