@@ -12,12 +12,12 @@ export const processesIn = (namespaces: readonly string[]): number[] => {
   );
 };
 
-/** The shim and the services, which are outside of the namespaces: they name the lab's folder. */
+/** The shim, the services and what keeps a fault going: not in a namespace, but told of the folder. */
 export const helpersOf = (folder: string): number[] =>
   otherProcesses().filter((pid) => {
     const words = readOr(`/proc/${pid}/cmdline`).split('\0');
     return (
-      words.some((word) => /\/test\/lab\/(shim|services)\/main\.ts$/.test(word)) &&
+      words.some((word) => /\/test\/lab\/(shim|services|faults\/keeper)\/main\.ts$/.test(word)) &&
       words.some((word) => word.startsWith(`${folder}/`))
     );
   });

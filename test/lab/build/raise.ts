@@ -42,13 +42,21 @@ export const raise = async (options: RaiseOptions): Promise<LabState> => {
   try {
     const standing = readState(options.name);
     if (standing !== undefined && isWhole(standing)) return checkSame(standing, options);
-    await removeLab(options.name, { keepFolder: true });
-    return await build(options);
-  } catch (error) {
-    if (!(error instanceof LabRefused)) await removeLab(options.name);
-    throw error;
+    return await buildOrLeaveNothing(options);
   } finally {
     lock.release();
+  }
+};
+
+const buildOrLeaveNothing = async (options: RaiseOptions): Promise<LabState> => {
+  const { name, signal } = options;
+  await removeLab(name, { keepFolder: true });
+  try {
+    return await build(options);
+  } catch (error) {
+    await removeLab(name);
+    // A signal from a terminal ends the commands under way too: their failure is not the reason.
+    throw signal?.aborted === true ? signal.reason : error;
   }
 };
 
@@ -80,7 +88,7 @@ const checkSame = (standing: LabState, options: RaiseOptions): LabState => {
     (standing.services !== null || !options.hasServices);
   if (isSame) return standing;
   throw new LabRefused(
-    `the lab "${standing.name}" is up with another network (${standing.topology.name}): take it down first, or choose another name`,
+    `the lab "${standing.name}" is up as another network (${standing.topology.name}) or with less: take it down first, or choose another name`,
   );
 };
 

@@ -1,4 +1,5 @@
-import type { LabLink, LabNode, Topology } from './topology.ts';
+import { host, link, router, site } from './pieces.ts';
+import type { Topology } from './topology.ts';
 
 /**
  * Two sites, two access providers, an exchange with a near and a far edge, transit with two equal
@@ -16,8 +17,8 @@ import type { LabLink, LabNode, Topology } from './topology.ts';
 export const twoSites: Topology = {
   name: 'two-sites',
   nodes: [
-    ...site('a', 10, 'ISP A', 64_601),
-    ...site('b', 20, 'ISP B', 64_602),
+    ...site({ letter: 'a', number: 10, asn: 64_601 }),
+    ...site({ letter: 'b', number: 20, asn: 64_602 }),
     router('ix', 30, 'internet exchange', 64_610),
     router('far', 31, 'router before the far edge', 64_611),
     router('t1', 41, 'transit router 1', 64_620),
@@ -82,67 +83,3 @@ export const twoSites: Topology = {
   ],
   reachableOnlyFrom: { cgw: ['e1', 'e2'] },
 };
-
-function link(a: string, b: string, delayMs: number): LabLink {
-  return { a, b, delayMs };
-}
-
-function host(
-  name: string,
-  number: number,
-  role: LabNode['role'],
-  what: string,
-  more: { asn: number; names?: readonly string[] },
-): LabNode {
-  return {
-    name,
-    role,
-    what,
-    address4: `11.0.${number}.1`,
-    address6: `3ffe:0:${number}::1`,
-    ...(role === 'name-server' ? {} : { resolver: 'nsp' }),
-    ...more,
-  };
-}
-
-function router(name: string, number: number, what: string, asn: number): LabNode {
-  const address4 = `11.0.${number}.1`;
-  return { name, role: 'router', what, asn, address4, address6: `3ffe:0:${number}::1` };
-}
-
-/** Two devices, their switch and gateway, and the two routers and the resolver of their provider. */
-function site(letter: 'a' | 'b', number: number, isp: string, asn: number): LabNode[] {
-  const resolver = `ns${letter}`;
-  const device = (index: number): LabNode => ({
-    name: `${letter}${index}`,
-    role: 'device',
-    what: `device ${index} at site ${letter.toUpperCase()}`,
-    asn: 0,
-    address4: `192.168.${number}.${10 + index}`,
-    address6: `3ffe:${number}:1::${10 + index}`,
-    resolver,
-  });
-  return [
-    device(1),
-    device(2),
-    {
-      name: `ap${letter}`,
-      role: 'switch',
-      what: `switch and access point of site ${letter.toUpperCase()}`,
-      asn: 0,
-      address4: '',
-      address6: '',
-    },
-    {
-      name: `gw${letter}`,
-      role: 'gateway',
-      what: `gateway of site ${letter.toUpperCase()}`,
-      asn: 0,
-      address4: `192.168.${number}.1`,
-      address6: `3ffe:${number}:1::1`,
-    },
-    router(`i${letter}1`, number + 1, `access router of ${isp}`, asn),
-    router(`i${letter}2`, number + 2, `core router of ${isp}`, asn),
-    host(resolver, number + 3, 'name-server', `resolver of ${isp}`, { asn }),
-  ];
-}
