@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -95,9 +95,10 @@ describe('the site', () => {
     const home = join(network.folder, 'home');
     const store = join(home, '.pki/nssdb');
     mkdirSync(store, { recursive: true });
-    execFileSync('certutil', ['-N', '-d', `sql:${store}`, '--empty-password']);
+    const database = ['-d', `sql:${store}`];
+    await network.run('d1', 'certutil', '-N', '--empty-password', ...database);
     const trust = ['-A', '-n', 'lab', '-t', 'C,,', '-i', network.authorityFile];
-    execFileSync('certutil', [...trust, '-d', `sql:${store}`]);
+    await network.run('d1', 'certutil', ...trust, ...database);
     const { stdout } = await network.run(
       'd1',
       ...['env', `HOME=${home}`, 'chromium', '--headless', '--no-sandbox', '--disable-gpu'],
