@@ -66,9 +66,12 @@ export class Lines {
     const offset = impairmentOffset(index);
     const dueMs = dueOf(impairments, offset, lane, this.#cameAtMs, Math.random);
     count(counters, packetsAt(index));
-    if (dueMs !== lost) return this.#delays.add(index, packet, dueMs);
-    count(counters, droppedAt(index));
-    socket.decide(queueNumber, packet, false);
+    if (dueMs === lost) {
+      count(counters, droppedAt(index));
+      socket.decide(queueNumber, packet, false);
+    } else {
+      this.#delays.add(index, packet, dueMs);
+    }
   }
 
   #letGo = (index: number, packet: number): void => {

@@ -90,14 +90,20 @@ export const startPair = async (impairment: Partial<Impairment> = {}): Promise<R
   return { ...pair, shim, pid, socketPath, logFile };
 };
 
-/** Round-trip times that the kernel's `ping` measured, in ms, in the order sent. */
+export type Echo = { sequence: number; rttMs: number };
+
+/** The answers that the kernel's `ping` saw, as they came. It prints three digits of each time. */
 export const ping = async (
   pair: Pair,
   options: { count: number; intervalMs: number },
-): Promise<number[]> => {
+): Promise<Echo[]> => {
   const { count, intervalMs } = options;
+  const how = ['-n', '-c', `${count}`, '-i', `${intervalMs / 1_000}`, '-W', '3'];
   const said = await pair
-    .run(pair.a, 'ping', '-n', '-c', `${count}`, '-i', `${intervalMs / 1_000}`, pair.addressOfB)
+    .run(pair.a, 'ping', ...how, pair.addressOfB)
     .catch((error: Error) => error.message); // without any answer its exit code is 1
-  return [...said.matchAll(/time=([\d.]+) ms/g)].map(([, time]) => Number(time));
+  return [...said.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms/g)].map(([, sequence, time]) => ({
+    sequence: Number(sequence),
+    rttMs: Number(time),
+  }));
 };

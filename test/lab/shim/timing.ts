@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { setSchedulingFifo, setTimerSlack } from '../kernel/scheduling.ts';
-import { createWaiter } from '../kernel/wait.ts';
+import { createWaiter, type Waiter } from '../kernel/wait.ts';
 import type { ShimQueue } from './control.ts';
 import { Lines } from './lines.ts';
 import type { Shared } from './shared.ts';
@@ -13,6 +13,8 @@ export type TimingReport = { isRealTime: boolean };
 
 /** How late `stop` may be seen when nothing else wakes the thread. */
 const longestWaitMs = 100;
+const longestDrainMs = 50;
+const quietMs = 5;
 const fifoPriority = 10;
 /**
  * The shortest time from one wake-up to the next. Waking costs far more than a packet does (60 % of
@@ -51,6 +53,26 @@ function keepTime(lines: Lines, stop: Int32Array): void {
       // Packets came at any moment of the pause: half of it ago in the mean.
       if (waiter.isReady(index)) lines.take(index, wokenAtMs - pauseMs / 2);
     }
+  }
+  drain(lines, waiter);
+}
+
+/**
+ * Lets all go, also the answers that this brings forth: the kernel drops what is in a queue when its
+ * socket closes. Under steady traffic there is always one more, so this ends.
+ */
+function drain(lines: Lines, waiter: Waiter): void {
+  const endAtMs = performance.now() + longestDrainMs;
+  let isQuiet = false;
+  while (!isQuiet && performance.now() < endAtMs) {
+    lines.release(Number.POSITIVE_INFINITY);
+    waiter.wait(quietMs);
+    isQuiet = true;
+    lines.descriptors.forEach((_, index) => {
+      if (!waiter.isReady(index)) return;
+      isQuiet = false;
+      lines.take(index, performance.now());
+    });
   }
   lines.release(Number.POSITIVE_INFINITY);
 }

@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import { oneOfThree } from '#test/lab/shim/attempts.ts';
+import { type Pair, ping, startPair } from '#test/lab/shim/pair.ts';
+
+/** What the issue asks of a round trip: within half a millisecond, for 95 of 100 packets. */
+const toleranceMs = 0.5;
+
+const percentile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.ceil(values.length * share) - 1] as number;
+
+test.for([
+  { delayMs: 0.5, count: 300 },
+  { delayMs: 5, count: 300 },
+  { delayMs: 40, count: 200 },
+])('a delay of $delayMs ms each way is met by 95 of 100 pings', async ({ delayMs, count }) => {
+  const pair = await startPair({ delayMs });
+  await oneOfThree(async () => {
+    const times = (await ping(pair, { count, intervalMs: 5 })).map(({ rttMs }) => rttMs);
+    expect(times).toHaveLength(count);
+    // Half a round of the timing thread each way early, and ping's three digits.
+    expect(Math.min(...times)).toBeGreaterThan(2 * delayMs - 0.15);
+    expect(percentile(times, 0.95) - 2 * delayMs).toBeLessThanOrEqual(toleranceMs);
+  });
+});
+
+test('a delay of 300 ms is met each way, and each way has its own', async () => {
+  const pair = await startPair({ delayMs: 300 });
+  // Of such times ping prints whole milliseconds.
+  const both = await ping(pair, { count: 20, intervalMs: 10 });
+  expect(both).toHaveLength(20);
+  expect(Math.min(...both.map(({ rttMs }) => rttMs))).toBeGreaterThanOrEqual(599);
+  await pair.shim.set('link:b>a', { delayMs: 0 });
+  await oneOfThree(async () => {
+    const one = (await ping(pair, { count: 20, intervalMs: 10 })).map(({ rttMs }) => rttMs);
+    expect(Math.min(...one)).toBeGreaterThanOrEqual(299);
+    expect(percentile(one, 0.5)).toBeLessThanOrEqual(302);
+  });
+});
+
+test('at 20,000 packets a second through the same queue pings still meet the delay', async () => {
+  const delayMs = 20;
+  const pair = await startPair({ delayMs });
+  await oneOfThree(async () => {
+    const load = await startLoad(pair);
+    const before = (await pair.shim.counters())['link:a>b']?.packets ?? 0;
+    const startedAt = performance.now();
+    const times = (await ping(pair, { count: 500, intervalMs: 10 })).map(({ rttMs }) => rttMs);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const after = await pair.shim.counters();
+    await load.ended;
+
+    expect(times).toHaveLength(500);
+    const packets = (after['link:a>b']?.packets ?? 0) - before;
+    expect(packets / seconds).toBeGreaterThan(19_000);
+    expect(after['link:a>b']?.dropped).toBe(0);
+    expect(Math.min(...times)).toBeGreaterThan(2 * delayMs - 0.15);
+    expect(percentile(times, 0.95) - 2 * delayMs).toBeLessThanOrEqual(toleranceMs);
+  });
+});
+
+/**
+ * 20,000 packets of 200 bytes a second for 7 s, from eight sockets: packets that wait are charged to
+ * the sender, whose buffer holds about 270 of them.
+ */
+const startLoad = async (pair: Pair): Promise<{ ended: Promise<unknown> }> => {
+  const inB = ['netns', 'exec', pair.b];
+  const server = spawn('ip', [...inB, 'iperf3', '--server', '--one-off', '--forceflush']);
+  onTestFinished(() => void server.kill());
+  await once(server.stdout, 'data');
+  const load = ['--udp', '--length', '200', '--bitrate', '4M', '--parallel', '8', '--time', '7'];
+  const ended = pair.run(pair.a, 'iperf3', '--client', pair.addressOfB, ...load);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  return { ended };
+};
