@@ -29,19 +29,23 @@ export const connectThrough = (
       // Without an agent node:http would ask to close the connection that is to be the tunnel.
       headers: { host: authority, 'user-agent': options.userAgent, connection: 'keep-alive' },
       createConnection: () => socket,
-      signal: options.deadline.signal,
     });
+    const { stopSignal } = options.deadline;
     let isOver = false;
     const fail = (error: unknown) => {
       // The request closes after its answer too; the socket is then no longer its own.
       if (isOver) return;
+      isOver = true;
+      stopSignal.removeEventListener('abort', giveUp);
       socket.destroy();
       const failure = classifyError('proxy-connect', error, options.deadline.cutShort());
       resolve({ ok: false, edge: null, failure });
     };
+    const giveUp = () => fail(undefined);
     connect.once('connect', (answer, _socket, head) => {
       const proxyConnectMs = sinceMs(startedMs);
       isOver = true;
+      stopSignal.removeEventListener('abort', giveUp);
       const edge = readEdgeTiming(joined(answer.headers['server-timing']));
       const status = answer.statusCode ?? 0;
       if (status >= 200 && status <= 299) {
@@ -54,7 +58,9 @@ export const connectThrough = (
     });
     connect.on('error', fail);
     connect.once('close', () => fail(closedEarly));
+    stopSignal.addEventListener('abort', giveUp);
     connect.end();
+    if (stopSignal.aborted) giveUp();
   });
 
 const closedEarly = Object.assign(new Error('the proxy closed the connection without an answer'), {

@@ -3,15 +3,25 @@ import type { Failure } from '#contract/failure.ts';
 import type { DialAttempt } from '#contract/result.ts';
 import { type CutShort, classifyCutShort, classifyError, failureOf } from './classify.ts';
 import { sinceMs } from './duration.ts';
-import { type Address, createNameResolver, type DnsSource, type NameResolver } from './resolve.ts';
+import {
+  type Address,
+  createNameResolver,
+  type DnsSource,
+  type FamilyChoice,
+  type NameResolver,
+  noMore,
+} from './resolve.ts';
+import { Stop, type StopSignal } from './stop-signal.ts';
 
 export type DialOptions = {
   host: string;
   port: number;
   /** Ends the dial, whatever it waits for. */
-  signal: AbortSignal;
+  signal: StopSignal;
   /** Left out: one made for this dial, with the system's name servers. */
   resolver?: NameResolver;
+  /** Left out: both, as RFC 8305 has it. */
+  family?: FamilyChoice;
   /** Why the signal is aborted; left out, an abort is a time-out. */
   cutShort?: () => CutShort | undefined;
   attemptTimeoutMs?: number;
@@ -42,41 +52,44 @@ export type Dialled =
  */
 export const dial = async (options: DialOptions): Promise<Dialled> => {
   const resolver = options.resolver ?? createNameResolver();
-  const lookup = new AbortController();
-  const end = () => lookup.abort(dialOver);
+  // A query for the other family that is still out would keep its socket open for seconds.
+  const lookup = new Stop();
+  const end = lookup.give.bind(lookup);
   options.signal.addEventListener('abort', end, { once: true });
   if (options.signal.aborted) end();
   try {
-    return await dialWith(resolver, lookup.signal, options);
+    return await dialWith(resolver, lookup, options);
   } finally {
     options.signal.removeEventListener('abort', end);
-    // A query for the other family that is still out would keep its socket open for seconds.
     end();
   }
 };
 
-/** A ready reason: making an AbortError with its stack costs more than the dial's own JavaScript. */
-const dialOver = 'the dial is over';
-
 const dialWith = async (
   resolver: NameResolver,
-  lookupSignal: AbortSignal,
+  lookup: Stop,
   options: DialOptions,
 ): Promise<Dialled> => {
-  const cutShort = () =>
-    options.signal.aborted ? (options.cutShort?.() ?? ('timed-out' as const)) : undefined;
-  const found = await resolver.resolve(options.host, lookupSignal);
-  const record = { dnsMs: found.dnsMs, dnsSource: found.source };
+  const found = await resolver.resolve(options.host, lookup, options.family);
+  const { dnsMs, source: dnsSource } = found;
   if (!found.ok) {
-    const failure = classifyError('dns', found.error, cutShort());
-    return { ok: false, failure, ...record, connectMs: null, attempts: [] };
+    const failure = classifyError('dns', found.error, cutShortOf(options));
+    return { ok: false, failure, dnsMs, dnsSource, connectMs: null, attempts: [] };
   }
-  const race = createRace(options);
+  const race = new Race(options);
   const winner = await race.run(found.addresses, found.later);
-  const done = { ...record, connectMs: race.elapsedMs(), attempts: race.attempts };
-  if (winner) return { ok: true, ...winner, ...done };
-  return { ok: false, failure: classifyRace(race.errors, cutShort()), ...done };
+  const { attempts, errors } = race;
+  const connectMs = race.elapsedMs();
+  if (winner === undefined) {
+    const failure = classifyRace(errors, cutShortOf(options));
+    return { ok: false, failure, dnsMs, dnsSource, connectMs, attempts };
+  }
+  const { socket, address, family } = winner;
+  return { ok: true, socket, address, family, dnsMs, dnsSource, connectMs, attempts };
 };
+
+const cutShortOf = ({ signal, cutShort }: DialOptions): CutShort | undefined =>
+  signal.aborted ? (cutShort?.() ?? 'timed-out') : undefined;
 
 /** RFC 8305 §8: Connection Attempt Delay. */
 const attemptDelayMs = 250;
@@ -96,95 +109,113 @@ type Attempt = {
   fail: (error: Error) => void;
 };
 
-const createRace = (options: DialOptions) => {
-  const startedMs = performance.now();
-  const elapsedMs = () => sinceMs(startedMs);
-  const attempts: DialAttempt[] = [];
-  const errors: Loss[] = [];
-  const running = new Set<Attempt>();
-  let queue: Address[] = [];
-  let expectsMore = true;
-  let isOver = false;
-  let nextTimer: NodeJS.Timeout | undefined;
-  let tell: (winner: Winner | undefined) => void = () => {};
+/** A class, because every connection makes one: methods are made once, closures every time. */
+class Race {
+  readonly attempts: DialAttempt[] = [];
+  readonly errors: Loss[] = [];
+  readonly #options: DialOptions;
+  readonly #startedMs = performance.now();
+  readonly #running = new Set<Attempt>();
+  #queue: Address[] = [];
+  #expectsMore = true;
+  #isOver = false;
+  #nextTimer: NodeJS.Timeout | undefined;
+  #tell: (winner: Winner | undefined) => void = () => {};
 
-  const startNext = (): void => {
-    clearTimeout(nextTimer);
-    nextTimer = undefined;
-    const next = attempts.length < attemptLimit ? queue.shift() : undefined;
+  constructor(options: DialOptions) {
+    this.#options = options;
+  }
+
+  elapsedMs(): number {
+    return sinceMs(this.#startedMs);
+  }
+
+  async run(first: readonly Address[], later: Promise<Address[]>): Promise<Winner | undefined> {
+    const { signal } = this.#options;
+    const giveUp = this.#finish.bind(this, undefined);
+    signal.addEventListener('abort', giveUp, { once: true });
+    const done = new Promise<Winner | undefined>((resolve) => {
+      this.#tell = resolve;
+    });
+    this.#queue = interleave(first);
+    this.#expectsMore = later !== noMore;
+    if (this.#expectsMore) void later.then((more) => this.#take(more));
+    this.#startNext();
+    if (signal.aborted) giveUp();
+    const winner = await done;
+    signal.removeEventListener('abort', giveUp);
+    return winner;
+  }
+
+  #take(more: readonly Address[]): void {
+    this.#expectsMore = false;
+    this.#queue = interleave([...more, ...this.#queue]);
+    if (!this.#isOver && this.#nextTimer === undefined) this.#startNext();
+  }
+
+  #startNext(): void {
+    clearTimeout(this.#nextTimer);
+    this.#nextTimer = undefined;
+    const next = this.attempts.length < attemptLimit ? this.#queue.shift() : undefined;
     if (next) {
-      nextTimer = setTimeout(startNext, attemptDelayMs);
-      start(next);
-    } else if (running.size === 0 && !expectsMore) {
-      finish(undefined);
+      // Nobody waits for a turn that no address is left to take.
+      if (this.#queue.length > 0 || this.#expectsMore) {
+        this.#nextTimer = setTimeout(() => this.#startNext(), attemptDelayMs);
+      }
+      this.#start(next);
+    } else if (this.#running.size === 0 && !this.#expectsMore) {
+      this.#finish(undefined);
     }
-  };
+  }
 
-  const start = ({ address, family }: Address): void => {
-    const startedMs = elapsedMs();
+  #start({ address, family }: Address): void {
+    const { port, attemptTimeoutMs } = this.#options;
+    const startedMs = this.elapsedMs();
     const record: DialAttempt = { address, family, startedMs, endedMs: startedMs, outcome: 'lost' };
-    attempts.push(record);
-    const socket = connect({ host: address, port: options.port, family, noDelay: true });
-    const timer = setTimeout(
-      () => end(attempt, 'timed-out'),
-      options.attemptTimeoutMs ?? attemptTimeoutMsDefault,
-    );
-    const fail = (error: Error) => end(attempt, outcomeOf(error), error);
-    const attempt: Attempt = { socket, record, timer, fail };
-    running.add(attempt);
-    socket.once('connect', () => end(attempt, 'connected'));
+    this.attempts.push(record);
+    const socket = connect({ host: address, port, family, noDelay: true });
+    const attempt: Attempt = {
+      socket,
+      record,
+      timer: setTimeout(
+        () => this.#end(attempt, 'timed-out'),
+        attemptTimeoutMs ?? attemptTimeoutMsDefault,
+      ),
+      fail: (error) => this.#end(attempt, outcomeOf(error), error),
+    };
+    this.#running.add(attempt);
+    socket.once('connect', () => this.#end(attempt, 'connected'));
     socket.on('error', attempt.fail);
-  };
+  }
 
-  const end = (attempt: Attempt, outcome: Outcome, error?: unknown): void => {
-    if (!running.delete(attempt)) return;
+  #end(attempt: Attempt, outcome: Outcome, error?: unknown): void {
+    if (!this.#running.delete(attempt)) return;
     clearTimeout(attempt.timer);
-    attempt.record.endedMs = elapsedMs();
+    attempt.record.endedMs = this.elapsedMs();
     attempt.record.outcome = outcome;
     if (outcome === 'connected') {
       attempt.socket.off('error', attempt.fail);
       const { address, family } = attempt.record;
-      finish({ socket: attempt.socket, address, family });
+      this.#finish({ socket: attempt.socket, address, family });
       return;
     }
     attempt.socket.destroy();
-    errors.push({ outcome, error });
-    if (!isOver) startNext();
-  };
+    this.errors.push({ outcome, error });
+    if (!this.#isOver) this.#startNext();
+  }
 
-  const finish = (winner: Winner | undefined): void => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(nextTimer);
-    for (const attempt of running) end(attempt, winner ? 'lost' : 'timed-out');
-    tell(winner);
-  };
-
-  return {
-    attempts,
-    errors,
-    elapsedMs,
-    run(first: readonly Address[], later: Promise<Address[]>): Promise<Winner | undefined> {
-      const giveUp = () => finish(undefined);
-      options.signal.addEventListener('abort', giveUp, { once: true });
-      const done = new Promise<Winner | undefined>((resolve) => {
-        tell = resolve;
-      });
-      queue = interleave(first);
-      void later.then((more) => {
-        expectsMore = false;
-        queue = interleave([...more, ...queue]);
-        if (!isOver && nextTimer === undefined) startNext();
-      });
-      startNext();
-      if (options.signal.aborted) giveUp();
-      return done.finally(() => options.signal.removeEventListener('abort', giveUp));
-    },
-  };
-};
+  #finish(winner: Winner | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#nextTimer);
+    for (const attempt of this.#running) this.#end(attempt, winner ? 'lost' : 'timed-out');
+    this.#tell(winner);
+  }
+}
 
 /** Families alternate, the first address's first; the resolver's order is kept within a family. */
 const interleave = (addresses: readonly Address[]): Address[] => {
+  if (addresses.length < 2) return [...addresses];
   const lead = addresses[0]?.family ?? 6;
   const one = addresses.filter(({ family }) => family === lead);
   const other = addresses.filter(({ family }) => family !== lead);

@@ -1,15 +1,17 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Failure } from '#contract/failure.ts';
 import type { DialAttempt, EdgeTiming } from '#contract/result.ts';
 import { classifyProxyDial, connectThrough } from './connect-through.ts';
 import type { Deadline } from './deadline.ts';
 import { dial } from './dial.ts';
 import type { ProxyAddress } from './probe.ts';
-import type { DnsSource, NameResolver } from './resolve.ts';
+import type { DnsSource, FamilyChoice, NameResolver } from './resolve.ts';
 
 export type ConnectionMeans = {
   resolver: NameResolver;
   proxy: ProxyAddress | undefined;
+  /** Of the addresses dialled; through a proxy it is the proxy's choice. */
+  family?: FamilyChoice;
   userAgent: string;
   deadline: Deadline;
 };
@@ -22,6 +24,7 @@ export type ConnectionRecord = {
   dnsSource: DnsSource | null;
   attempts: DialAttempt[];
   remoteAddress: string | null;
+  family: 4 | 6 | null;
   edge: EdgeTiming | null;
 };
 
@@ -42,15 +45,16 @@ const nothingYet: ConnectionRecord = {
   dnsSource: null,
   attempts: [],
   remoteAddress: null,
+  family: null,
   edge: null,
 };
 
 const openDirect = async (
   target: { host: string; port: number },
-  { deadline, resolver }: ConnectionMeans,
+  { deadline, resolver, family = 'any' }: ConnectionMeans,
 ): Promise<OpenedConnection> => {
-  const { signal, cutShort } = deadline;
-  const dialled = await dial({ ...target, signal, cutShort, resolver });
+  const { stopSignal: signal, cutShort } = deadline;
+  const dialled = await dial({ ...target, signal, cutShort, resolver, family });
   const { dnsMs, dnsSource, attempts } = dialled;
   if (!dialled.ok) {
     const { failure } = dialled;
@@ -59,7 +63,8 @@ const openDirect = async (
     return { ...nothingYet, dnsMs: resolvedMs, dnsSource, attempts, ok: false, failure };
   }
   const { socket, connectMs, address: remoteAddress } = dialled;
-  return { ...nothingYet, dnsMs, connectMs, dnsSource, attempts, remoteAddress, ok: true, socket };
+  const reached = { remoteAddress, family: dialled.family, ok: true, socket } as const;
+  return { ...nothingYet, dnsMs, connectMs, dnsSource, attempts, ...reached };
 };
 
 /**
@@ -71,7 +76,7 @@ const openThrough = async (
   { host, port }: { host: string; port: number },
   means: ConnectionMeans,
 ): Promise<OpenedConnection> => {
-  const { signal, cutShort } = means.deadline;
+  const { stopSignal: signal, cutShort } = means.deadline;
   const dialled = await dial({ ...proxy, signal, cutShort });
   if (!dialled.ok) {
     const failure = classifyProxyDial(dialled.failure);
@@ -83,5 +88,8 @@ const openThrough = async (
   if (!connected.ok) return { ...nothingYet, edge, ok: false, failure: connected.failure };
   const { proxyConnectMs } = connected;
   const remoteAddress = edge?.address ?? null;
-  return { ...nothingYet, edge, proxyConnectMs, remoteAddress, ok: true, socket: dialled.socket };
+  const version = isIP(remoteAddress ?? '');
+  const family = version === 4 || version === 6 ? version : null;
+  const reached = { remoteAddress, family, ok: true, socket: dialled.socket } as const;
+  return { ...nothingYet, edge, proxyConnectMs, ...reached };
 };

@@ -1,11 +1,13 @@
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { dnsSources } from '#contract/result.ts';
+import type { dnsSources, familyChoices } from '#contract/result.ts';
 import { sinceMs } from './duration.ts';
+import type { StopSignal } from './stop-signal.ts';
 
 export type Address = { address: string; family: 4 | 6 };
 export type DnsSource = (typeof dnsSources)[number];
+export type FamilyChoice = (typeof familyChoices)[number];
 
 /**
  * The addresses to begin with, and those of the other family if they are still on their way.
@@ -15,13 +17,16 @@ type Resolution =
   | {
       ok: true;
       addresses: Address[];
+      /** `noMore` when it is known already that there are none. */
       later: Promise<Address[]>;
       dnsMs: number | null;
       source: DnsSource;
     }
-  | { ok: false; error: unknown; dnsMs: number; source: DnsSource };
+  | { ok: false; error: unknown; dnsMs: number | null; source: DnsSource };
 
-export type NameResolver = { resolve(host: string, signal: AbortSignal): Promise<Resolution> };
+export type NameResolver = {
+  resolve(host: string, signal: StopSignal, family?: FamilyChoice): Promise<Resolution>;
+};
 
 export type NameResolverOptions = {
   /** `address` or `address:port`; left out: the system's, read anew (they change with the network). */
@@ -38,33 +43,54 @@ export type NameResolverOptions = {
 export const createNameResolver = (options: NameResolverOptions = {}): NameResolver => {
   const known = new Map<string, Address[]>();
   return {
-    async resolve(host, signal) {
+    async resolve(host, signal, choice = 'any') {
       const startedMs = performance.now();
       const name = host
         .replace(/^\[|\]$/g, '')
         .replace(/\.$/, '')
         .toLowerCase();
       const local = withoutAsking(name, options.hostsFile ?? systemHostsFile);
-      if (local) return { ok: true, ...local, later: nothing, dnsMs: null };
-      const warm = known.get(name);
+      if (local) return takeLocal(local, name, choice);
+      const warm = known.get(`${choice} ${name}`);
       if (warm) {
         const dnsMs = sinceMs(startedMs);
-        return { ok: true, addresses: warm, later: nothing, dnsMs, source: 'warm' };
+        return { ok: true, addresses: warm, later: noMore, dnsMs, source: 'warm' };
       }
-      const answer = await ask(name, options.servers, signal);
+      const answer = await ask(name, options.servers, signal, choice);
       const dnsMs = sinceMs(startedMs);
       if (!answer.ok) return { ok: false, error: answer.error, dnsMs, source: 'cold' };
-      known.set(name, answer.addresses);
-      const later = answer.later.then((more) => {
-        known.set(name, [...answer.addresses, ...more]);
-        return more;
-      });
-      return { ok: true, addresses: answer.addresses, later, dnsMs, source: 'cold' };
+      const { addresses, later } = answer;
+      const keep = (more: Address[]) => known.set(`${choice} ${name}`, [...addresses, ...more]);
+      keep([]);
+      if (later !== noMore) void later.then(keep);
+      return { ok: true, addresses, later, dnsMs, source: 'cold' };
     },
   };
 };
 
-const nothing: Promise<Address[]> = Promise.resolve([]);
+type Local = { addresses: Address[]; source: DnsSource };
+
+const takeLocal = (
+  { addresses, source }: Local,
+  name: string,
+  choice: FamilyChoice,
+): Resolution => {
+  const wanted = addresses.filter(({ family }) => allows(choice, family));
+  return wanted.length > 0
+    ? { ok: true, addresses: wanted, later: noMore, dnsMs: null, source }
+    : { ok: false, error: noneOf(choice, name), dnsMs: null, source };
+};
+
+const allows = (choice: FamilyChoice, family: 4 | 6): boolean =>
+  choice === 'any' || choice === (family === 4 ? 'ipv4' : 'ipv6');
+
+const noneOf = (choice: FamilyChoice, name: string): Error =>
+  Object.assign(new Error(`${name} has no ${choice === 'ipv4' ? 'IPv4' : 'IPv6'} address`), {
+    code: 'ENODATA',
+  });
+
+/** Known at once, unlike other promises, by its identity. */
+export const noMore: Promise<Address[]> = Promise.resolve([]);
 
 /** A first try of 2 s, as c-ares has it; glibc waits 5. */
 export const resolverTimers = { timeout: 2_000, tries: 3 } as const;
@@ -80,7 +106,8 @@ type Answer =
 const ask = async (
   name: string,
   servers: readonly string[] | undefined,
-  signal: AbortSignal,
+  signal: StopSignal,
+  choice: FamilyChoice,
 ): Promise<Answer> => {
   const resolver = new Resolver(resolverTimers);
   const errors: unknown[] = [];
@@ -94,8 +121,8 @@ const ask = async (
     );
 
   if (servers !== undefined) resolver.setServers(servers);
-  const six = collect(6, resolver.resolve6(name));
-  const four = collect(4, resolver.resolve4(name));
+  const six = choice === 'ipv4' ? noMore : collect(6, resolver.resolve6(name));
+  const four = choice === 'ipv6' ? noMore : collect(4, resolver.resolve4(name));
   const cancel = () => resolver.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   if (signal.aborted) cancel();
@@ -106,7 +133,7 @@ const ask = async (
     return all;
   });
 
-  const first = await Promise.race([six, four.then(delayed)]);
+  const first = choice === 'any' ? await Promise.race([six, four.then(delayed)]) : await both;
   if (first.length > 0 && all === undefined) {
     const family = first[0]?.family;
     const later = both.then((found) => found.filter((one) => one.family !== family));
@@ -114,7 +141,7 @@ const ask = async (
   }
   const found = await both;
   return found.length > 0
-    ? { ok: true, addresses: found, later: nothing }
+    ? { ok: true, addresses: found, later: noMore }
     : { ok: false, error: tellingError(errors) };
 };
 
@@ -128,10 +155,7 @@ const tellingError = (errors: readonly unknown[]): unknown =>
 const systemHostsFile =
   process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers\\etc\\hosts' : '/etc/hosts';
 
-const withoutAsking = (
-  name: string,
-  hostsFile: string,
-): { addresses: Address[]; source: DnsSource } | undefined => {
+const withoutAsking = (name: string, hostsFile: string): Local | undefined => {
   const family = isIP(name);
   if (family === 4 || family === 6)
     return { addresses: [{ address: name, family }], source: 'literal' };

@@ -1,5 +1,20 @@
+import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import type { trustRoots } from '#contract/result.ts';
+import { createIssuerSearch } from './issuer-search.ts';
+
+export type TrustRoot = (typeof trustRoots)[number];
+
+/** What a handshake trusts, and where that trust comes from. */
+export type TrustContext = {
+  secureContext: SecureContext;
+  /** The root under which a chain (leaf first) stands, if it is known here. */
+  rootOf(chain: readonly X509Certificate[]): {
+    root: TrustRoot;
+    certificate: X509Certificate | undefined;
+  };
+};
 
 /**
  * TLS contexts by what they trust: Node's own roots, the system's (an organisation's inspection CA
@@ -7,16 +22,36 @@ import { createSecureContext, rootCertificates, type SecureContext } from 'node:
  * certificates takes tens of milliseconds, which must not stand in anybody's handshake.
  */
 export const createTrust = (systemBundles: readonly string[] = commonBundles) => {
-  const contexts = new Map<string, SecureContext>();
+  const contexts = new Map<string, TrustContext>();
   return {
-    contextFor(extraCa: readonly string[]): SecureContext {
+    contextFor(extraCa: readonly string[]): TrustContext {
       const key = extraCa.join('\n');
       const known = contexts.get(key);
       if (known) return known;
-      const ca = [...new Set([...rootCertificates, ...readSystemRoots(systemBundles)]), ...extraCa];
-      const made = createSecureContext({ ca });
+      const made = makeContext(readSystemRoots(systemBundles), extraCa);
       contexts.set(key, made);
       return made;
+    },
+  };
+};
+
+const makeContext = (system: readonly string[], extraCa: readonly string[]): TrustContext => {
+  const ca = [...new Set([...rootCertificates, ...system]), ...extraCa];
+  const sources = [
+    { root: 'public', findIssuer: createIssuerSearch(rootCertificates) },
+    { root: 'system', findIssuer: createIssuerSearch(system) },
+    { root: 'extra', findIssuer: createIssuerSearch(extraCa) },
+  ] as const;
+  return {
+    secureContext: createSecureContext({ ca }),
+    rootOf(chain) {
+      for (const { root, findIssuer } of sources) {
+        for (const link of chain) {
+          const certificate = findIssuer(link);
+          if (certificate) return { root, certificate };
+        }
+      }
+      return { root: 'unknown', certificate: undefined };
     },
   };
 };

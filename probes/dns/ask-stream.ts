@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContext } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
 import type { DnsAttempt } from '#contract/result.ts';
 import { classifyError } from '../classify.ts';
@@ -9,6 +8,7 @@ import { dial } from '../dial.ts';
 import { sinceMs } from '../duration.ts';
 import { handshake } from '../handshake.ts';
 import type { NameResolver } from '../resolve.ts';
+import type { TrustContext } from '../trust.ts';
 import { askHttp1, askHttp2 } from './ask-https.ts';
 import { encodeQuery, type Message, type Question, randomId, readAnswer } from './message.ts';
 import type { DnsServer, DnsTransport } from './server.ts';
@@ -17,7 +17,7 @@ export type StreamMeans = {
   deadline: Deadline;
   resolver: NameResolver;
   /** Needed where a server is asked over TLS. */
-  context: SecureContext | undefined;
+  context: TrustContext | undefined;
 };
 
 /** What became of a question over a connection of its own. */

@@ -1,13 +1,22 @@
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
-import type { HttpBody, HttpExchange } from '#contract/result.ts';
+import type { HttpBody, HttpExchange, httpVersionChoices } from '#contract/result.ts';
+import { failureOf } from '../classify.ts';
 import { sumMs } from '../duration.ts';
 import { handshake } from '../handshake.ts';
 import { type ConnectionMeans, type OpenedConnection, openConnection } from '../open-connection.ts';
-import { type Request, type SendOptions, send } from './send.ts';
+import type { TrustContext } from '../trust.ts';
+import type { Answer, Conversation, Request, SendOptions } from './conversation.ts';
+import { createHttp1 } from './http1.ts';
+import { createHttp2 } from './http2.ts';
 
-export type ExchangeMeans = SendOptions & ConnectionMeans & { context: SecureContext };
+export type ExchangeMeans = SendOptions &
+  ConnectionMeans & {
+    context: TrustContext;
+    version: (typeof httpVersionChoices)[number];
+    /** Another request is to follow on the last exchange's connection. */
+    keepsOpen: boolean;
+  };
 
 /** One request with its answer, or what there was of it until it failed. */
 export type Exchanged = {
@@ -17,6 +26,8 @@ export type Exchanged = {
   location: string | null;
   hasText: boolean | null;
   failure: Failure | null;
+  /** Still open after an answer, when it was to be kept; whoever gets it closes it. */
+  conversation: Conversation | undefined;
 };
 
 /** Goes through the phases one after the other on a connection of its own; each timed apart. */
@@ -37,22 +48,54 @@ const goThrough = async (
   if (!opened.ok) return opened.failure;
 
   let socket: Socket = opened.socket;
+  let version: '1.1' | '2' = means.version === '2' ? '2' : '1.1';
   if (request.url.protocol === 'https:') {
-    const secured = await handshake(socket, hostOf(request.url), means);
+    const alpn = alpnOf[means.version];
+    const secured = await handshake(socket, hostOf(request.url), { ...means, alpn });
     state.certificate = secured.certificate;
     if (!secured.ok) return secured.failure;
     exchange.phases.tlsMs = secured.tlsMs;
     socket = secured.socket;
+    version = secured.socket.alpnProtocol === 'h2' ? '2' : '1.1';
+    if (means.version === '2' && version !== '2') return refuseVersion(socket);
   }
 
-  const answer = await send(socket, request, means);
-  Object.assign(exchange.phases, { waitMs: answer.waitMs, receiveMs: answer.receiveMs });
+  const conversation =
+    version === '2'
+      ? createHttp2(socket, request.url.origin)
+      : createHttp1(socket, means.keepsOpen);
+  const answer = await conversation.ask(request, means).catch((error: unknown) => {
+    conversation.close();
+    throw error;
+  });
+  if (means.keepsOpen && conversation.isOpen()) state.conversation = conversation;
+  else conversation.close();
+  takeAnswer(answer, state);
+  return answer.failure;
+};
+
+/** ALPN identifiers (RFC 7301; RFC 9113 §3.2), the preferred first as browsers have it. */
+const alpnOf = {
+  auto: ['h2', 'http/1.1'],
+  '1.1': ['http/1.1'],
+  '2': ['h2'],
+} as const satisfies Record<ExchangeMeans['version'], readonly string[]>;
+
+const refuseVersion = (socket: Socket): Failure => {
+  socket.on('error', () => {});
+  socket.destroy();
+  return failureOf('http.protocol.error', 'tls', 'the server did not choose HTTP/2 (ALPN)');
+};
+
+const takeAnswer = (answer: Answer, state: Exchanged): void => {
+  const { exchange } = state;
+  exchange.phases.waitMs = answer.waitMs;
+  exchange.phases.receiveMs = answer.receiveMs;
   exchange.status = answer.status;
   exchange.bodyBytes = answer.bodyBytes;
   state.httpVersion = answer.httpVersion;
   state.location = answer.location;
   state.hasText = answer.hasText;
-  return answer.failure;
 };
 
 const beginExchange = (url: string): Exchanged => ({
@@ -74,12 +117,14 @@ const beginExchange = (url: string): Exchanged => ({
     dnsSource: null,
     attempts: [],
     edge: null,
+    family: null,
   },
   httpVersion: null,
   certificate: null,
   location: null,
   hasText: null,
   failure: null,
+  conversation: undefined,
 });
 
 /** Brings what is known of the connection into the exchange. */
@@ -90,14 +135,16 @@ const connectTo = async (
 ): Promise<OpenedConnection> => {
   const target = { host: hostOf(url), port: portOf(url) };
   const opened = await openConnection(target, means);
-  const { dnsMs, connectMs, proxyConnectMs } = opened;
-  Object.assign(exchange.phases, { dnsMs, connectMs, proxyConnectMs });
+  exchange.phases.dnsMs = opened.dnsMs;
+  exchange.phases.connectMs = opened.connectMs;
+  exchange.phases.proxyConnectMs = opened.proxyConnectMs;
   exchange.dnsSource = opened.dnsSource;
   exchange.attempts = opened.attempts;
   exchange.edge = opened.edge;
   if (opened.ok) {
     exchange.remoteAddress = opened.remoteAddress;
     exchange.remotePort = target.port;
+    exchange.family = opened.family;
   }
   return opened;
 };

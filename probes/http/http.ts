@@ -1,16 +1,17 @@
-import type { SecureContext } from 'node:tls';
 import type { Failure } from '#contract/failure.ts';
 import type { HttpProbe } from '#contract/plan.ts';
+import type { HttpBody } from '#contract/result.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { classifyError, classifyStatus, failureOf } from '../classify.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
 import { sinceMs } from '../duration.ts';
 import type { Outcome, ProbeContext, Prober } from '../probe.ts';
 import { createNameResolver } from '../resolve.ts';
-import { createTrust } from '../trust.ts';
+import { createTrust, type TrustContext } from '../trust.ts';
+import type { Request } from './conversation.ts';
 import { type Exchanged, type ExchangeMeans, runExchange } from './exchange.ts';
+import { firstRequest } from './first-request.ts';
 import { decideNext, showUrl } from './redirect.ts';
-import type { Request } from './send.ts';
 
 /** Marks our traffic as ours, for the owner of the application who reads the server's log. */
 const userAgent = `whyslow/${packageFile.version} (synthetic)`;
@@ -26,87 +27,115 @@ export const createHttpProber = (options: HttpProberOptions = {}): Prober<'http'
   return {
     type: 'http',
     async run(probe, context) {
-      let startedMs = performance.now();
+      const trusted = trustFor(trust, context);
+      const startedMs = performance.now();
+      if (!trusted.ok) return conclude(probe, startedMs, notBegun(trusted.failure));
+      if (!URL.canParse(probe.url)) return conclude(probe, startedMs, notBegun(badUrl));
+      const deadline = startDeadline(context.signal, probe.timeoutMs);
       try {
-        // Reading some 300 certificates, the first time: no part of the run.
-        const secureContext = trust.contextFor(context.extraCa);
-        startedMs = performance.now();
-        const deadline = startDeadline(context.signal, probe.timeoutMs);
-        const means = gather(probe, context, deadline, secureContext, options);
-        const followed = await follow(probe, means).finally(deadline.stop);
-        return conclude(probe, followed, startedMs);
+        const means = gather(probe, context, deadline, trusted.context, options);
+        const followed = await follow(probe, means);
+        const outcome = conclude(probe, startedMs, followed);
+        outcome.body.warm = await askAgain(followed, means);
+        return outcome;
       } catch (error) {
-        // What no network does: a CA that cannot be read, a header that cannot be sent.
-        return conclude(probe, { done: [], failure: classifyError('prepare', error) }, startedMs);
+        // What no network does: a header that cannot be sent.
+        return conclude(probe, startedMs, notBegun(classifyError('prepare', error)));
+      } finally {
+        deadline.stop();
       }
     },
     stop: () => Promise.resolve(),
   };
 };
 
+/** Reading some 300 certificates, the first time: no part of the run. */
+const trustFor = (
+  trust: ReturnType<typeof createTrust>,
+  { extraCa }: ProbeContext,
+): { ok: true; context: TrustContext } | { ok: false; failure: Failure } => {
+  try {
+    return { ok: true, context: trust.contextFor(extraCa) };
+  } catch (error) {
+    const { message } = error as Error;
+    return { ok: false, failure: failureOf('tls.context_failed', 'prepare', message) };
+  }
+};
+
+const notBegun = (failure: Failure): Followed => ({ done: [], request: undefined, failure });
+
+const badUrl = failureOf('probe.bad_url', 'prepare', 'the probe’s URL is no URL');
+
 const gather = (
   probe: HttpProbe,
   context: ProbeContext,
   deadline: Deadline,
-  secureContext: SecureContext,
+  trusted: TrustContext,
   options: HttpProberOptions,
 ): ExchangeMeans => ({
   deadline,
   userAgent,
   proxy: context.proxy,
-  context: secureContext,
+  context: trusted,
+  family: probe.family ?? 'any',
+  version: probe.httpVersion ?? 'auto',
+  keepsOpen: probe.warm ?? false,
   resolver: createNameResolver(options.nameServers ? { servers: options.nameServers } : {}),
   maxBodyBytes: probe.maxBodyBytes,
   searchText: probe.expectBody,
 });
 
-type Followed = { done: Exchanged[]; failure: Failure | null };
+type Followed = { done: Exchanged[]; request: Request | undefined; failure: Failure | null };
 
 /** One exchange after the other until an answer that is no redirect, or a failure. */
 const follow = async (probe: HttpProbe, means: ExchangeMeans): Promise<Followed> => {
   const done: Exchanged[] = [];
-  let request = firstRequest(probe);
+  let request = firstRequest(probe, userAgent);
   for (;;) {
     const exchanged = await runExchange(request, means);
     done.push(exchanged);
-    const { failure, location } = exchanged;
-    const status = exchanged.exchange.status;
-    if (failure !== null || status === null) return { done, failure };
-    const next =
-      probe.maxRedirects === 0
-        ? { kind: 'done' as const }
-        : decideNext(request, status, location, probe.expectStatus);
-    if (next.kind === 'done') return { done, failure: judge(probe, exchanged, status) };
-    if (next.kind === 'broken') {
-      return { done, failure: failureOf('http.protocol.error', 'receive', next.message) };
-    }
-    if (done.length > probe.maxRedirects) return { done, failure: tooManyRedirects(probe) };
+    const next = step(probe, request, exchanged, done.length);
+    if (next.kind === 'end') return { done, request, failure: next.failure };
+    exchanged.conversation?.close();
     request = next.request;
   }
 };
 
-const firstRequest = ({ url, method, headers }: HttpProbe): Request => {
-  const target = new URL(url);
-  const named = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
-  return {
-    url: target,
-    shownUrl: showUrl(target),
-    method,
-    headers: {
-      'user-agent': userAgent,
-      accept: '*/*',
-      // Bytes on the wire are what is counted and timed.
-      'accept-encoding': 'identity',
-      ...(method === 'POST' ? { 'content-length': '0' } : {}),
-      ...(target.username === '' ? {} : { authorization: basicOf(target) }),
-      ...Object.fromEntries(named),
-    },
-  };
+type Step = { kind: 'end'; failure: Failure | null } | { kind: 'follow'; request: Request };
+
+const step = (probe: HttpProbe, request: Request, exchanged: Exchanged, count: number): Step => {
+  const { failure, location, exchange } = exchanged;
+  const { status } = exchange;
+  if (failure !== null || status === null) return { kind: 'end', failure };
+  const next =
+    probe.maxRedirects === 0
+      ? { kind: 'done' as const }
+      : decideNext(request, status, location, probe.expectStatus);
+  switch (next.kind) {
+    case 'done':
+      return { kind: 'end', failure: judge(probe, exchanged, status) };
+    case 'broken':
+      return { kind: 'end', failure: failureOf('http.protocol.error', 'receive', next.message) };
+    case 'follow':
+      if (count > probe.maxRedirects) return { kind: 'end', failure: tooManyRedirects(probe) };
+      return { kind: 'follow', request: next.request };
+  }
 };
 
-const basicOf = ({ username, password }: URL): string => {
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`;
+/** The last request once more on its connection: whatever becomes of it, the run has ended. */
+const askAgain = async (
+  { done, request, failure }: Followed,
+  means: ExchangeMeans,
+): Promise<NonNullable<HttpBody['warm']> | null> => {
+  const conversation = done.at(-1)?.conversation;
+  if (conversation === undefined) return null;
+  const answer =
+    failure === null && request !== undefined ? await conversation.ask(request, means) : undefined;
+  conversation.close();
+  const { waitMs = null, receiveMs = null, status = null } = answer ?? {};
+  return waitMs === null || receiveMs === null || status === null
+    ? null
+    : { waitMs, receiveMs, status };
 };
 
 const judge = (probe: HttpProbe, exchanged: Exchanged, status: number): Failure | null => {
@@ -132,8 +161,8 @@ const tooManyRedirects = ({ maxRedirects }: HttpProbe): Failure =>
 
 const conclude = (
   probe: HttpProbe,
-  { done, failure }: Followed,
   startedMs: number,
+  { done, failure }: Followed,
 ): Outcome<'http'> => ({
   durationMs: sinceMs(startedMs),
   availability: failure === null ? 1 : 0,
@@ -144,5 +173,6 @@ const conclude = (
     httpVersion: done.at(-1)?.httpVersion ?? null,
     exchanges: done.map(({ exchange }) => exchange),
     certificate: done.at(-1)?.certificate ?? null,
+    warm: null,
   },
 });

@@ -1,4 +1,4 @@
-import type { Request } from './send.ts';
+import type { Request } from './conversation.ts';
 
 /** What an answer asks for next. `broken`: it redirects to where no probe can follow. */
 export type NextStep =
@@ -27,16 +27,24 @@ export const decideNext = (
     };
   }
   const isSameOrigin = url.origin === request.url.origin;
-  const headers = isSameOrigin ? request.headers : withoutCredentials(request.headers);
+  const allowed = isSameOrigin ? request.headers : withoutCredentials(request.headers);
   const method = methodAfter(status, request.method);
-  return { kind: 'follow', request: { url, shownUrl: showRedirect(url), method, headers } };
+  const keepsBody = method === request.method;
+  const headers = keepsBody ? allowed : withoutContent(allowed);
+  const body = keepsBody ? request.body : undefined;
+  return { kind: 'follow', request: { url, shownUrl: showRedirect(url), method, headers, body } };
 };
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
-/** RFC 9110 §15.4: 303 asks for a GET; 301 and 302 in practice too; 307 and 308 keep the method. */
-const methodAfter = (status: number, method: Request['method']): Request['method'] =>
-  method === 'POST' && status <= 303 ? 'GET' : method;
+/** RFC 9110 §15.4: 303 asks for a GET; 301 and 302 in practice too after a POST; 307 and 308 never. */
+const methodAfter = (status: number, method: Request['method']): Request['method'] => {
+  if (status === 303 && method !== 'HEAD') return 'GET';
+  return method === 'POST' && status <= 302 ? 'GET' : method;
+};
+
+const withoutContent = (headers: Request['headers']): Request['headers'] =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-')));
 
 /** Credentials were meant for the first host, not for wherever it sends us. */
 const withoutCredentials = (headers: Request['headers']): Request['headers'] =>
