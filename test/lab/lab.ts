@@ -104,6 +104,7 @@ const open = async (state: LabState): Promise<Lab> => {
   const shim = state.shim === null ? null : await connectShim(sockets.shim);
   const services = state.services === null ? null : await connectServices(sockets.services);
   const parts = { lab: name, topology, plan };
+  const routingFor = rememberLast((metrics: Metrics) => planRoutes(topology, plan, metrics));
   const close = () => {
     shim?.close();
     services?.close();
@@ -130,7 +131,7 @@ const open = async (state: LabState): Promise<Lab> => {
       return services ?? absent('services');
     },
     routeBetween: (from, to, family) =>
-      planRoutes(topology, plan, readState(name)?.metrics ?? {}).between(from, to, family),
+      routingFor(readState(name)?.metrics ?? {}).between(from, to, family),
     applyMetrics: (metrics) => changeMetrics(parts, metrics),
     setLinkUp: (link, isUp) => setLinkUp(parts, link, isUp),
     async down() {
@@ -138,6 +139,16 @@ const open = async (state: LabState): Promise<Lab> => {
       await takeLabDown(name);
     },
     close,
+  };
+};
+
+/** Another process may have changed the metrics; mostly none has. */
+const rememberLast = <In, Out>(work: (value: In) => Out): ((value: In) => Out) => {
+  let last: { key: string; result: Out } | undefined;
+  return (value) => {
+    const key = JSON.stringify(value);
+    if (last?.key !== key) last = { key, result: work(value) };
+    return last.result;
   };
 };
 

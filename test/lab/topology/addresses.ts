@@ -60,10 +60,11 @@ export const planAddresses = (topology: Topology): AddressPlan => {
       addressesOf(name).map((address) => [canonical(address), name] as const),
     ),
   );
+  const byEnds = new Map(interfaces.map((end) => [`${end.node} ${end.towards}`, end]));
   return {
     interfaces,
     interfaceOf(node, towards) {
-      const found = interfaces.find((end) => end.node === node && end.towards === towards);
+      const found = byEnds.get(`${node} ${towards}`);
       if (found === undefined) throw new Error(`no link from ${node} to ${towards}`);
       return found;
     },

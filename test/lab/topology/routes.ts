@@ -87,20 +87,18 @@ type Destination = {
 type Way = { destination: Destination; next: ReadonlyMap<string, readonly Adjacency[]> };
 
 /** Whole microseconds, so that equal sums are equal. */
-const costOf =
-  (topology: Topology, metrics: Metrics) =>
-  (links: readonly LabLink[]): number => {
-    const known = new Set(topology.links.map(linkId));
-    for (const id of Object.keys(metrics)) {
-      if (!known.has(id)) throw new Error(`${topology.name} has no link "${id}"`);
-    }
-    return links.reduce(
-      (sum, link) =>
-        sum +
-        Math.max(1, Math.round((metrics[linkId(link)] ?? link.metric ?? link.delayMs) * 1_000)),
-      0,
-    );
-  };
+const costOf = (topology: Topology, metrics: Metrics): ((links: readonly LabLink[]) => number) => {
+  const costs = new Map(
+    topology.links.map((link) => {
+      const metric = metrics[linkId(link)] ?? link.metric ?? link.delayMs;
+      return [linkId(link), Math.max(1, Math.round(metric * 1_000))];
+    }),
+  );
+  for (const id of Object.keys(metrics)) {
+    if (!costs.has(id)) throw new Error(`${topology.name} has no link "${id}"`);
+  }
+  return (links) => links.reduce((sum, link) => sum + (costs.get(linkId(link)) ?? 0), 0);
+};
 
 const listDestinations = (topology: Topology, plan: AddressPlan, graph: Graph): Destination[] => {
   const everywhere = () => true;
