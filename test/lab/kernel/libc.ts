@@ -49,6 +49,10 @@ export const setsockopt = declare<
 export const ioctl = declare<[descriptor: number, request: number, argument: bigint]>(
   'int ioctl(int, ulong, void *)',
 );
+export const epollCreate1 = declare<[flags: number]>('int epoll_create1(int)');
+export const epollCtl = declare<
+  [descriptor: number, operation: number, watched: number, event: bigint]
+>('int epoll_ctl(int, int, int, void *)');
 export const prctl = declare<[option: number, value: number, c: number, d: number, e: number]>(
   'int prctl(int, ulong, ulong, ulong, ulong)',
 );
@@ -70,8 +74,11 @@ export const recvmmsg = library.func('int recvmmsg(int, void *, uint, int, void 
   flags: number,
   timeout: null,
 ) => number;
-export const ppoll = library.func('int ppoll(void *, ulong, void *, void *)') as unknown as (
-  polled: bigint,
+export const epollPwait2 = library.func(
+  'int epoll_pwait2(int, void *, int, void *, void *)',
+) as unknown as (
+  descriptor: number,
+  events: bigint,
   count: number,
   timeout: bigint,
   mask: null,
