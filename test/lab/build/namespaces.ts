@@ -35,9 +35,13 @@ const kernelSettings = (node: LabNode): Record<string, string> => ({
   // The kernel's own limit (a burst of 6, then 1 a second and peer) would make honest routers silent.
   'ipv4/icmp_ratelimit': '0',
   'ipv6/icmp/ratelimit': '0',
-  // Load is shared by addresses and ports: a connection keeps its path.
-  'ipv4/fib_multipath_hash_policy': '1',
-  'ipv6/fib_multipath_hash_policy': '1',
+  // Load is shared by addresses, protocol and ports (fields 0x37), as routers do it. The policy of
+  // that name, 1, would take the hash that a packet carries from its socket: another for each
+  // socket, and for TCP another after each retransmission timeout.
+  'ipv4/fib_multipath_hash_policy': '3',
+  'ipv4/fib_multipath_hash_fields': '55',
+  'ipv6/fib_multipath_hash_policy': '3',
+  'ipv6/fib_multipath_hash_fields': '55',
   'ipv4/conf/all/rp_filter': '0',
   'ipv4/conf/default/rp_filter': '0',
   'ipv4/conf/all/send_redirects': '0',
