@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { oneOfThree } from '#test/lab/shim/attempts.ts';
+import { startIperfServer } from '#test/lab/shim/iperf.ts';
 import { type Pair, ping, startPair } from '#test/lab/shim/pair.ts';
 
 /** What the issue asks of a round trip: within half a millisecond, for 95 of 100 packets. */
@@ -65,10 +64,7 @@ test('at 20,000 packets a second through the same queue pings still meet the del
  * the sender, whose buffer holds about 270 of them.
  */
 const startLoad = async (pair: Pair): Promise<{ ended: Promise<unknown> }> => {
-  const inB = ['netns', 'exec', pair.b];
-  const server = spawn('ip', [...inB, 'iperf3', '--server', '--one-off', '--forceflush']);
-  onTestFinished(() => void server.kill());
-  await once(server.stdout, 'data');
+  await startIperfServer(pair);
   const load = ['--udp', '--length', '200', '--bitrate', '4M', '--parallel', '8', '--time', '7'];
   const ended = pair.run(pair.a, 'iperf3', '--client', pair.addressOfB, ...load);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
