@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { trustRoots } from '#contract/result.ts';
@@ -36,6 +36,8 @@ export const createTrust = (systemBundles: readonly string[] = commonBundles) =>
 };
 
 const makeContext = (system: readonly string[], extraCa: readonly string[]): TrustContext => {
+  // OpenSSL passes over what it cannot read: better said here than at every handshake.
+  for (const pem of extraCa) new X509Certificate(pem);
   const ca = [...new Set([...rootCertificates, ...system]), ...extraCa];
   const sources = [
     { root: 'public', findIssuer: createIssuerSearch(rootCertificates) },

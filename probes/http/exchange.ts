@@ -53,11 +53,14 @@ const goThrough = async (
     const alpn = alpnOf[means.version];
     const secured = await handshake(socket, hostOf(request.url), { ...means, alpn });
     state.certificate = secured.certificate;
-    if (!secured.ok) return secured.failure;
+    if (!secured.ok) return asVersion(secured.failure, means);
     exchange.phases.tlsMs = secured.tlsMs;
     socket = secured.socket;
     version = secured.socket.alpnProtocol === 'h2' ? '2' : '1.1';
-    if (means.version === '2' && version !== '2') return refuseVersion(socket);
+    if (means.version === '2' && version !== '2') {
+      socket.on('error', () => {}).destroy();
+      return noHttp2;
+    }
   }
 
   const conversation =
@@ -81,11 +84,11 @@ const alpnOf = {
   '2': ['h2'],
 } as const satisfies Record<ExchangeMeans['version'], readonly string[]>;
 
-const refuseVersion = (socket: Socket): Failure => {
-  socket.on('error', () => {});
-  socket.destroy();
-  return failureOf('http.protocol.error', 'tls', 'the server did not choose HTTP/2 (ALPN)');
-};
+const noHttp2 = failureOf('http.protocol.error', 'tls', 'the server does not offer HTTP/2 (ALPN)');
+
+/** RFC 7301 §3.2: a server that shares no protocol ends the handshake with an alert that says so. */
+const asVersion = (failure: Failure, { version }: ExchangeMeans): Failure =>
+  version === '2' && /NO_APPLICATION_PROTOCOL/.test(failure.message) ? noHttp2 : failure;
 
 const takeAnswer = (answer: Answer, state: Exchanged): void => {
   const { exchange } = state;

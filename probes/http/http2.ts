@@ -7,7 +7,7 @@ import {
   type IncomingHttpStatusHeader,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Failure, FailurePhase } from '#contract/failure.ts';
+import type { Failure, FailurePhase, FailureType } from '#contract/failure.ts';
 import { classifyError, failureOf } from '../classify.ts';
 import { sinceMs } from '../duration.ts';
 import {
@@ -60,6 +60,8 @@ class Http2Ask {
   #phase: FailurePhase = 'request';
   #sentMs = 0;
   #firstByteMs = 0;
+  #receiveMs: number | null = null;
+  #goawayCode = 0;
   #isOver = false;
 
   constructor(
@@ -83,10 +85,11 @@ class Http2Ask {
     this.#stream = stream;
     deadline.stopSignal.addEventListener('abort', this.#giveUp);
     session.on('error', this.#fail);
+    session.once('goaway', this.#noteGoaway);
     session.once('close', this.#closed);
     stream.once('response', this.#receive);
     stream.on('data', this.#take);
-    stream.once('end', this.#complete);
+    stream.once('end', this.#noteEnd);
     stream.on('error', this.#fail);
     stream.once('close', this.#closed);
     this.#send(stream);
@@ -120,38 +123,42 @@ class Http2Ask {
     if (tooLarge !== null) this.#finish(tooLarge);
   };
 
-  #complete = (): void => {
-    // A stream that is reset ends as well: its close says so.
-    if (this.#answer.status === null || this.#stream?.aborted === true) return;
-    if ((this.#stream?.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR) return;
-    this.#answer.receiveMs = sinceMs(this.#firstByteMs);
+  /** A stream that is reset ends as well: its close, right after, says which it was. */
+  #noteEnd = (): void => {
+    this.#receiveMs = sinceMs(this.#firstByteMs);
+  };
+
+  #noteGoaway = (code: number): void => {
+    this.#goawayCode = code;
+  };
+
+  #closed = (): void => {
+    const isWhole = this.#receiveMs !== null && this.#answer.status !== null;
+    if (!isWhole || this.#stream?.rstCode !== constants.NGHTTP2_NO_ERROR) {
+      this.#fail(closedEarly);
+      return;
+    }
+    this.#answer.receiveMs = this.#receiveMs;
     this.#answer.hasText = this.#body.hasText();
     this.#finish(null);
   };
-
-  #closed = (): void => this.#fail(closedEarly);
 
   #giveUp = (): void => this.#fail(undefined);
 
   #fail = (error: unknown): void => {
     if (this.#isOver) return;
     const cutShort = this.#options.deadline.cutShort();
-    const reset = cutShort === undefined ? this.#describeReset(error) : null;
+    const reset = cutShort === undefined ? this.#describeReset() : null;
     this.#finish(reset ?? classifyError(this.#phase, error, cutShort));
   };
 
   /** What the server said with RST_STREAM or GOAWAY (RFC 9113 §7); null when it said nothing. */
-  #describeReset(error: unknown): Failure | null {
-    const { code, message } = error as { code?: unknown; message?: unknown };
-    if (typeof code !== 'string' || !code.startsWith('ERR_HTTP2_')) return null;
-    const byName = /NGHTTP2_\w+/.exec(String(message))?.[0];
-    const said = byName ?? nameOfReset(this.#stream?.rstCode ?? 0);
-    const type = refusals.has(said)
-      ? 'http.refused'
-      : resets.has(said)
-        ? 'http.reset'
-        : 'http.protocol.error';
-    return failureOf(type, this.#phase, `HTTP/2: ${said.replace('NGHTTP2_', '')} (${code})`);
+  #describeReset(): Failure | null {
+    const code = this.#goawayCode || (this.#stream?.rstCode ?? 0);
+    if (code === constants.NGHTTP2_NO_ERROR) return null;
+    const frame = this.#goawayCode ? 'GOAWAY' : 'RST_STREAM';
+    const type = failureByCode.get(code) ?? 'http.protocol.error';
+    return failureOf(type, this.#phase, `the server sent ${frame} with error code ${code}`);
   }
 
   #finish(failure: Failure | null): void {
@@ -160,19 +167,20 @@ class Http2Ask {
     this.#options.deadline.stopSignal.removeEventListener('abort', this.#giveUp);
     this.#session.off('error', this.#fail);
     this.#session.off('close', this.#closed);
+    this.#session.off('goaway', this.#noteGoaway);
     if (failure !== null) this.#session.destroy();
     this.#answer.failure = failure;
     this.#resolve(this.#answer);
   }
 }
 
-const refusals = new Set(['NGHTTP2_REFUSED_STREAM', 'NGHTTP2_ENHANCE_YOUR_CALM']);
-const resets = new Set(['NGHTTP2_NO_ERROR', 'NGHTTP2_INTERNAL_ERROR', 'NGHTTP2_CANCEL']);
-
-const nameOfReset = (code: number): string =>
-  Object.entries(constants).find(
-    ([name, value]) => value === code && /^NGHTTP2_(NO_ERROR|[A-Z_]*)$/.test(name) && code > 0,
-  )?.[0] ?? 'NGHTTP2_NO_ERROR';
+/** RFC 9113 §7; every other code says that somebody broke the protocol. */
+const failureByCode = new Map<number, FailureType>([
+  [constants.NGHTTP2_INTERNAL_ERROR, 'http.reset'],
+  [constants.NGHTTP2_CANCEL, 'http.reset'],
+  [constants.NGHTTP2_REFUSED_STREAM, 'http.refused'],
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM, 'http.refused'],
+]);
 
 /** RFC 9113 §8.2.2 and §8.3.1: nothing of the connection's own, and `:authority` in place of Host. */
 const headersOf = ({ url, method, headers }: Request): Record<string, string> => {

@@ -115,6 +115,31 @@ describe('dial', () => {
     if (dialled.ok) dialled.socket.destroy();
   });
 
+  it('connects to one family only when told to, and asks for no other', async () => {
+    const server = await startNameServer({
+      'app.test': { A: { data: ['127.0.0.1'] }, AAAA: { data: ['::1'] } },
+      'four.test': { A: { data: ['127.0.0.1'] } },
+    });
+    stops.push(() => server.stop());
+    const six = await startOrigin({ host: '::1' });
+    stops.push(() => six.stop());
+    const resolver = createNameResolver({ servers: [server.address], hostsFile: '/none' });
+    const to = (host: string, port: number, family: 'ipv4' | 'ipv6') =>
+      dial({ host, port, signal: never, resolver, family });
+    const byFour = await to('app.test', origin.port, 'ipv4');
+    const bySix = await to('app.test', six.port, 'ipv6');
+    expect(byFour).toMatchObject({ ok: true, family: 4, attempts: [{ address: '127.0.0.1' }] });
+    expect(bySix).toMatchObject({ ok: true, family: 6, attempts: [{ address: '::1' }] });
+    expect(server.questions.map(({ type }) => type)).toEqual(['A', 'AAAA']);
+    expect(await to('four.test', 1, 'ipv6')).toMatchObject({
+      failure: { type: 'dns.name_not_resolved', phase: 'dns' },
+    });
+    expect(await to('127.0.0.1', 1, 'ipv6')).toMatchObject({
+      failure: { type: 'dns.name_not_resolved' },
+    });
+    for (const dialled of [byFour, bySix]) if (dialled.ok) dialled.socket.destroy();
+  });
+
   it('says that the port is closed', async () => {
     const dialled = await dial({ host: '127.0.0.1', port: await closedPort(), signal: never });
     expect(dialled).toMatchObject({
