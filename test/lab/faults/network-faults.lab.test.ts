@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntil } from '#test/support/wait-until.ts';
 import { attachLab, type Lab, raiseLab } from '../lab.ts';
@@ -330,6 +331,15 @@ describe('setting and clearing', () => {
     }
     expect(faultsSet(lab)).toEqual([]);
     expect((await tools.ping('a2', 'ia2')).minMs).toBeLessThan(35);
+  });
+
+  it('traffic ends with its keeper, even with one that is killed', async () => {
+    await setFaults(lab, ['access-bufferbloat']);
+    const sockets = async () => (await tools.run('tp', 'ss', '-tlnH', 'sport', '= 5201')).stdout;
+    await waitUntil(async () => (await sockets()) !== '');
+    const keeper = JSON.parse(readFileSync(`${lab.folder}/keepers/bulk-to-tp.keeper`, 'utf8'));
+    process.kill(keeper.pid, 'SIGKILL');
+    await waitUntil(async () => (await sockets()) === '');
   });
 
   it('setting twice is setting once; a second fault joins the first', async () => {

@@ -6,8 +6,8 @@ export const deviceFaults: readonly Fault[] = [
   {
     name: 'device-busy',
     kinds: ['busy-device'],
-    what: 'Device a1 has no CPU to spare: the agent and its browser get 5 % of one.',
-    actions: [{ do: 'program', program: 'agent-a1', effect: 'cpu-quota', ratio: 0.05 }],
+    what: 'Device a1 has no CPU to spare: the agent and its browser get 8 % of one.',
+    actions: [{ do: 'program', program: 'agent-a1', effect: 'cpu-quota', ratio: 0.08 }],
     truth: {
       blame: 'segment',
       segments: ['device'],

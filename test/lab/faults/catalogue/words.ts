@@ -1,6 +1,6 @@
 import type { Impairment } from '../../shim/control.ts';
 import type { Direction } from '../../topology/topology.ts';
-import type { Fault, FaultAction, Reach } from '../fault.ts';
+import type { Fault, FaultAction } from '../fault.ts';
 
 /**
  * What the catalogues are written with. They are about the topology two-sites and its applications:
@@ -15,8 +15,6 @@ export const siteB = ['b1', 'b2'] as const;
 export const applications = ['crm', 'docs', 'wiki'] as const;
 /** Applications beyond the transit. */
 export const hosted = ['crm', 'docs'] as const;
-
-export const everything: Reach = { devices, applications };
 
 /** Both directions of a link: `ia1-ia2`. */
 export const directionsOf = (link: string): readonly [Direction, Direction] => {

@@ -21,6 +21,10 @@ const repeat = async (command: readonly string[], signal: AbortSignal): Promise<
   }
 };
 
-/** It ends with this process even when that is killed (PR_SET_PDEATHSIG, kept over exec). */
-const start = (command: readonly string[]): ChildProcess =>
-  spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', 'ignore', 'inherit'] });
+/** A child that ends with this process even when that is killed (prctl(2), kept over exec). */
+const endsWithUs = ['setpriv', '--pdeathsig', 'KILL'] as const;
+
+const start = (command: readonly string[]): ChildProcess => {
+  const [program, ...args] = [...endsWithUs, ...command];
+  return spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+};
