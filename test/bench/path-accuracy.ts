@@ -1,14 +1,13 @@
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Outcome } from '#probes/probe.ts';
+import { raiseChain } from '#test/probes/path/chain-lab.ts';
 import { pathProbe } from '#test/probes/path/path-probe.ts';
-import { createRouterChain } from '#test/probes/path/router-chain.ts';
 
 /**
  * Compares what path says with the packets on the wire (tshark, kernel time stamps), in a chain of
  * four routers made for it: `sudo node --import tsx test/bench/path-accuracy.ts`.
  */
-const chain = await createRouterChain(4);
+const chain = await raiseChain(4);
 const runner = fileURLToPath(new URL('../probes/path/run-paths.ts', import.meta.url));
 
 const percentile = (sorted: readonly number[], share: number): number =>
@@ -37,13 +36,13 @@ const wireRoundTrips = (output: string): Map<number, number[]> => {
 };
 
 try {
-  const capture = spawn('ip', [
-    ...['netns', 'exec', chain.nameOf(0), 'tshark', '-l', '-n', '-i', 'right', '-f', 'icmp'],
+  const capture = chain.lab.spawn('h', 'tshark', [
+    ...['-l', '-n', '-i', 'to-r1', '-f', 'icmp'],
     ...['-T', 'fields', '-e', 'frame.time_epoch', '-e', 'icmp.type', '-e', 'ip.ttl'],
     ...['-e', 'icmp.ident', '-e', 'icmp.seq'],
   ]);
   let captured = '';
-  capture.stdout.on('data', (chunk: Buffer) => {
+  capture.stdout?.on('data', (chunk: Buffer) => {
     captured += chunk.toString();
   });
   await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -51,8 +50,8 @@ try {
   const durationsMs: number[] = [];
   for (let run = 0; run < 10; run += 1) {
     captured = '';
-    const { stdout } = await chain.inside(
-      0,
+    const stdout = await chain.run(
+      'h',
       process.execPath,
       '--import',
       'tsx',
@@ -83,8 +82,8 @@ try {
     durationP50Ms: percentile(durationsMs, 0.5),
   });
   const startedMs = performance.now();
-  await chain.inside(0, 'mtr', '-n', '-c5', '--report', chain.target4);
+  await chain.run('h', 'mtr', '-n', '-c5', '--report', chain.target4);
   console.log({ mtrFiveRoundsMs: performance.now() - startedMs });
 } finally {
-  await chain.remove();
+  await chain.lab.down();
 }

@@ -1,23 +1,21 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from '#probes/probe.ts';
-import { createRouterChain, type RouterChain } from '../path/router-chain.ts';
+import { type ChainLab, raiseChain } from '../path/chain-lab.ts';
 
 describe('page load in a network of its own', () => {
-  let chain: RouterChain;
+  let chain: ChainLab;
   beforeAll(async () => {
-    chain = await createRouterChain(1);
-    // Whatever is not for loopback leaves by here, or at least tries to.
-    await chain.inside(0, 'ip', 'route', 'add', 'default', 'via', '10.77.0.2');
-    await chain.inside(0, 'ip', '-6', 'route', 'add', 'default', 'via', 'fd77:1::2');
+    // Whatever is not for loopback leaves by the device's default route, or at least tries to.
+    chain = await raiseChain(1);
   });
-  afterAll(() => chain.remove());
+  afterAll(() => chain.lab.down());
 
   it('contacts no one but the page, neither while it loads nor while it waits', async () => {
-    await chain.filterOutput(0, 'oifname "right" meta l4proto { tcp, udp } counter');
+    await chain.filterOutput('h', 'oifname "to-r1" meta l4proto { tcp, udp } counter');
     const script = fileURLToPath(new URL('./serve-and-load.ts', import.meta.url));
-    const { stdout } = await chain.inside(
-      0,
+    const stdout = await chain.run(
+      'h',
       process.execPath,
       '--import',
       'tsx',
@@ -26,7 +24,7 @@ describe('page load in a network of its own', () => {
     );
     const outcomes = JSON.parse(stdout) as Outcome<'page-load'>[];
     expect(outcomes.map(({ failure }) => failure)).toEqual([null, null, null]);
-    const { stdout: rules } = await chain.inside(0, 'nft', 'list ruleset');
+    const rules = await chain.run('h', 'nft', 'list ruleset');
     expect(rules).toMatch(/counter packets 0 bytes 0/);
   });
 });

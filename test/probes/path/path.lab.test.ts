@@ -5,21 +5,21 @@ import type { PathProbe } from '#contract/plan.ts';
 import { PathBody } from '#contract/result.ts';
 import type { EchoAnswer } from '#probes/path/echo.ts';
 import type { Outcome } from '#probes/probe.ts';
+import { type ChainLab, raiseChain } from './chain-lab.ts';
 import { pathProbe } from './path-probe.ts';
-import { createRouterChain, type RouterChain } from './router-chain.ts';
 
 const runner = fileURLToPath(new URL('./run-paths.ts', import.meta.url));
 
 describe('path in a network of four routers', () => {
-  let chain: RouterChain;
+  let chain: ChainLab;
   beforeAll(async () => {
-    chain = await createRouterChain(4);
+    chain = await raiseChain(4);
   });
-  afterAll(() => chain.remove());
+  afterAll(() => chain.lab.down());
 
   const runAll = async (order: { probes: PathProbe[]; rounds?: number; echo?: string }) => {
-    const { stdout } = await chain.inside(
-      0,
+    const stdout = await chain.run(
+      'h',
       process.execPath,
       '--import',
       'tsx',
@@ -41,7 +41,7 @@ describe('path in a network of four routers', () => {
 
   /** Second column of `traceroute -n`. */
   const traceroute = async (...args: string[]): Promise<string[]> => {
-    const { stdout } = await chain.inside(0, 'traceroute', '-n', '-q1', ...args);
+    const stdout = await chain.run('h', 'traceroute', '-n', '-q1', ...args);
     return stdout
       .trim()
       .split('\n')
@@ -49,16 +49,7 @@ describe('path in a network of four routers', () => {
       .map((line) => line.trim().split(/\s+/)[1] ?? '');
   };
   const mtr = async (address: string) => {
-    const { stdout } = await chain.inside(
-      0,
-      'mtr',
-      '-n',
-      '-c3',
-      '-i0.1',
-      '--report',
-      '--json',
-      address,
-    );
+    const stdout = await chain.run('h', 'mtr', '-n', '-c3', '-i0.1', '--report', '--json', address);
     const { report } = JSON.parse(stdout) as {
       report: { hubs: { host: string; 'Loss%': number }[] };
     };
@@ -95,27 +86,27 @@ describe('path in a network of four routers', () => {
   });
 
   it('does not flood a target whose distance it knows', async () => {
-    await chain.inside(
-      chain.targetIndex,
+    await chain.run(
+      't',
       'nft',
       'add table inet count; add chain inet count in { type filter hook input priority 0; }; add rule inet count in icmp type echo-request counter',
     );
     const counted = async (): Promise<number> => {
-      const { stdout } = await chain.inside(chain.targetIndex, 'nft', 'list table inet count');
+      const stdout = await chain.run('t', 'nft', 'list table inet count');
       return Number(/packets (\d+)/.exec(stdout)?.[1]);
     };
     await runAll({ probes: [pathProbe(chain.target4, { packetCount: 3 })], rounds: 1 });
     const first = await counted();
     await runAll({ probes: [pathProbe(chain.target4, { packetCount: 3 })], rounds: 2 });
     const both = await counted();
-    await chain.inside(chain.targetIndex, 'nft', 'delete table inet count');
+    await chain.run('t', 'nft', 'delete table inet count');
     // Five hops away: the first burst of 8 TTLs reaches it with 4, then 1 a round; known: 5 + 2 TTLs.
     expect(first).toBe(6);
     expect(both - first).toBe(6 + 5);
   });
 
   it('shows a silent hop as silent, and not as loss', async () => {
-    const speak = await chain.filterOutput(2, 'icmp type time-exceeded drop');
+    const speak = await chain.filterOutput('r2', 'icmp type time-exceeded drop');
     const outcome = await runOne(pathProbe(chain.target4));
     await speak();
     expect(outcome).toMatchObject({ failure: null, availability: 1 });
@@ -125,10 +116,7 @@ describe('path in a network of four routers', () => {
   });
 
   it('shows what the target loses in lossRatio', async () => {
-    const mend = await chain.filterOutput(
-      chain.targetIndex,
-      'icmp type echo-reply numgen inc mod 4 0 drop',
-    );
+    const mend = await chain.filterOutput('t', 'icmp type echo-reply numgen inc mod 4 0 drop');
     const outcome = await runOne(pathProbe(chain.target4, { packetCount: 20 }));
     await mend();
     expect(outcome.failure).toBeNull();
@@ -138,7 +126,7 @@ describe('path in a network of four routers', () => {
   });
 
   it('says path.not_reached when the target never answers, with the hops that did', async () => {
-    const mend = await chain.filterOutput(chain.targetIndex, 'icmp type echo-reply drop');
+    const mend = await chain.filterOutput('t', 'icmp type echo-reply drop');
     const outcome = await runOne(pathProbe(chain.target4, { packetCount: 3 }));
     await mend();
     expect(outcome).toMatchObject({ availability: 0, failure: { type: 'path.not_reached' } });
@@ -147,9 +135,9 @@ describe('path in a network of four routers', () => {
   });
 
   it('tells apart a router that says it cannot deliver', async () => {
-    await chain.inside(2, 'ip', 'route', 'add', 'unreachable', '10.99.0.0/24');
-    await chain.inside(0, 'ip', 'route', 'add', '10.99.0.0/24', 'via', '10.77.0.2');
-    await chain.inside(1, 'ip', 'route', 'add', '10.99.0.0/24', 'via', '10.77.1.2');
+    await chain.run('r2', 'ip', 'route', 'add', 'unreachable', '10.99.0.0/24');
+    const next = chain.lab.linkAddresses('r2', 'r1').address4;
+    await chain.run('r1', 'ip', 'route', 'add', '10.99.0.0/24', 'via', next);
     const outcome = await runOne(pathProbe('10.99.0.7', { packetCount: 3 }));
     expect(outcome.failure).toMatchObject({
       type: 'path.not_reached',
@@ -159,7 +147,7 @@ describe('path in a network of four routers', () => {
   });
 
   it('measures the target by TCP where ICMP is dropped; a refusal is an answer', async () => {
-    const mend = await chain.filterOutput(chain.targetIndex, 'icmp type echo-reply drop');
+    const mend = await chain.filterOutput('t', 'icmp type echo-reply drop');
     const outcome = await runOne(pathProbe(chain.target4, { protocol: 'tcp' }));
     await mend();
     expect(outcome).toMatchObject({ failure: null, availability: 1 });
@@ -177,12 +165,16 @@ describe('path in a network of four routers', () => {
   it('keeps the answers of twenty targets apart that are traced at once', async () => {
     const extra = Array.from({ length: 20 }, (_, index) => `10.88.0.${index + 1}`);
     // Every router owns some of the addresses, so that each distance is different.
-    const ownerOf = (index: number) => 1 + (index % chain.targetIndex);
+    const names = chain.lab.topology.nodes.map(({ name }) => name);
+    const ownerOf = (index: number) => 1 + (index % (names.length - 1));
     for (const [index, address] of extra.entries()) {
       const owner = ownerOf(index);
-      await chain.inside(owner, 'ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
-      for (let before = 0; before < owner; before += 1) {
-        await chain.inside(before, 'ip', 'route', 'add', address, 'via', `10.77.${before}.2`);
+      await chain.run(names[owner] ?? '', 'ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
+      // The device needs no route: its default leads to the first router.
+      for (let before = 1; before < owner; before += 1) {
+        const [node = '', next = ''] = names.slice(before);
+        const { address4 } = chain.lab.linkAddresses(next, node);
+        await chain.run(node, 'ip', 'route', 'add', address, 'via', address4);
       }
     }
     const { outcomes } = await runAll({
