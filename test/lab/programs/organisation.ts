@@ -2,8 +2,10 @@ import type { Application, Organisation } from '#contract/organisation.ts';
 import type { LabNode, Topology } from '../topology/topology.ts';
 
 export type OrganisationOptions = {
-  /** Of HTTP probes and samples. */
+  /** Of HTTP probes. */
   intervalSeconds?: number;
+  /** Of what devices, tunnels and edges say of themselves. */
+  sampleIntervalSeconds?: number;
   /** Of traces. */
   pathIntervalSeconds?: number;
   /** Of page loads of the first application; absent: none. A load costs a CPU for about a second. */
@@ -21,7 +23,7 @@ export const labOrganisation = (
   options: OrganisationOptions = {},
 ): Organisation => ({
   version: 1,
-  sampleIntervalSeconds: options.intervalSeconds ?? 1,
+  sampleIntervalSeconds: options.sampleIntervalSeconds ?? 1,
   forwarding: { mode: 'tunnel', pinnedEdge: options.pinnedEdge ?? '' },
   applications: applicationServers(topology).map((server, index) =>
     application(server, index === 0, options),

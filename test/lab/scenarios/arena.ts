@@ -1,13 +1,19 @@
 import { sleep } from '#runtime/backoff.ts';
+import { clearFaults, setFaults } from '../faults/apply.ts';
+import { faults as catalogue } from '../faults/catalogue.ts';
 import { clockEnvironment } from '../faults/clock.ts';
 import type { Lab } from '../lab.ts';
+import { stopAllPrograms } from '../programs/launch.ts';
 import { labOrganisation, type OrganisationOptions } from '../programs/organisation.ts';
 import { type Programs, startPrograms } from '../programs/programs.ts';
 import type { Scenario } from './scenario.ts';
 import { createStage, type FaultControl, type Stage } from './stage.ts';
 
-/** What is watched between faults that need nothing else. */
-const usual: OrganisationOptions = { intervalSeconds: 1, pathIntervalSeconds: 5 };
+/**
+ * What is watched between faults that need nothing else. At one request a second each, collector and
+ * shim take so much of two cores that the lab measures itself (docs/lab.md).
+ */
+const usual: OrganisationOptions = { intervalSeconds: 2, pathIntervalSeconds: 5 };
 
 /** Page loads for the scenarios about pages only: four browsers at once need the CPU for themselves. */
 const withPages: OrganisationOptions = { ...usual, pageIntervalSeconds: 10 };
@@ -24,29 +30,28 @@ const firstCalmMs = 180_000;
 export type Arena = {
   stage(): Stage;
   /** Ends all programs and starts them without what they knew. */
-  renew(): Promise<Stage>;
+  renew(): Promise<void>;
   /** What a scenario needs beyond the usual: page loads, a clock that can be stepped. */
   prepare(scenario: Scenario): Promise<void>;
   stop(): Promise<void>;
 };
 
-export const openArena = async (parts: {
-  lab: Lab;
-  faults: FaultControl;
-  devices?: readonly string[];
-}): Promise<Arena> => {
-  const { lab, faults } = parts;
+export const openArena = async (lab: Lab): Promise<Arena> => {
+  const faults: FaultControl = {
+    catalogue,
+    set: (names) => setFaults(lab, names),
+    clear: () => clearFaults(lab),
+  };
   let programs: Programs;
   let stage: Stage;
   let plan = usual;
   let dressed: readonly string[] = [];
 
-  const begin = async (): Promise<Stage> => {
+  const begin = async (): Promise<void> => {
     await faults.clear();
     plan = usual;
     dressed = [];
-    const devices = parts.devices === undefined ? {} : { devices: parts.devices };
-    programs = await startPrograms(lab, { ...usual, ...devices });
+    programs = await startPrograms(lab, usual);
     stage = await createStage({
       lab,
       programs,
@@ -55,7 +60,6 @@ export const openArena = async (parts: {
       pin: (pinnedEdge) => programs.apply(labOrganisation(lab.topology, { ...plan, pinnedEdge })),
     });
     await stage.calm(Date.now(), firstCalmMs);
-    return stage;
   };
 
   const follow = async (wanted: OrganisationOptions): Promise<void> => {
@@ -76,7 +80,10 @@ export const openArena = async (parts: {
     dressed = wanted;
   };
 
-  await begin();
+  await begin().catch(async (error: unknown) => {
+    await stopAllPrograms(lab.folder);
+    throw error;
+  });
   return {
     stage: () => stage,
     renew: begin,

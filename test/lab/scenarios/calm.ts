@@ -4,7 +4,7 @@ import type { Pair } from './scenario.ts';
 import { pairKey } from './watch.ts';
 
 /** A verdict older than this says nothing about now. */
-const freshMs = 5_000;
+const freshMs = 12_000;
 /** So long nothing may be said but `ok`: the runs a fault spoilt are judged by then. */
 const steadyMs = 3_000;
 const lookEveryMs = 500;
@@ -54,7 +54,8 @@ export const waitForCalm = async (options: {
     if (restless.length > 0) calmSince = undefined;
     else calmSince ??= performance.now();
     if (calmSince !== undefined && performance.now() - calmSince >= steadyMs) return verdicts;
-    if (performance.now() > deadline) {
+    // Calm that has only begun may go on: who is restless past the deadline ends it.
+    if (restless.length > 0 && performance.now() > deadline) {
       const said = restless.map((each) => `${pairKey(each)}: ${each.why}`).join('; ');
       throw new NotCalm(`not calm after ${options.timeoutMs / 1_000} s: ${said}`, restless);
     }

@@ -131,13 +131,22 @@ describe('what must be said when several things are wrong', () => {
     expect(b1docs).toMatchObject({ kind: 'innocent' });
   });
 
-  test('a decoy, a healthy network and a device of its own state blame nobody', () => {
-    for (const truths of [
-      [],
-      [{ blame: 'nobody' }],
-      [{ blame: 'third-state', devices: ['a1'] }],
-    ] as Truth[][]) {
+  test('a decoy and a healthy network blame nobody', () => {
+    for (const truths of [[], [{ blame: 'nobody' }]] as Truth[][]) {
       expect(expectationsOf(truths, pairs).every(({ kind }) => kind === 'innocent')).toBe(true);
     }
+  });
+
+  test('what a device has by itself is blamed on no application', () => {
+    const expected = expectationsOf([{ blame: 'third-state', devices: ['a1'] }], pairs);
+    expect(expected.map(({ kind }) => kind)).toEqual([
+      'third-state',
+      'third-state',
+      'innocent',
+      'innocent',
+    ]);
+    const [itself = innocent] = expected;
+    expect(compare(itself, seen(ok, failing), namesOf).outcome).toBe('false alarm');
+    expect(compare(itself, seen(thin), namesOf).outcome).toBe('right');
   });
 });

@@ -20,7 +20,7 @@ export const compare = (
     blamingCount: blaming.length,
   };
   if (expectation.kind !== 'blamed') {
-    const alarm = expectation.kind === 'innocent' ? blaming[0] : undefined;
+    const alarm = expectation.kind === 'tolerated' ? undefined : blaming[0];
     return {
       ...common,
       outcome: alarm ? 'false alarm' : 'right',
@@ -78,8 +78,10 @@ const badness = [
   'right',
 ] as const satisfies readonly Outcome[];
 
+const concerned = ['blamed', 'third-state', 'innocent', 'tolerated'] as const;
+
 export const byBadness = (a: PairOutcome, b: PairOutcome): number =>
-  Number(b.expectation.kind === 'blamed') - Number(a.expectation.kind === 'blamed') ||
+  concerned.indexOf(a.expectation.kind) - concerned.indexOf(b.expectation.kind) ||
   badness.indexOf(a.outcome) - badness.indexOf(b.outcome);
 
 /** One word for a scenario: the worst that happened to any pair. */

@@ -24,7 +24,11 @@ const expectationOf = (truths: readonly Truth[], pair: Pair): Expectation => {
     (truth) =>
       truth.blame === 'segment' && (truth.tolerated ?? []).some((reach) => reaches(reach, pair)),
   );
-  return { ...pair, kind: isTolerated ? 'tolerated' : 'innocent' };
+  if (isTolerated) return { ...pair, kind: 'tolerated' };
+  const isItself = truths.some(
+    (truth) => truth.blame === 'third-state' && truth.devices.includes(pair.device),
+  );
+  return { ...pair, kind: isItself ? 'third-state' : 'innocent' };
 };
 
 const reaches = ({ devices, applications }: Reach, { device, application }: Pair): boolean =>

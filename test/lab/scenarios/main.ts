@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { clearFaults, setFaults } from '../faults/apply.ts';
 import { faults as catalogue } from '../faults/catalogue.ts';
 import { raiseLab } from '../lab.ts';
 import { twoSites } from '../topology/two-sites.ts';
@@ -92,20 +91,11 @@ const runAll = async (
   const lab = await raiseLab({ topology: twoSites, name: options.labName });
   try {
     print('starting collector, edges and agents …');
-    const arena = await openArena({
-      lab,
-      faults: {
-        catalogue,
-        set: (names) => setFaults(lab, names),
-        clear: () => clearFaults(lab),
-      },
-    });
+    const arena = await openArena(lab);
     try {
       return await sweep({
         scenarios,
-        stage: arena.stage(),
-        renew: arena.renew,
-        prepare: arena.prepare,
+        arena,
         on: createProgress(print),
         signal: stopping.signal,
       });

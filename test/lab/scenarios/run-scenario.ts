@@ -14,8 +14,8 @@ import type {
 import type { Stage } from './stage.ts';
 import { createWatch } from './watch.ts';
 
-/** A run's result reaches its verdict in about two seconds; a fault needs two runs of one second. */
-const observeSeconds = { blamed: 20, innocent: 15 } as const;
+/** A fault needs two runs, one each other second; their results are judged within two seconds more. */
+const observeSeconds = { blamed: 25, innocent: 15 } as const;
 /** A right verdict has to stay, and bystanders need their time to be blamed. */
 const steadySeconds = 4;
 const leastSeconds = 8;
@@ -34,7 +34,7 @@ const overloadedFrom = { busyRatio: 0.95, waitingRatio: 0.7 } as const;
 export const runScenario = async (
   stage: Stage,
   scenario: Scenario,
-  options: { attempt: number; signal?: AbortSignal },
+  options: { signal?: AbortSignal },
 ): Promise<ScenarioRow> => {
   const faults = scenario.faults.map((name) => faultOf(stage, name));
   const expectations = expectationsOf(
@@ -74,7 +74,7 @@ export const runScenario = async (
       .map(({ device, application }) => ({ device, application })),
     contention,
     overloaded: isOverloaded(contention),
-    attempt: options.attempt,
+    firstOutcome: null,
     startedAt,
     durationSeconds: (Date.now() - startedAt) / 1_000,
   };

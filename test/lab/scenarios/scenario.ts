@@ -29,6 +29,8 @@ export type Expectation = Pair &
       }
     /** Neither slow nor failing may be said of it. */
     | { kind: 'innocent' }
+    /** The device is offline, asleep or behind a portal: that is no fault of the application's. */
+    | { kind: 'third-state' }
     /** The fault may touch it or not: whatever is said is not held against anyone. */
     | { kind: 'tolerated' }
   );
@@ -85,8 +87,8 @@ export type ScenarioRow = {
   bystandersBlamed: readonly Pair[];
   contention: Contention;
   overloaded: boolean;
-  /** 2: the first run was wrong while the machine was overloaded. */
-  attempt: number;
+  /** Of a run before this one that was wrong while the machine was overloaded; else null. */
+  firstOutcome: Outcome | null;
   startedAt: number;
   durationSeconds: number;
 };

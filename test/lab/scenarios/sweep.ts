@@ -1,7 +1,7 @@
+import type { Arena } from './arena.ts';
 import { NotCalm } from './calm.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Scenario, ScenarioRow } from './scenario.ts';
-import type { Stage } from './stage.ts';
 
 export type SweepEvents = {
   started(scenario: Scenario, index: number, count: number): void;
@@ -21,28 +21,24 @@ export type SweepResult = {
  */
 export const sweep = async (parts: {
   scenarios: readonly Scenario[];
-  stage: Stage;
-  /** Starts all programs anew, without what they know. */
-  renew: () => Promise<Stage>;
-  /** Brings the programs into the form this scenario needs. */
-  prepare: (scenario: Scenario) => Promise<void>;
+  arena: Arena;
   on: SweepEvents;
   signal: AbortSignal;
 }): Promise<SweepResult> => {
   const result: SweepResult = { rows: [], notRun: [] };
-  let { stage } = parts;
+  const { arena } = parts;
 
-  const run = async (scenario: Scenario, attempt: number): Promise<ScenarioRow> => {
-    const options = { attempt, signal: parts.signal };
+  const run = async (scenario: Scenario): Promise<ScenarioRow> => {
+    const options = { signal: parts.signal };
     try {
-      await parts.prepare(scenario);
-      return await runScenario(stage, scenario, options);
+      await arena.prepare(scenario);
+      return await runScenario(arena.stage(), scenario, options);
     } catch (error) {
       if (!(error instanceof NotCalm) || parts.signal.aborted) throw error;
       parts.on.again(scenario, `programs started afresh: ${error.message}`);
-      stage = await parts.renew();
-      await parts.prepare(scenario);
-      return runScenario(stage, scenario, options);
+      await arena.renew();
+      await arena.prepare(scenario);
+      return runScenario(arena.stage(), scenario, options);
     }
   };
 
@@ -50,10 +46,10 @@ export const sweep = async (parts: {
     if (parts.signal.aborted) break;
     parts.on.started(scenario, index, parts.scenarios.length);
     try {
-      let row = await run(scenario, 1);
+      let row = await run(scenario);
       if (row.outcome !== 'right' && row.overloaded && !parts.signal.aborted) {
         parts.on.again(scenario, `${row.outcome}, but the machine was overloaded`);
-        row = await run(scenario, 2);
+        row = { ...(await run(scenario)), firstOutcome: row.outcome };
       }
       if (parts.signal.aborted) break;
       result.rows.push(row);

@@ -31,7 +31,7 @@ const rowOf = (scenario: string, of: [Expectation, Seen['verdict']][]): Scenario
     bystandersBlamed: pairs.filter(({ outcome }) => outcome === 'false alarm'),
     contention: { busyRatio: 0.5, waitingRatio: 0.2 },
     overloaded: false,
-    attempt: 1,
+    firstOutcome: null,
     startedAt: 0,
     durationSeconds: 10,
   };

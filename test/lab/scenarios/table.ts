@@ -36,11 +36,19 @@ export const confusionMatrix = (rows: readonly ScenarioRow[]): string => {
       .filter(({ expectation }) => expectation.kind !== 'tolerated')
       .map((pair) => ({ expected: expectedLabel(pair), said: saidLabel(pair) })),
   );
-  const order = [...segments, 'no segment', 'ok', 'inconclusive', 'no verdict', 'nobody'];
-  const labels = (of: (each: (typeof told)[number]) => string) =>
+  const order = [
+    ...segments,
+    'no segment',
+    'ok',
+    'inconclusive',
+    'no verdict',
+    'own state',
+    'nobody',
+  ];
+  const among = (of: (each: (typeof told)[number]) => string) =>
     order.filter((label) => told.some((each) => of(each) === label));
-  const expected = labels((each) => each.expected);
-  const said = labels((each) => each.said);
+  const expected = among((each) => each.expected);
+  const said = among((each) => each.said);
   return markdown(
     ['expected ↓ said →', ...said],
     expected.map((row) => [
@@ -53,9 +61,11 @@ export const confusionMatrix = (rows: readonly ScenarioRow[]): string => {
   );
 };
 
+const labels = { innocent: 'nobody', 'third-state': 'own state', tolerated: '' } as const;
+
 /** An accepted answer counts as the expected one, so that the diagonal is what is right. */
 const expectedLabel = ({ expectation, verdict, outcome }: PairOutcome): string => {
-  if (expectation.kind !== 'blamed') return 'nobody';
+  if (expectation.kind !== 'blamed') return labels[expectation.kind];
   const said = verdict?.segment;
   return outcome === 'right' && said ? said : (expectation.segments[0] ?? '');
 };
@@ -71,7 +81,11 @@ const expectedOf = (row: ScenarioRow): string => {
     .map(({ expectation }) => expectation)
     .filter((each): each is Extract<Expectation, { kind: 'blamed' }> => each.kind === 'blamed');
   const [first] = blamed;
-  if (!first) return 'nobody';
+  if (!first) {
+    const itself = row.pairs.filter(({ expectation }) => expectation.kind === 'third-state');
+    const devices = [...new Set(itself.map(({ device }) => device))];
+    return devices.length === 0 ? 'nobody' : `nobody (${devices.join(', ')}: own state)`;
+  }
   const who =
     blamed.length === 1 ? `${first.device}/${first.application}` : `${blamed.length} pairs`;
   return `${first.segments.join(' or ')} at ${first.elements[0] ?? '?'} (${who})`;
@@ -101,8 +115,12 @@ const outcomeText = (row: ScenarioRow): string => {
   const share =
     sufferers.length > 1 && right < sufferers.length ? ` (${right}/${sufferers.length} right)` : '';
   const blamed = row.bystandersBlamed.map((pair) => `${pair.device}/${pair.application}`);
-  const alarm = blamed.length > 0 ? `; blamed too: ${blamed.join(', ')}` : '';
-  return `${row.outcome === 'right' ? row.outcome : `**${row.outcome}**`}${share}${alarm}${row.overloaded ? '; machine busy' : ''}`;
+  return [
+    `${row.outcome === 'right' ? row.outcome : `**${row.outcome}**`}${share}`,
+    ...(blamed.length > 0 ? [`blamed too: ${blamed.join(', ')}`] : []),
+    ...(row.firstOutcome === null ? [] : [`at first ${row.firstOutcome} on a busy machine`]),
+    ...(row.overloaded ? ['machine busy'] : []),
+  ].join('; ');
 };
 
 const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
