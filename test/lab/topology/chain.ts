@@ -14,6 +14,3 @@ export const chain = (routerCount: number): Topology => {
     links: all.slice(1).map((name, index) => link(all[index] ?? '', name, 0)),
   };
 };
-
-/** Without the device and with the server: what a traceroute shows, in order. */
-export const chainHops = ({ nodes }: Topology): string[] => nodes.slice(1).map(({ name }) => name);
