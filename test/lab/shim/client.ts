@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createConnection, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Impairment, QueueCounters, Shim, ShimQueue } from './control.ts';
 import type { Answer, Order, Report, Request } from './protocol.ts';
+import { readLines } from './read-lines.ts';
 
 /**
  * Starts the shim as a process that outlives this one; resolves when all queues are bound. It ends
@@ -65,7 +65,7 @@ type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => vo
 const createAsker = (connection: Socket): ((question: Question) => Promise<unknown>) => {
   const pending = new Map<number, Pending>();
   let lastId = 0;
-  createInterface({ input: connection }).on('line', (line) => {
+  readLines(connection, (line) => {
     const answer = JSON.parse(line) as Answer;
     const asked = pending.get(answer.id);
     pending.delete(answer.id);

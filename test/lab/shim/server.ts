@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { check, explain } from '#contract/check.ts';
 import { type Answer, type Request, RequestSchema } from './protocol.ts';
 import type { Queues } from './queues.ts';
+import { readLines } from './read-lines.ts';
 
 const presenceIntervalMs = 500;
 
@@ -58,7 +58,7 @@ const removeDeadSocket = async (socketPath: string): Promise<void> => {
 };
 
 const answerLines = (connection: Socket, queues: Queues, onEnd: (reason: string) => void): void => {
-  createInterface({ input: connection }).on('line', (line) => {
+  readLines(connection, (line) => {
     connection.write(`${JSON.stringify(answerTo(line, queues, onEnd))}\n`);
   });
 };

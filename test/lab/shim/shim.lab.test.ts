@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectShim, startShim } from '#test/lab/shim/client.ts';
@@ -81,6 +83,19 @@ test('what is set is kept besides what changes, and any process sees it', async 
   other.close();
   await expect(other.get('link:a>b')).rejects.toThrow('closed');
   expect(await shim.get('link:a>b')).toEqual(expected);
+});
+
+test('a client that breaks off amid its answers, or talks nonsense, harms nobody', async () => {
+  const { shim, socketPath, pid } = await startPair({ delayMs: 4 });
+  for (let round = 0; round < 20; round += 1) {
+    const rude = createConnection(socketPath);
+    await once(rude, 'connect');
+    rude.write('{"id":1,"type":"counters"}\nnonsense\n'.repeat(50));
+    if (round % 2 === 0) await once(rude, 'readable');
+    rude.destroy();
+  }
+  expect((await shim.get('link:a>b')).delayMs).toBe(4);
+  expect(isRunning(pid)).toBe(true);
 });
 
 test.for([
