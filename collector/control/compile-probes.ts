@@ -6,7 +6,7 @@ import { edgeApplicationId, edgePathProbeId, nameProbes } from './probe-ids.ts';
 const defaultIntervalSeconds = { http: 60, dns: 60, path: 300, 'page-load': 300 } as const;
 const defaultTimeoutSeconds = 60;
 /** A page is read to its end, a download is not: enough for any HTML document. */
-const maxBodyBytes = 10_000_000;
+const maxBodyBytesDefault = 10_000_000;
 const maxHops = 30;
 
 /** Every application's probes with all defaults written out, one line a way. */
@@ -14,12 +14,13 @@ export const compileProbes = (organisation: Organisation): ProbeDefinition[] => 
   const mode = organisation.forwarding?.mode ?? 'tunnel';
   return organisation.applications.flatMap((application) =>
     nameProbes(application, mode).flatMap(({ spec, ways }) =>
-      ways.map(({ planId, via }) => ({
+      ways.map(({ planId, via, ...way }) => ({
         id: planId,
         appId: application.id,
         via,
         ...scheduleOf(spec),
         ...measureOf(spec),
+        ...way,
       })),
     ),
   );
@@ -80,7 +81,11 @@ const measureOf = (spec: ProbeSpec) => {
         expectStatus: spec.expectStatus ?? [],
         expectBody: spec.expectBody ?? '',
         maxRedirects: spec.maxRedirects ?? 5,
-        maxBodyBytes,
+        maxBodyBytes: spec.maxBodyBytes ?? maxBodyBytesDefault,
+        // Agents that do not know these refuse a plan that has them: only where they are declared.
+        ...(spec.body === undefined ? {} : { requestBody: spec.body }),
+        ...(spec.httpVersion === undefined ? {} : { httpVersion: spec.httpVersion }),
+        ...(spec.warm === undefined ? {} : { warm: spec.warm }),
       };
     case 'path':
       return {

@@ -91,6 +91,7 @@ const checkProbes = (
         const message = `a ${spec.type} probe goes direct (edges measure onward by themselves): leave it out`;
         mistakes.push({ pointer: `${at}/via`, message });
       }
+      if (spec.type === 'http') mistakes.push(...checkHttp(spec, at));
       for (const { planId } of ways) {
         if (!check(Slug, planId).ok) {
           const message = `makes the plan’s id “${planId}”, which is too long (64): shorten it`;
@@ -104,6 +105,29 @@ const checkProbes = (
     }),
   ];
 };
+
+type HttpSpec = Extract<ProbeSpec, { type: 'http' }>;
+
+const checkHttp = (spec: HttpSpec, at: string): Mistake[] => {
+  const { method = 'GET', family = 'any', via = 'direct', body, warm = false } = spec;
+  const mistakes: Mistake[] = [];
+  if (family !== 'any' && via !== 'direct') {
+    const message = 'through the tunnel the edge chooses the family: leave it out, or the family';
+    mistakes.push({ pointer: `${at}/via`, message });
+  }
+  if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
+    const message = `a ${method} has no body: choose another method, or leave it out`;
+    mistakes.push({ pointer: `${at}/body`, message });
+  }
+  if (warm && !asksOnly.has(method)) {
+    const message = `it would send the ${method} twice: only for GET, HEAD and OPTIONS`;
+    mistakes.push({ pointer: `${at}/warm`, message });
+  }
+  return mistakes;
+};
+
+/** RFC 9110 §9.2.1: safe methods, which may be repeated. */
+const asksOnly = new Set<HttpSpec['method']>(['GET', 'HEAD', 'OPTIONS']);
 
 const checkPlanSize = (organisation: Organisation): Mistake[] => {
   const mode = organisation.forwarding?.mode ?? 'tunnel';

@@ -1,5 +1,5 @@
 import type { Application, ProbeSpec } from '#contract/organisation.ts';
-import type { Via } from '#contract/result.ts';
+import type { familyChoices, Via } from '#contract/result.ts';
 
 /** The application id under which devices measure the way to their edges. */
 export const edgeApplicationId = 'whyslow-edge';
@@ -11,7 +11,15 @@ export const edgePathProbeId = (edgeId: string): string => `edge-path-${edgeId}`
 export type NamedProbe = {
   spec: ProbeSpec;
   id: string;
-  ways: { planId: string; via: Via }[];
+  ways: Way[];
+};
+
+/** `pair` is the same on two ways that are to be compared; `family` where one was chosen. */
+export type Way = {
+  planId: string;
+  via: Via;
+  pair?: string;
+  family?: (typeof familyChoices)[number];
 };
 
 /** Traces and DNS queries cannot go through an HTTP tunnel; a page is loaded as its user does. */
@@ -19,23 +27,36 @@ const defaultVia = { http: 'both', path: 'direct', 'page-load': 'tunnel', dns: '
 
 /**
  * Names an application's probes: `<application>-<probe>`, and `…-direct` for the second of two
- * ways. With forwarding off there is one way only, the direct one.
+ * ways. With forwarding off there is one way only, the direct one; so with a family, as through the
+ * tunnel the edge chooses it: `…-ipv4` and `…-ipv6` for both.
  */
 export const nameProbes = (application: Application, mode: 'tunnel' | 'off'): NamedProbe[] => {
   const counts = new Map<string, number>();
   return application.probes.map((spec) => {
     const id = spec.id ?? numbered(counts, spec.type);
     const base = `${application.id}-${id}`;
+    if (spec.type === 'http' && (spec.family ?? 'any') !== 'any') {
+      return { spec, id, ways: familyWays(base, spec.family) };
+    }
     const via = spec.via ?? defaultVia[spec.type];
     if (mode === 'off') return { spec, id, ways: [{ planId: base, via: 'direct' }] };
     if (via !== 'both') return { spec, id, ways: [{ planId: base, via }] };
     const ways = [
-      { planId: base, via: 'tunnel' as const },
-      { planId: `${base}-direct`, via: 'direct' as const },
+      { planId: base, via: 'tunnel' as const, pair: base },
+      { planId: `${base}-direct`, via: 'direct' as const, pair: base },
     ];
     return { spec, id, ways };
   });
 };
+
+const familyWays = (base: string, family: 'any' | 'ipv4' | 'ipv6' | 'both' = 'any'): Way[] =>
+  family === 'both'
+    ? (['ipv4', 'ipv6'] as const).map((one) => ({
+        planId: `${base}-${one}`,
+        via: 'direct',
+        family: one,
+      }))
+    : [{ planId: base, via: 'direct', family }];
 
 const numbered = (counts: Map<string, number>, type: string): string => {
   const count = (counts.get(type) ?? 0) + 1;
