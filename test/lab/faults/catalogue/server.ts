@@ -85,8 +85,8 @@ export const serverFaults: readonly Fault[] = [
   {
     name: 'document-heavy',
     kinds: ['heavy-page', 'slow-body'],
-    what: 'The document itself has grown by 3 MB.',
-    actions: change('s2', { extraPageBytes: 3_000_000 }),
+    what: 'The document itself has grown by 1 MB.',
+    actions: change('s2', { extraPageBytes: 1_000_000 }),
     truth: truthAt('s2', ['transfer', 'page'], 'slow'),
     settleMs: soonMs,
   },
