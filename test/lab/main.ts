@@ -133,18 +133,21 @@ async function status(name: string): Promise<void> {
 }
 
 async function runPrograms(lab: Lab): Promise<void> {
+  // Only this command needs them, and they take longer to load than all the rest.
+  const [{ startPrograms }, { openLoopbackGate }, { collectorSocket }] = await Promise.all([
+    import('./programs/programs.ts'),
+    import('./services/call-over-socket.ts'),
+    import('./services/collector-gate.ts'),
+  ]);
   const ending = endBySignal();
   say('starting the programs …');
   const programs = await startPrograms(lab);
   const gate = await openLoopbackGate({ socketPath: collectorSocket(lab.folder) });
   try {
-    say(
-      `running: ${programs
-        .running()
-        .map((one) => one.program)
-        .join(', ')}`,
-    );
-    say(`pages: ${gate.url} (operator token: ${lab.folder}/programs/…/operator-token)`);
+    const running = programs.running();
+    const collector = running.find(({ program: name }) => name === 'collector');
+    say(`running: ${running.map(({ program: name }) => name).join(', ')}`);
+    say(`pages: ${gate.url} (operator token in ${collector?.stateFolder}/operator-token)`);
     if (!ending.aborted) await once(ending, 'abort');
     say('stopping the programs …');
   } finally {
