@@ -68,7 +68,7 @@ const resultPoint = (result: Result, receivedAtMs: number): Point => {
       return {
         measurement: 'http',
         ...at,
-        fields: { ...run, ...httpFields(result.body, result.startedAt) },
+        fields: { ...run, ...httpFields(result.body, result.startedAt, result.pairId ?? null) },
       };
     case 'path':
       return { measurement: 'path', ...at, fields: { ...run, ...pathFields(result.body) } };

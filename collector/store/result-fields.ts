@@ -7,7 +7,11 @@ type OwnFields<M extends Measurement> = Omit<FieldsOf<M>, RunField>;
 const dayMs = 86_400_000;
 
 /** The last exchange is the answer: phases of redirects are never summed into it. */
-export const httpFields = (body: HttpBody, startedAtMs: number): OwnFields<'http'> => {
+export const httpFields = (
+  body: HttpBody,
+  startedAtMs: number,
+  pairId: string | null,
+): OwnFields<'http'> => {
   const last = body.exchanges.at(-1);
   return {
     url: body.url,
@@ -28,10 +32,27 @@ export const httpFields = (body: HttpBody, startedAtMs: number): OwnFields<'http
     edge_dns_ms: last?.edge?.dnsMs ?? null,
     edge_connect_ms: last?.edge?.connectMs ?? null,
     edge_address: last?.edge?.address ?? null,
-    certificate_days_left:
-      body.certificate === null ? null : (body.certificate.notAfter - startedAtMs) / dayMs,
+    http_version: body.httpVersion,
+    family: last?.family ? `ipv${last.family}` : null,
+    warm_wait_ms: body.warm?.waitMs ?? null,
+    warm_receive_ms: body.warm?.receiveMs ?? null,
+    ...certificateFields(body.certificate, startedAtMs),
+    pair_id: pairId,
   };
 };
+
+const certificateFields = (certificate: HttpBody['certificate'], startedAtMs: number) => ({
+  certificate_days_left:
+    certificate === null
+      ? null
+      : (certificate.daysLeft ?? (certificate.notAfter - startedAtMs) / dayMs),
+  certificate_issuer: certificate?.issuer ?? null,
+  certificate_root: certificate?.root ?? null,
+  inspected: certificate?.inspection === undefined ? null : certificate.inspection ? 1 : 0,
+  inspection: certificate?.inspection
+    ? `${certificate.inspection.sign}: ${certificate.inspection.name}`
+    : null,
+});
 
 export const pathFields = (body: PathBody): OwnFields<'path'> => ({
   target: body.target,

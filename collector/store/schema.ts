@@ -56,7 +56,22 @@ export const series = {
       edge_dns_ms: 'float',
       edge_connect_ms: 'float',
       edge_address: 'string',
+      http_version: 'string',
+      /** ipv4 or ipv6: of the connection, through the tunnel the edge's. */
+      family: 'string',
+      /** The second request on the same connection; in no other figure. */
+      warm_wait_ms: 'float',
+      warm_receive_ms: 'float',
+      /** Until the first certificate of the chain expires. */
       certificate_days_left: 'float',
+      certificate_issuer: 'string',
+      /** Where the trust comes from: public, system, extra, unknown. */
+      certificate_root: 'string',
+      /** 1: the chain looks made by an inspecting proxy; `inspection` says by which sign. */
+      inspected: 'flag',
+      inspection: 'string',
+      /** The same on the two runs, one each way, that are compared. */
+      pair_id: 'string',
     },
   },
   path: {

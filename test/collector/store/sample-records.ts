@@ -98,6 +98,7 @@ const results: Record<string, Result> = {
     ...envelope,
     id: id(1),
     probeId: 'http',
+    pairId: id(90),
     type: 'http',
     body: {
       url: 'https://crm.example/',
@@ -105,14 +106,28 @@ const results: Record<string, Result> = {
       httpVersion: '1.1',
       exchanges: [
         { ...exchange, url: 'https://crm.example/', status: 302, durationMs: 30 },
-        { ...exchange, attempts: [...exchange.attempts] },
+        { ...exchange, family: 4 as const, attempts: [...exchange.attempts] },
       ].map((one) => ({ ...one, attempts: [...one.attempts] })),
       certificate: {
         subject: 'crm.example',
         issuer: 'CA',
         notAfter: at + 30 * 86_400_000,
         protocol: 'TLSv1.3',
+        nameMatches: true,
+        chain: [
+          {
+            subject: 'crm.example',
+            issuer: 'CA',
+            notBefore: at - 86_400_000,
+            notAfter: at + 30 * 86_400_000,
+          },
+          { subject: 'CA', issuer: 'Root', notBefore: 0, notAfter: at + 12.5 * 86_400_000 },
+        ],
+        daysLeft: 12.5,
+        root: 'system',
+        inspection: { sign: 'private-root', name: 'Root' },
       },
+      warm: { waitMs: 280.5, receiveMs: 9.25, status: 200 },
     },
   },
   'http that could not resolve, direct': {
