@@ -22,10 +22,14 @@ export const startMeasuring = (
   const { ledger, append, log, deviceId } = parts;
   const last = new Map<string, Result>();
 
-  const run = async (probe: ProbeDefinition, signal: AbortSignal): Promise<void> => {
+  const run = async (
+    probe: ProbeDefinition,
+    signal: AbortSignal,
+    pairId: string | undefined,
+  ): Promise<void> => {
     const runId = randomUUID();
     ledger.begin(runId, probe.id);
-    const result = await runPlanned(parts, probe, runId, signal);
+    const result = await runPlanned(parts, probe, { runId, pairId }, signal);
     if (result === undefined) ledger.count(probe.id, 'stopped', 1);
     else {
       last.set(probe.id, result);

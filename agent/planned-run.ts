@@ -31,7 +31,7 @@ const graceMs = 10_000;
 export const runPlanned = async (
   parts: RunParts,
   probe: ProbeDefinition,
-  runId: string,
+  { runId, pairId }: { runId: string; pairId?: string | undefined },
   signal: AbortSignal,
 ): Promise<Result | undefined> => {
   const startedAt = Date.now();
@@ -52,6 +52,7 @@ export const runPlanned = async (
     via: probe.via,
     // The tunnel may have come up, or moved, while the run was waiting for it.
     edgeId: edgeInBody(outcome) ?? edgeIdBefore ?? parts.edgeId(),
+    ...(pairId === undefined ? {} : { pairId }),
     startedAt,
     durationMs: Math.min(86_400_000, Math.max(0, outcome.durationMs)),
     availability: failure === null ? outcome.availability : 0,

@@ -4,6 +4,7 @@ import { type ClockReading, readClocks } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 import { createTimeline } from './timeline.ts';
 import { createTimetable, type Missed } from './timetable.ts';
+import { type Turn, takeTurns } from './turns.ts';
 
 export type Scheduler = {
   /** Unchanged probes go on as they were. */
@@ -17,8 +18,11 @@ export type ScheduledProbe = { probe: ProbeDefinition; isRunning: boolean; nextR
 
 export type SchedulerOptions = {
   deviceId: string;
-  /** Makes one run; must not throw. The signal aborts it when the scheduler stops. */
-  run: (probe: ProbeDefinition, signal: AbortSignal) => Promise<void>;
+  /**
+   * Makes one run; must not throw. The signal aborts it when the scheduler stops. `pairId` is there
+   * for a run that is made to be compared with another.
+   */
+  run: (probe: ProbeDefinition, signal: AbortSignal, pairId: string | undefined) => Promise<void>;
   onMissed: (missed: Missed) => void;
   log: Log;
   readClocks?: () => ClockReading;
@@ -39,21 +43,31 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
   const timetable = createTimetable(options.deviceId);
   const timeline = createTimeline(read());
   const stopping = new AbortController();
-  const queues: Record<LaneName, ProbeDefinition[]> = { timed: [], page: [] };
+  const queues: Record<LaneName, Turn[]> = { timed: [], page: [] };
   const running: Record<LaneName, Set<Promise<void>>> = { timed: new Set(), page: new Set() };
   let wake = new AbortController();
 
+  const takeTurn = async ({ probes, pairId }: Turn): Promise<void> => {
+    for (const [i, probe] of probes.entries()) {
+      if (i > 0 && stopping.signal.aborted) {
+        onMissed({ probeId: probe.id, reason: 'stopped', count: 1 });
+        continue;
+      }
+      await run(probe, stopping.signal, pairId).catch((error: unknown) =>
+        log.error({ component: 'scheduler', err: error }, 'run threw'),
+      );
+      timetable.finish(probe.id);
+    }
+  };
+
   const startQueued = (lane: LaneName) => {
     while (running[lane].size < laneLimits[lane]) {
-      const probe = queues[lane].shift();
-      if (probe === undefined) return;
-      const ended = run(probe, stopping.signal)
-        .catch((error: unknown) => log.error({ component: 'scheduler', err: error }, 'run threw'))
-        .then(() => {
-          running[lane].delete(ended);
-          timetable.finish(probe.id);
-          if (!stopping.signal.aborted) startQueued(lane);
-        });
+      const turn = queues[lane].shift();
+      if (turn === undefined) return;
+      const ended = takeTurn(turn).then(() => {
+        running[lane].delete(ended);
+        if (!stopping.signal.aborted) startQueued(lane);
+      });
       running[lane].add(ended);
     }
   };
@@ -66,7 +80,7 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
       log.debug({ component: 'scheduler', ...one }, 'runs missed');
       onMissed(one);
     }
-    for (const probe of due) queues[laneOf(probe)].push(probe);
+    for (const turn of takeTurns(due)) queues[laneOf(turn.probes[0])].push(turn);
     startQueued('timed');
     startQueued('page');
     return Math.max(0, (timetable.nextAt() ?? Number.POSITIVE_INFINITY) - now);
@@ -96,7 +110,8 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
       stopping.abort();
       wake.abort();
       await ended;
-      for (const probe of [...queues.timed.splice(0), ...queues.page.splice(0)]) {
+      const waiting = [...queues.timed.splice(0), ...queues.page.splice(0)];
+      for (const probe of waiting.flatMap(({ probes }) => probes)) {
         onMissed({ probeId: probe.id, reason: 'stopped', count: 1 });
       }
       await Promise.race([Promise.all([...running.timed, ...running.page]), sleep(stopDeadlineMs)]);

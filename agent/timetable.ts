@@ -78,9 +78,11 @@ export const createTimetable = (deviceId: string): Timetable => {
 const isSame = (one: ProbeDefinition, other: ProbeDefinition): boolean =>
   JSON.stringify(one) === JSON.stringify(other);
 
-/** The same offset for the same probe on the same device, always. */
+/** The same offset for the same probe on the same device, always; a pair has one together. */
 export const offsetMs = (deviceId: string, probe: ProbeDefinition): number => {
-  const hash = createHash('sha256').update(`${deviceId} ${probe.id}`).digest();
+  const hash = createHash('sha256')
+    .update(`${deviceId} ${probe.pair ?? probe.id}`)
+    .digest();
   return hash.readUIntBE(0, 6) % probe.intervalMs;
 };
 
