@@ -27,6 +27,7 @@ ${
     ? html`<h1>No verdict yet</h1>${empty('It comes with the first results of this application’s probes on this device.')}`
     : answer(view, verdict, nowMs)
 }
+${view.tunnelTax !== null && html`<section><h2>What the tunnel costs</h2><p>${view.tunnelTax.sentence}</p></section>`}
 <section><h2>The path</h2>${pathDrawing(view.path, nowMs)}</section>
 ${verdict !== null && html`<section><h2>Evidence</h2>${evidence(verdict.evidence)}</section>`}
 <section><h2>Over time</h2><div class="charts">${view.charts.map(chartFigure)}</div></section>

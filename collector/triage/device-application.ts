@@ -9,6 +9,7 @@ import { newestOnward } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
 import { drawPath } from './path.ts';
 import { recentRuns } from './runs.ts';
+import { readTunnelTax } from './tunnel-tax.ts';
 import { findVerdict, isAffected, verdictMarks, viewState } from './verdicts.ts';
 import type { Chart, DeviceApplicationView, Named, PathLeg } from './views.ts';
 import type { TriageParts, Window } from './window.ts';
@@ -33,8 +34,9 @@ export const deviceApplicationView = async (
   if (device === undefined || (verdict === null && !names.has(appId))) return null;
   const application = named(names, appId);
   const others = marks.filter((mark) => mark.appId === appId && mark.deviceId !== deviceId);
-  const [since, path, charts, runs, incidents] = await Promise.all([
+  const [since, tunnelTax, path, charts, runs, incidents] = await Promise.all([
     unchangedSince(store, about, verdict, nowMs),
+    readTunnelTax(store, window, { device: deviceId, app: appId }),
     readPath(store, window, {
       device,
       application,
@@ -52,6 +54,7 @@ export const deviceApplicationView = async (
     ...since,
     alsoAffectedCount: others.filter(isAffected).length,
     otherDeviceCount: others.length,
+    tunnelTax,
     path,
     charts,
     runs,

@@ -284,6 +284,27 @@ export const RunLine = Type.Object(
 );
 export type RunLine = Static<typeof RunLine>;
 
+/**
+ * What the tunnel costs: the differences, tunnel less direct, of runs made back to back. The figures
+ * are null below six pairs that met their success condition both ways.
+ */
+export const TunnelTax = Type.Object(
+  {
+    pairCount: Count,
+    medianMs: Nullable(Type.Number()),
+    /** The true median lies between these with at least 95 %. */
+    lowMs: Nullable(Type.Number()),
+    highMs: Nullable(Type.Number()),
+    onlyTunnelFailedCount: Count,
+    onlyDirectFailedCount: Count,
+    /** Which way the newest certificates look made by an inspecting proxy. */
+    inspection: OneOf(['tunnel', 'direct', 'both', 'none', 'unknown'] as const),
+    sentence: Text(600),
+  },
+  closed,
+);
+export type TunnelTax = Static<typeof TunnelTax>;
+
 /** The triage answer for one device and one application. */
 export const DeviceApplicationView = Type.Object(
   {
@@ -298,6 +319,8 @@ export const DeviceApplicationView = Type.Object(
     /** Other devices for which this application is slow or failing now, and how many use it. */
     alsoAffectedCount: Count,
     otherDeviceCount: Count,
+    /** Null: there was no pair in the window. */
+    tunnelTax: Nullable(TunnelTax),
     path: Type.Array(PathLeg),
     charts: Type.Array(Chart),
     runs: Type.Array(RunLine),
