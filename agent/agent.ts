@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { platform, release } from 'node:os';
 import { join } from 'node:path';
-import { DeviceConfig } from '#contract/policy.ts';
+import { DeviceConfig, type EdgeEntry } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { createEcho } from '#probes/path/echo.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
@@ -104,6 +104,7 @@ const startParts = async (
     extraCa,
     forwarding,
     network,
+    edges: () => sync?.current()?.edges ?? [],
     outgoing,
     log,
     stopper,
@@ -252,6 +253,7 @@ const startProbing = async (parts: {
   extraCa: readonly string[];
   forwarding: Forwarding;
   network: NetworkWatch;
+  edges: () => readonly EdgeEntry[];
   outgoing: Outgoing;
   log: Log;
   stopper: Stopper;
@@ -268,6 +270,11 @@ const startProbing = async (parts: {
     probers,
     deviceId,
     edgeId: () => forwarding.tunnel.status().edgeId,
+    edge: () => {
+      const { edgeId } = forwarding.tunnel.status();
+      const entry = parts.edges().find(({ id }) => id === edgeId);
+      return entry ? { ...entry, reflectorPort: entry.reflectorPort ?? null } : null;
+    },
     network,
     context: { extraCa, workFolder, browserPath: config.browserPath },
     proxy: () => forwarding.probeProxy,

@@ -54,5 +54,62 @@ export const emptyBody = (probe: ProbeDefinition): BodyOf[ProbeType] => {
         durationMs: null,
         answers: [],
       };
+    case 'tcp':
+      return { ...unconnected, host: probe.host, port: probe.port };
+    case 'tls':
+      return {
+        ...unconnected,
+        host: probe.host,
+        port: probe.port,
+        serverName: probe.serverName || probe.host,
+        tlsMs: null,
+        cipher: null,
+        alpn: null,
+        certificate: null,
+        trusted: null,
+        warnDays: probe.warnDays,
+        expiresSoon: null,
+      };
+    case 'voice':
+      return {
+        target: probe.host,
+        port: null,
+        address: null,
+        packetBytes: probe.packetBytes,
+        packetsPerSecond: probe.packetsPerSecond,
+        playoutMs: probe.playoutMs,
+        ...emptyVoiceFigures,
+      };
   }
+};
+
+const unconnected = {
+  durationMs: 0,
+  dnsMs: null,
+  connectMs: null,
+  proxyConnectMs: null,
+  dnsSource: null,
+  remoteAddress: null,
+  family: null,
+  attempts: [],
+  edge: null,
+};
+
+const emptyVoiceFigures = {
+  sentCount: 0,
+  receivedCount: 0,
+  duplicateCount: 0,
+  reorderedCount: 0,
+  lossRatio: null,
+  longestLossCount: 0,
+  rttMinMs: null,
+  rttMedianMs: null,
+  rttP95Ms: null,
+  jitterMs: null,
+  lateRatio: null,
+  up: null,
+  down: null,
+  rating: null,
+  mos: null,
+  sendLateP95Ms: null,
 };

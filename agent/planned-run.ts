@@ -19,7 +19,9 @@ export type RunParts = {
   /** The edge the tunnel is on at this moment. */
   edgeId: () => string | null;
   network: Pick<NetworkWatch, 'check'>;
-  context: Omit<ProbeContext, 'signal' | 'proxy'>;
+  /** The same edge, as probes to it need it. */
+  edge: () => NonNullable<ProbeContext['edge']> | null;
+  context: Omit<ProbeContext, 'signal' | 'proxy' | 'edge'>;
   proxy: () => NonNullable<ProbeContext['proxy']>;
   log: Log;
 };
@@ -77,6 +79,7 @@ const measure = async (
     ...parts.context,
     signal,
     proxy: probe.via === 'tunnel' ? parts.proxy() : undefined,
+    edge: parts.edge(),
   };
   const startedMs = performance.now();
   let timer: NodeJS.Timeout | undefined;
@@ -117,8 +120,9 @@ const settleFailure = async (
   hasNetworkChanged: boolean,
   signal: AbortSignal,
 ): Promise<Failure | null> => {
-  // A path seen half on one network and half on another is neither's.
-  if (hasNetworkChanged && (probe.type === 'path' || failure !== null)) {
+  // A path (or a call) seen half on one network and half on another is neither's.
+  const isOfOneNetwork = probe.type === 'path' || probe.type === 'voice';
+  if (hasNetworkChanged && (isOfOneNetwork || failure !== null)) {
     return {
       type: 'path.network_changed',
       phase: failure?.phase ?? 'wait',

@@ -29,9 +29,13 @@ export type SchedulerOptions = {
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 };
 
-/** More at once inflate each other's phase times (docs/measuring). A page load is heavier still. */
-const laneLimits = { timed: 4, page: 1 } as const;
+/**
+ * More at once inflate each other's phase times (docs/measuring). A page load is heavier still, and
+ * two streams of packets would be each other's jitter.
+ */
+const laneLimits = { timed: 4, page: 1, stream: 1 } as const;
 type LaneName = keyof typeof laneLimits;
+const lanes = Object.keys(laneLimits) as LaneName[];
 
 /** Looks at the clocks at least this often, so that sleep is noticed soon. */
 const longestWaitMs = 1_000;
@@ -43,8 +47,12 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
   const timetable = createTimetable(options.deviceId);
   const timeline = createTimeline(read());
   const stopping = new AbortController();
-  const queues: Record<LaneName, Turn[]> = { timed: [], page: [] };
-  const running: Record<LaneName, Set<Promise<void>>> = { timed: new Set(), page: new Set() };
+  const queues: Record<LaneName, Turn[]> = { timed: [], page: [], stream: [] };
+  const running: Record<LaneName, Set<Promise<void>>> = {
+    timed: new Set(),
+    page: new Set(),
+    stream: new Set(),
+  };
   let wake = new AbortController();
 
   const takeTurn = async ({ probes, pairId }: Turn): Promise<void> => {
@@ -81,8 +89,7 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
       onMissed(one);
     }
     for (const turn of takeTurns(due)) queues[laneOf(turn.probes[0])].push(turn);
-    startQueued('timed');
-    startQueued('page');
+    for (const lane of lanes) startQueued(lane);
     return Math.max(0, (timetable.nextAt() ?? Number.POSITIVE_INFINITY) - now);
   };
 
@@ -110,14 +117,17 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
       stopping.abort();
       wake.abort();
       await ended;
-      const waiting = [...queues.timed.splice(0), ...queues.page.splice(0)];
+      const waiting = lanes.flatMap((lane) => queues[lane].splice(0));
       for (const probe of waiting.flatMap(({ probes }) => probes)) {
         onMissed({ probeId: probe.id, reason: 'stopped', count: 1 });
       }
-      await Promise.race([Promise.all([...running.timed, ...running.page]), sleep(stopDeadlineMs)]);
+      await Promise.race([
+        Promise.all(lanes.flatMap((lane) => [...running[lane]])),
+        sleep(stopDeadlineMs),
+      ]);
     },
   };
 };
 
 const laneOf = (probe: ProbeDefinition): LaneName =>
-  probe.type === 'page-load' ? 'page' : 'timed';
+  probe.type === 'page-load' ? 'page' : probe.type === 'voice' ? 'stream' : 'timed';

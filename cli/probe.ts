@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { createProbers, runProbe, stopProbers, type TypedOutcome } from '#probes/registry.ts';
+import { describeTcp, describeTls } from './probe/connection-text.ts';
 import { openContext } from './probe/context.ts';
 import { describeDns } from './probe/dns-text.ts';
 import { describeHttp } from './probe/http-text.ts';
@@ -12,11 +13,18 @@ import {
   defineHttp,
   definePage,
   definePath,
+  defineTcp,
+  defineTls,
+  defineVoice,
   type HttpOptions,
   type PathOptions,
+  type TcpOptions,
+  type TlsOptions,
+  type VoiceOptions,
 } from './probe/target.ts';
+import { describeVoice } from './probe/voice-text.ts';
 
-/** `whyslow probe http|path|page|dns TARGET`: one measurement by hand. */
+/** `whyslow probe http|path|page|dns|tcp|tls|voice TARGET`: one measurement by hand. */
 export const registerProbe = (program: Command): void => {
   const probe = program
     .command('probe')
@@ -35,6 +43,15 @@ export const registerProbe = (program: Command): void => {
   );
   add('dns', 'ask a name server for records').action((target: string, options: DnsOptions) =>
     runAndShow(defineDns(target, options), options),
+  );
+  add('tcp', 'connect to HOST:PORT, and nothing more').action(
+    (target: string, options: TcpOptions) => runAndShow(defineTcp(target, options), options),
+  );
+  add('tls', 'make a TLS handshake with HOST or HOST:PORT and show its certificates').action(
+    (target: string, options: TlsOptions) => runAndShow(defineTls(target, options), options),
+  );
+  add('voice', 'send a stream like a call’s to a STAMP reflector, HOST or HOST:PORT').action(
+    (target: string, options: VoiceOptions) => runAndShow(defineVoice(target, options), options),
   );
 };
 
@@ -67,5 +84,11 @@ const describe = (outcome: TypedOutcome): string => {
       return describePage(outcome);
     case 'dns':
       return describeDns(outcome);
+    case 'tcp':
+      return describeTcp(outcome);
+    case 'tls':
+      return describeTls(outcome);
+    case 'voice':
+      return describeVoice(outcome);
   }
 };

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { closed, EpochMs, OneOf, Text } from './scalar.ts';
+import { closed, EpochMs, OneOf, Port, Text } from './scalar.ts';
 
 /**
  * The token an operator hands out: `wse1.<token id>.<secret>.<fingerprint>`, the last part being
@@ -8,6 +8,19 @@ import { closed, EpochMs, OneOf, Text } from './scalar.ts';
  */
 export const tokenPattern =
   '^wse1\\.[A-Za-z0-9_-]{8,40}\\.[A-Za-z0-9_-]{20,80}\\.[A-Za-z0-9_-]{43}$';
+
+/** Where devices reach an edge. */
+export const EdgePlace = Type.Object(
+  {
+    host: Text(256),
+    port: Port,
+    location: Text(64),
+    /** UDP port of its reflector; left out where it has none. */
+    reflectorPort: Type.Optional(Port),
+  },
+  closed,
+);
+export type EdgePlace = Static<typeof EdgePlace>;
 
 export const EnrollmentRequest = Type.Object(
   {
@@ -24,16 +37,7 @@ export const EnrollmentRequest = Type.Object(
     platform: Text(64),
     programVersion: Text(32),
     /** Edges only: where devices reach it. */
-    edge: Type.Optional(
-      Type.Object(
-        {
-          host: Text(256),
-          port: Type.Integer({ minimum: 1, maximum: 65_535 }),
-          location: Text(64),
-        },
-        closed,
-      ),
-    ),
+    edge: Type.Optional(EdgePlace),
   },
   { ...closed, $id: 'EnrollmentRequest' },
 );
@@ -54,7 +58,13 @@ export const EnrollmentResponse = Type.Object(
 export type EnrollmentResponse = Static<typeof EnrollmentResponse>;
 
 export const RenewalRequest = Type.Object(
-  { version: Type.Literal(1), certificateRequest: Text(8_000), programVersion: Text(32) },
+  {
+    version: Type.Literal(1),
+    certificateRequest: Text(8_000),
+    programVersion: Text(32),
+    /** Edges only: where devices reach it now. */
+    edge: Type.Optional(EdgePlace),
+  },
   { ...closed, $id: 'RenewalRequest' },
 );
 export type RenewalRequest = Static<typeof RenewalRequest>;

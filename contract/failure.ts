@@ -48,6 +48,8 @@ export const failureTypes = [
   'edge.dial_failed',
   'edge.overloaded',
   'policy.blocked',
+  'voice.no_answer',
+  'voice.no_reflector',
   'path.not_reached',
   'path.not_permitted',
   'path.network_changed',
@@ -299,6 +301,16 @@ export const failureFacts = {
     source: 'policy',
     action:
       'The organisation’s policy does not allow this destination: ask the policy’s owner if it should.',
+  },
+  'voice.no_answer': {
+    source: 'path',
+    action:
+      'No packet came back: check that UDP to the edge’s reflector port is let through by firewalls on the way.',
+  },
+  'voice.no_reflector': {
+    source: 'none',
+    action:
+      'Give the edge a `reflectorPort` in its config (862 is the usual one) and open it for UDP.',
   },
   'path.not_reached': {
     source: 'path',

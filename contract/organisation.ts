@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { VoiceProbe } from './plan.ts';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
 import {
   dnsRecordTypes,
@@ -67,6 +68,44 @@ export const ProbeSpec = Type.Union([
       recordType: Type.Optional(OneOf(dnsRecordTypes)),
       server: Type.Optional(Text(512)),
       compareWith: Type.Optional(Type.Array(Text(512), { maxItems: 7 })),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('tcp'),
+      host: Text(256),
+      port: Port,
+      family: Type.Optional(OneOf(familyChoices)),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('tls'),
+      host: Text(256),
+      port: Type.Optional(Port),
+      family: Type.Optional(OneOf(familyChoices)),
+      serverName: Type.Optional(Text(256)),
+      alpn: Type.Optional(Type.Array(Text(32), { maxItems: 8 })),
+      /** Fewer days left than this are a warning. */
+      warnDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_650 })),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...every,
+      type: Type.Literal('voice'),
+      /** A STAMP reflector; left out: the edge each device is on. */
+      host: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+      port: Type.Optional(Port),
+      packetsPerSecond: Type.Optional(VoiceProbe.properties.packetsPerSecond),
+      packetBytes: Type.Optional(VoiceProbe.properties.packetBytes),
+      streamSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 60 })),
+      playoutMs: Type.Optional(VoiceProbe.properties.playoutMs),
     },
     closed,
   ),

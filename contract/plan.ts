@@ -8,6 +8,7 @@ import {
   vias,
 } from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
+import { stampBytes } from './stamp.ts';
 
 const schedule = {
   id: Slug,
@@ -87,15 +88,72 @@ export const DnsProbe = Type.Object(
   { ...closed, $id: 'DnsProbe' },
 );
 
-export const ProbeDefinition = Type.Union([HttpProbe, PathProbe, PageLoadProbe, DnsProbe], {
-  $id: 'ProbeDefinition',
-});
+/** A TCP connection: whether and how fast a port takes one. */
+export const TcpProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('tcp'),
+    host: Text(256),
+    port: Port,
+    family: OneOf(familyChoices),
+  },
+  { ...closed, $id: 'TcpProbe' },
+);
+
+/** A TLS handshake, for servers that speak no HTTP, and for the days a certificate has left. */
+export const TlsProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('tls'),
+    host: Text(256),
+    port: Port,
+    family: OneOf(familyChoices),
+    /** Name to ask for and to find in the certificate; empty: the host. */
+    serverName: Text(256),
+    /** Offered by ALPN, the preferred first. */
+    alpn: Type.Array(Text(32), { maxItems: 8 }),
+    warnDays: Type.Integer({ minimum: 0, maximum: 3_650 }),
+  },
+  { ...closed, $id: 'TlsProbe' },
+);
+
+/** A stream of packets like a call's, to a reflector and back. Bounded: 100 packets a second, a minute. */
+export const VoiceProbe = Type.Object(
+  {
+    ...schedule,
+    type: Type.Literal('voice'),
+    /** Empty: the edge the device is on, at the port it announces. */
+    host: Text(256),
+    port: Port,
+    packetsPerSecond: Type.Integer({ minimum: 1, maximum: 100 }),
+    /** UDP payload; 172 is G.711's 20 ms with RTP's header. */
+    packetBytes: Type.Integer({ minimum: stampBytes.shortest, maximum: stampBytes.longest }),
+    streamMs: Type.Integer({ minimum: 1_000, maximum: 60_000 }),
+    playoutMs: Type.Integer({ minimum: 0, maximum: 1_000 }),
+  },
+  { ...closed, $id: 'VoiceProbe' },
+);
+
+export const ProbeDefinition = Type.Union(
+  [HttpProbe, PathProbe, PageLoadProbe, DnsProbe, TcpProbe, TlsProbe, VoiceProbe],
+  { $id: 'ProbeDefinition' },
+);
 export type HttpProbe = Static<typeof HttpProbe>;
 export type PathProbe = Static<typeof PathProbe>;
 export type PageLoadProbe = Static<typeof PageLoadProbe>;
 export type DnsProbe = Static<typeof DnsProbe>;
+export type TcpProbe = Static<typeof TcpProbe>;
+export type TlsProbe = Static<typeof TlsProbe>;
+export type VoiceProbe = Static<typeof VoiceProbe>;
 /** One line of a plan: what to measure, which way, how often. */
-export type ProbeDefinition = HttpProbe | PathProbe | PageLoadProbe | DnsProbe;
+export type ProbeDefinition =
+  | HttpProbe
+  | PathProbe
+  | PageLoadProbe
+  | DnsProbe
+  | TcpProbe
+  | TlsProbe
+  | VoiceProbe;
 
 /** The set of probes for one device. */
 export const Plan = Type.Object(

@@ -17,6 +17,8 @@ export const EdgeEntry = Type.Object(
     /** Name the edge's certificate must carry (subjectAltName DNS). */
     serverName: Text(256),
     location: Text(64),
+    /** UDP port of its reflector (STAMP), for voice probes; left out where it has none. */
+    reflectorPort: Type.Optional(Port),
   },
   { ...closed, $id: 'EdgeEntry' },
 );

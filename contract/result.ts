@@ -13,6 +13,7 @@ import {
   Text,
   Uuid,
 } from './scalar.ts';
+import { VoiceBody } from './voice.ts';
 
 /** Which way the run's traffic went: through the agent's tunnel, or straight from the device. */
 export const vias = ['tunnel', 'direct'] as const;
@@ -352,6 +353,47 @@ export const DnsBody = Type.Object(
 );
 export type DnsBody = Static<typeof DnsBody>;
 
+/** How a connection came about, whatever goes over it; null: not gone through. */
+const connection = {
+  host: Text(256),
+  port: Port,
+  durationMs: DurationMs,
+  dnsMs: Nullable(DurationMs),
+  connectMs: Nullable(DurationMs),
+  proxyConnectMs: Nullable(DurationMs),
+  dnsSource: Nullable(OneOf(dnsSources)),
+  remoteAddress: Nullable(Text(64)),
+  family: Nullable(Type.Union([Type.Literal(4), Type.Literal(6)])),
+  attempts: Type.Array(DialAttempt, { maxItems: 32 }),
+  edge: Nullable(EdgeTiming),
+};
+
+/** A TCP connection, and nothing over it. `durationMs` is the sum of the phases. */
+export const TcpBody = Type.Object(connection, { ...closed, $id: 'TcpBody' });
+export type TcpBody = Static<typeof TcpBody>;
+
+/** A TLS handshake, and nothing over it. */
+export const TlsBody = Type.Object(
+  {
+    ...connection,
+    /** The name asked for (SNI) and looked for in the certificate. */
+    serverName: Text(256),
+    tlsMs: Nullable(DurationMs),
+    /** IANA's name; null where the certificate was refused. */
+    cipher: Nullable(Text(64)),
+    /** What the server chose (RFC 7301); '' for nothing. */
+    alpn: Nullable(Text(32)),
+    certificate: Nullable(ServerCertificate),
+    /** The chain leads to a root that the device trusts; whose name it bears is another question. */
+    trusted: Nullable(Type.Boolean()),
+    warnDays: Count,
+    /** The first of the chain to expire has fewer days left than `warnDays`: a warning, no failure. */
+    expiresSoon: Nullable(Type.Boolean()),
+  },
+  { ...closed, $id: 'TlsBody' },
+);
+export type TlsBody = Static<typeof TlsBody>;
+
 /** What the agent knows about itself during the run: a distorted result is no evidence. */
 export const SelfCheck = Type.Object(
   {
@@ -404,16 +446,46 @@ export const DnsResult = Type.Object(
   { ...envelope, type: Type.Literal('dns'), body: DnsBody },
   { ...closed, $id: 'DnsResult' },
 );
+export const TcpResult = Type.Object(
+  { ...envelope, type: Type.Literal('tcp'), body: TcpBody },
+  { ...closed, $id: 'TcpResult' },
+);
+export const TlsResult = Type.Object(
+  { ...envelope, type: Type.Literal('tls'), body: TlsBody },
+  { ...closed, $id: 'TlsResult' },
+);
+export const VoiceResult = Type.Object(
+  { ...envelope, type: Type.Literal('voice'), body: VoiceBody },
+  { ...closed, $id: 'VoiceResult' },
+);
+export type TcpResult = Static<typeof TcpResult>;
+export type TlsResult = Static<typeof TlsResult>;
+export type VoiceResult = Static<typeof VoiceResult>;
 export type HttpResult = Static<typeof HttpResult>;
 export type PathResult = Static<typeof PathResult>;
 export type PageLoadResult = Static<typeof PageLoadResult>;
 export type DnsResult = Static<typeof DnsResult>;
 
 /** What one run gives. A failed run is a result too: its body holds what was measured until then. */
-export type Result = HttpResult | PathResult | PageLoadResult | DnsResult;
+export type Result =
+  | HttpResult
+  | PathResult
+  | PageLoadResult
+  | DnsResult
+  | TcpResult
+  | TlsResult
+  | VoiceResult;
 
-export const probeTypes = ['http', 'path', 'page-load', 'dns'] as const;
+export const probeTypes = ['http', 'path', 'page-load', 'dns', 'tcp', 'tls', 'voice'] as const;
 export type ProbeType = (typeof probeTypes)[number];
 
 /** The body of each probe type. */
-export type BodyOf = { http: HttpBody; path: PathBody; 'page-load': PageLoadBody; dns: DnsBody };
+export type BodyOf = {
+  http: HttpBody;
+  path: PathBody;
+  'page-load': PageLoadBody;
+  dns: DnsBody;
+  tcp: TcpBody;
+  tls: TlsBody;
+  voice: VoiceBody;
+};

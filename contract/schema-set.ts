@@ -4,7 +4,15 @@ import { Failure } from './failure.ts';
 import { Organisation } from './organisation.ts';
 import { Plan, ProbeDefinition } from './plan.ts';
 import { DeviceConfig, EdgeConfig, SignedConfig } from './policy.ts';
-import { DnsResult, HttpResult, PageLoadResult, PathResult } from './result.ts';
+import {
+  DnsResult,
+  HttpResult,
+  PageLoadResult,
+  PathResult,
+  TcpResult,
+  TlsResult,
+  VoiceResult,
+} from './result.ts';
 import {
   Acknowledgement,
   Batch,
@@ -27,6 +35,9 @@ export const schemaSet = {
   'result-path': PathResult,
   'result-page-load': PageLoadResult,
   'result-dns': DnsResult,
+  'result-tcp': TcpResult,
+  'result-tls': TlsResult,
+  'result-voice': VoiceResult,
   failure: Failure,
   probe: ProbeDefinition,
   plan: Plan,

@@ -1,5 +1,14 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { DnsResult, HttpResult, PageLoadResult, PathBody, PathResult } from './result.ts';
+import {
+  DnsResult,
+  HttpResult,
+  PageLoadResult,
+  PathBody,
+  PathResult,
+  TcpResult,
+  TlsResult,
+  VoiceResult,
+} from './result.ts';
 import {
   Count,
   closed,
@@ -172,6 +181,9 @@ export const records = {
   path: PathResult,
   'page-load': PageLoadResult,
   dns: DnsResult,
+  tcp: TcpResult,
+  tls: TlsResult,
+  voice: VoiceResult,
   tunnel: TunnelSample,
   device: DeviceSample,
   edge: EdgeSample,

@@ -21,6 +21,8 @@ export const EdgeProgramConfig = Type.Object(
     listen: Type.Object({ host: Text(256), port: ListenPort }, closed),
     /** Where devices reach it; port absent: the one it listens on. */
     advertise: Type.Object({ host: Text(256), port: Type.Optional(ListenPort) }, closed),
+    /** UDP port of the reflector for voice probes (STAMP; 862 is the usual one); absent: none. */
+    reflectorPort: Type.Optional(ListenPort),
     configIntervalMs: Type.Integer({ minimum: 100, maximum: 3_600_000 }),
     /** Name servers as `address` or `address:port`; absent: the system's. */
     dnsServers: Type.Optional(Type.Array(Text(80), { minItems: 1, maxItems: 8 })),

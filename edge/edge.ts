@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type AddressInfo, createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { type AddressInfo, createServer, isIPv6 } from 'node:net';
 import { platform } from 'node:os';
 import { join } from 'node:path';
 import { EdgeConfig } from '#contract/policy.ts';
@@ -74,6 +75,7 @@ const startParts = async (
     listen,
     certificate: identity.current(),
     ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
+    ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
     log,
   });
   stopper.add('listener', () => server.stop(config.drainMs ?? defaultDrainMs));
@@ -142,7 +144,7 @@ const followPolicy = async (parts: {
 
 const enrol = (
   config: EdgeProgramConfig,
-  listen: { port: number },
+  listen: { port: number; reflectorPort?: number },
   log: Log,
 ): Promise<IdentityHolder> =>
   loadOrEnroll({
@@ -158,14 +160,19 @@ const enrol = (
       host: config.advertise.host,
       port: config.advertise.port || listen.port,
       location: config.location,
+      ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
     },
     log,
   });
 
 /** Enrolment tells the collector the port, so "any free" must be settled before the listener is up. */
-const settleListen = async (config: EdgeProgramConfig): Promise<{ host: string; port: number }> => {
-  const { host, port } = config.listen;
-  return port === 0 ? { host, port: await freePort(host) } : { host, port };
+const settleListen = async (
+  config: EdgeProgramConfig,
+): Promise<{ host: string; port: number; reflectorPort?: number }> => {
+  const { host } = config.listen;
+  const port = config.listen.port || (await freePort(host));
+  if (config.reflectorPort === undefined) return { host, port };
+  return { host, port, reflectorPort: config.reflectorPort || (await freeUdpPort(host)) };
 };
 
 const freePort = (host: string): Promise<number> =>
@@ -175,6 +182,16 @@ const freePort = (host: string): Promise<number> =>
     server.listen(0, host, () => {
       const { port } = server.address() as AddressInfo;
       server.close(() => resolve(port));
+    });
+  });
+
+const freeUdpPort = (host: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    socket.once('error', reject);
+    socket.bind(0, host, () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
     });
   });
 

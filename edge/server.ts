@@ -6,12 +6,15 @@ import { type Access, compileAccess, createAddressGuard } from './access.ts';
 import { createOpenFlow } from './flow.ts';
 import { createLimits } from './limits.ts';
 import { createMeter } from './meter.ts';
+import { startReflector } from './reflector.ts';
 import { createResolve, type Resolve } from './resolve.ts';
 import { type EdgeCertificate, startSessionServer } from './session.ts';
 
 /** The forwarding half of an edge: listener, policy, dial, relay, meter; without a collector. */
 export type EdgeServer = {
   address: { host: string; port: number };
+  /** Null: none. */
+  reflectorPort: number | null;
   setPolicy(config: EdgeConfig): void;
   setCertificate(certificate: EdgeCertificate): void;
   takeSample(): EdgeSample;
@@ -26,6 +29,8 @@ export const startEdgeServer = async (options: {
   listen: { host: string; port: number };
   certificate: EdgeCertificate;
   dnsServers?: readonly string[];
+  /** UDP, 0 for any free one; left out: no reflector. */
+  reflectorPort?: number;
   /** A session silent for so long, pings included, is closed. */
   idleMs?: number;
   log: Log;
@@ -56,8 +61,22 @@ export const startEdgeServer = async (options: {
     log,
   });
 
+  const reflector =
+    options.reflectorPort === undefined
+      ? undefined
+      : await startReflector({
+          listen: { host: options.listen.host, port: options.reflectorPort },
+          sessionsFrom: sessions.countFrom,
+          monotonicMs: systemClock.monotonicMs,
+          log,
+        }).catch(async (error: unknown) => {
+          await sessions.stop(0);
+          throw error;
+        });
+
   return {
     address: sessions.address,
+    reflectorPort: reflector?.port ?? null,
     setPolicy(config) {
       access = compileAccess(config);
       sessions.endRevoked();
@@ -71,6 +90,7 @@ export const startEdgeServer = async (options: {
     isSpecial,
     resolve,
     async stop(drainMs) {
+      await reflector?.stop();
       await sessions.stop(drainMs);
       meter.stop();
     },

@@ -12,6 +12,7 @@ import { createH1Exchange } from './exchange-h1.ts';
 import { serveStream } from './exchange-h2.ts';
 import type { OpenFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
+import { plainAddress } from './reflector.ts';
 
 export type EdgeCertificate = {
   certificatePem: string;
@@ -23,6 +24,8 @@ export type EdgeCertificate = {
 export type SessionServer = {
   address: { host: string; port: number };
   counts(): { sessionCount: number; deviceCount: number };
+  /** Sessions that devices have from an address at this moment. */
+  countFrom(address: string): number;
   /** Ends the sessions of devices for which `isRevoked` holds. */
   endRevoked(): void;
   /** After a renewal; existing sessions keep the old one. */
@@ -54,6 +57,7 @@ export const startSessionServer = async (parts: {
 }): Promise<SessionServer> => {
   const log = parts.log.child({ component: 'session' });
   const sessions = new Set<Session>();
+  const sources = createSources();
   const raw = new Set<{ destroy(): void }>();
   const h1 = createH1Exchange(parts);
   // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
@@ -95,7 +99,11 @@ export const startSessionServer = async (parts: {
     }
     const session: Session = { deviceId, socket, h2: undefined };
     sessions.add(session);
-    socket.once('close', () => sessions.delete(session));
+    const forget = sources.add(socket.remoteAddress ?? '');
+    socket.once('close', () => {
+      sessions.delete(session);
+      forget();
+    });
     log.debug({ deviceId, protocol: socket.alpnProtocol }, 'session begun');
     if (socket.alpnProtocol !== 'h2') {
       // An HTTP/1.1 CONNECT may half-close.
@@ -132,6 +140,7 @@ export const startSessionServer = async (parts: {
       sessionCount: sessions.size,
       deviceCount: new Set([...sessions].map(({ deviceId }) => deviceId)).size,
     }),
+    countFrom: sources.count,
     endRevoked() {
       for (const { deviceId, socket } of [...sessions]) {
         if (!parts.isRevoked(deviceId)) continue;
@@ -149,6 +158,24 @@ export const startSessionServer = async (parts: {
       await closed;
       clearTimeout(timer);
     },
+  };
+};
+
+/** How many there are from each address. */
+const createSources = () => {
+  const counts = new Map<string, number>();
+  return {
+    /** Returns how to take it out again. */
+    add(remoteAddress: string): () => void {
+      const address = plainAddress(remoteAddress);
+      counts.set(address, (counts.get(address) ?? 0) + 1);
+      return () => {
+        const left = (counts.get(address) ?? 0) - 1;
+        if (left > 0) counts.set(address, left);
+        else counts.delete(address);
+      };
+    },
+    count: (address: string): number => counts.get(address) ?? 0,
   };
 };
 

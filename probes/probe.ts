@@ -16,6 +16,8 @@ export type ProbeContext = {
   workFolder: string;
   /** Path of a Chrome, Chromium or Edge; undefined: look in the usual places. */
   browserPath: string | undefined;
+  /** The edge the device is on, for probes to the edge itself; null or left out: none. */
+  edge?: { id: string; host: string; reflectorPort: number | null } | null;
 };
 
 /** What one run measured, success or failure; the caller puts it into a Result. */

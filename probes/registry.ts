@@ -7,6 +7,9 @@ import { createPageLoadProber } from './page-load/page-load.ts';
 import type { PathEngine } from './path/engine.ts';
 import { createPathProber } from './path/path.ts';
 import type { Outcome, ProbeContext, Prober } from './probe.ts';
+import { createTcpProber } from './tcp/tcp.ts';
+import { createTlsProber } from './tls/tls.ts';
+import { createVoiceProber } from './voice/voice.ts';
 
 /** One prober per probe type: a type added to the contract fails to compile until it is here. */
 export type Probers = { [T in ProbeType]: Prober<T> };
@@ -25,6 +28,9 @@ export const createProbers = ({ pathEngine, log, ...http }: ProbersOptions = {})
     path: createPathProber({ ...logged, ...(pathEngine ? { engine: pathEngine } : {}) }),
     'page-load': createPageLoadProber(logged),
     dns: createDnsProber(),
+    tcp: createTcpProber(),
+    tls: createTlsProber(),
+    voice: createVoiceProber(),
   } satisfies Probers;
 };
 
@@ -46,6 +52,12 @@ export const runProbe = async (
       return { type: 'page-load', ...(await probers['page-load'].run(probe, context)) };
     case 'dns':
       return { type: 'dns', ...(await probers.dns.run(probe, context)) };
+    case 'tcp':
+      return { type: 'tcp', ...(await probers.tcp.run(probe, context)) };
+    case 'tls':
+      return { type: 'tls', ...(await probers.tls.run(probe, context)) };
+    case 'voice':
+      return { type: 'voice', ...(await probers.voice.run(probe, context)) };
   }
 };
 

@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { check, explain } from '#contract/check.ts';
-import { EnrollmentResponse, identityUri, type RenewalRequest } from '#contract/enrollment.ts';
+import {
+  EdgePlace,
+  EnrollmentResponse,
+  identityUri,
+  type RenewalRequest,
+} from '#contract/enrollment.ts';
 import { backoffMs, sleep } from './backoff.ts';
 import { certificateFingerprint, createRequest, uriNames } from './certificates.ts';
 import {
@@ -47,7 +52,7 @@ export type IdentityOptions = {
   name: string;
   platform: string;
   programVersion: string;
-  edge?: { host: string; port: number; location: string };
+  edge?: EdgePlace;
   log: Log;
   /** Gives up waiting for a collector that cannot be reached. */
   signal?: AbortSignal;
@@ -61,6 +66,8 @@ const Kept = Type.Object({
   privateKeyPem: Type.String(),
   caCertificatePem: Type.String(),
   issuedAt: Type.Number(),
+  /** Where devices reach this edge, as the collector was told last. */
+  edge: Type.Optional(EdgePlace),
   notAfter: Type.Number(),
 });
 type Kept = Static<typeof Kept>;
@@ -152,7 +159,8 @@ const enrollPatiently = async (options: IdentityOptions): Promise<Kept> => {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { response, privateKeyPem } = await enroll({ ...options, token });
-      const kept = keep(options.role, response, response.caCertificate, privateKeyPem);
+      const made = keep(options.role, response, response.caCertificate, privateKeyPem);
+      const kept = withPlace(made, options);
       log.info({ component: 'identity', id: kept.id, notAfter: kept.notAfter }, 'enrolled');
       return kept;
     } catch (error) {
@@ -196,6 +204,19 @@ const keep = (
   };
 };
 
+const withPlace = (kept: Kept, { edge }: IdentityOptions): Kept =>
+  edge === undefined ? kept : { ...kept, edge };
+
+/** Identities kept before places were have the place of their enrolment, without a reflector. */
+const isPlaceTold = (kept: Kept, { edge }: IdentityOptions): boolean => {
+  if (edge === undefined) return true;
+  const told = kept.edge;
+  if (told === undefined) return edge.reflectorPort === undefined;
+  return (['host', 'port', 'location', 'reflectorPort'] as const).every(
+    (key) => told[key] === edge[key],
+  );
+};
+
 /** When to renew: two thirds into the life, up to a twentieth of it earlier so a fleet spreads out. */
 export const renewalTime = (
   life: { issuedAt: number; notAfter: number },
@@ -213,7 +234,8 @@ const holdIdentity = (first: Kept, file: string, options: IdentityOptions): Iden
 
   const renewForEver = async () => {
     let failures = 0;
-    let dueAt = renewalTime(kept);
+    // An edge that moved says so at once.
+    let dueAt = isPlaceTold(kept, options) ? renewalTime(kept) : Date.now();
     while (!stopping.signal.aborted) {
       // Timers stand still while a laptop sleeps and overflow above 24 days: look at least hourly.
       const waitMs = Math.min(3_600_000, Math.max(250, dueAt - Date.now()));
@@ -259,6 +281,7 @@ const renew = async (kept: Kept, options: IdentityOptions, signal: AbortSignal):
     version: 1,
     certificateRequest: requestPem,
     programVersion: options.programVersion,
+    ...(isPlaceTold(kept, options) ? {} : { edge: options.edge }),
   };
   const agent = createCollectorAgent(kept);
   try {
@@ -277,7 +300,8 @@ const renew = async (kept: Kept, options: IdentityOptions, signal: AbortSignal):
     if (!response.ok) throw new Error(`answer not understood: ${explain(response.mistakes)}`);
     if (response.value.id !== kept.id)
       throw new Error(`renewed for another id, ${response.value.id}`);
-    return keep(kept.role, response.value, kept.caCertificatePem, privateKeyPem);
+    const made = keep(kept.role, response.value, kept.caCertificatePem, privateKeyPem);
+    return withPlace(made, options);
   } finally {
     agent.destroy();
   }

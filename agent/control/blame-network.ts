@@ -12,6 +12,7 @@ const unanswered: readonly FailureType[] = [
   'tunnel.down',
   'tunnel.timed_out',
   'path.not_reached',
+  'voice.no_answer',
 ];
 
 /** Failures that a portal answering in everyone's name brings about as well. */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { dnsRecordTypes, pathProtocols } from '#contract/result.ts';
+import { dnsRecordTypes, familyChoices, pathProtocols } from '#contract/result.ts';
+import { stampBytes } from '#contract/stamp.ts';
 import type { ProxyAddress } from '#probes/probe.ts';
 
 /** What every kind of run takes. */
@@ -45,6 +46,19 @@ export const withTypeOptions = (kind: string, command: Command): Command => {
         '--browser <path>',
         'the Chrome, Chromium or Edge to use',
       );
+    case 'tcp':
+      return withFamily(withProxy(withRuns(command)));
+    case 'tls':
+      return withFamily(withTrust(withProxy(withRuns(command))))
+        .option('--server-name <name>', 'ask for this name instead of the host’s')
+        .option('--alpn <protocols>', 'offer these, as in h2,http/1.1', splitList)
+        .option('--warn-days <days>', 'warn below so many days left', readDays, 14);
+    case 'voice':
+      return withRuns(command)
+        .option('--seconds <seconds>', 'length of the stream', readStreamSeconds, 10)
+        .option('--rate <packets>', 'packets a second', readRate, 50)
+        .option('--bytes <bytes>', 'bytes a packet', readStampBytes, 172)
+        .option('--playout <ms>', 'wait of the play-out buffer', readPlayout, 60);
     default:
       return withTrust(withRuns(command))
         .addOption(
@@ -61,6 +75,15 @@ export const withTypeOptions = (kind: string, command: Command): Command => {
         );
   }
 };
+
+const withFamily = (command: Command): Command =>
+  command.addOption(
+    new Option('--family <family>', 'connect over this one only')
+      .choices([...familyChoices])
+      .default('any'),
+  );
+
+const splitList = (text: string): string[] => text.split(',').slice(0, 8);
 
 const withRuns = (command: Command): Command =>
   command.option('--count <runs>', 'measure so many times', wholeNumber(1, 1_000));
@@ -82,6 +105,11 @@ const wholeNumber =
   };
 
 const readPort = wholeNumber(1, 65_535);
+const readDays = wholeNumber(0, 3_650);
+const readStreamSeconds = wholeNumber(1, 60);
+const readRate = wholeNumber(1, 100);
+const readStampBytes = wholeNumber(stampBytes.shortest, stampBytes.longest);
+const readPlayout = wholeNumber(0, 1_000);
 const readPackets = wholeNumber(3, 20);
 const readRedirects = wholeNumber(0, 10);
 

@@ -1,6 +1,15 @@
 import { isIP } from 'node:net';
-import type { DnsProbe, HttpProbe, PageLoadProbe, PathProbe } from '#contract/plan.ts';
+import type {
+  DnsProbe,
+  HttpProbe,
+  PageLoadProbe,
+  PathProbe,
+  TcpProbe,
+  TlsProbe,
+  VoiceProbe,
+} from '#contract/plan.ts';
 import type { Via } from '#contract/result.ts';
+import { stampPort } from '#contract/stamp.ts';
 import { parseServer } from '#probes/dns/server.ts';
 import { UsageError } from '../usage-error.ts';
 import type { CommonOptions } from './options.ts';
@@ -17,6 +26,15 @@ export type DnsOptions = CommonOptions & {
   record: DnsProbe['recordType'];
   server?: string;
   compare?: string[];
+};
+
+export type TcpOptions = CommonOptions & { family: TcpProbe['family'] };
+export type TlsOptions = TcpOptions & { serverName?: string; alpn?: string[]; warnDays: number };
+export type VoiceOptions = CommonOptions & {
+  seconds: number;
+  rate: number;
+  bytes: number;
+  playout: number;
 };
 
 export const defineHttp = (target: string, options: HttpOptions): HttpProbe => ({
@@ -63,6 +81,33 @@ export const defineDns = (target: string, options: DnsOptions): DnsProbe => ({
     : { compareWith: options.compare.slice(0, 7).map((one) => readServer('--compare', one)) }),
 });
 
+export const defineTcp = (target: string, options: TcpOptions): TcpProbe => ({
+  ...schedule(options, 10),
+  type: 'tcp',
+  ...readPlace(target, undefined),
+  family: options.family,
+});
+
+export const defineTls = (target: string, options: TlsOptions): TlsProbe => ({
+  ...schedule(options, 10),
+  type: 'tls',
+  ...readPlace(target, 443),
+  family: options.family,
+  serverName: options.serverName ?? '',
+  alpn: options.alpn ?? ['h2', 'http/1.1'],
+  warnDays: options.warnDays,
+});
+
+export const defineVoice = (target: string, options: VoiceOptions): VoiceProbe => ({
+  ...schedule(options, options.seconds + 10),
+  type: 'voice',
+  ...readPlace(target, stampPort),
+  packetsPerSecond: options.rate,
+  packetBytes: options.bytes,
+  streamMs: options.seconds * 1_000,
+  playoutMs: options.playout,
+});
+
 /** Where traceroute starts, and where nothing is expected to listen. */
 const tracerouteUdpPort = 33_434;
 
@@ -86,6 +131,20 @@ const readHost = (target: string): string => {
   const host = target.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(host)) return host;
   throw new UsageError(`target ${target}: give a host name or an address, as in app.example.com`);
+};
+
+const readPlace = (
+  target: string,
+  defaultPort: number | undefined,
+): { host: string; port: number } => {
+  const bare = isIP(target) === 6 ? `[${target}]` : target;
+  const [, host = '', digits] = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(bare) ?? [];
+  const port = digits === undefined ? defaultPort : Number(digits);
+  if (host !== '' && port !== undefined && port >= 1 && port <= 65_535) {
+    return { host: readHost(host), port };
+  }
+  const form = defaultPort === undefined ? 'HOST:PORT' : 'HOST or HOST:PORT';
+  throw new UsageError(`target ${target}: give it as ${form}, as in app.example.com:443`);
 };
 
 const readServer = (option: string, server: string): string => {

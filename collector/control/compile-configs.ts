@@ -8,7 +8,13 @@ import { canonical } from './organisation-diff.ts';
 const defaultSampleIntervalSeconds = 15;
 const planMaxProbes = 512;
 
-export type EdgePlace = { id: string; host: string; port: number; location: string };
+export type EdgePlace = {
+  id: string;
+  host: string;
+  port: number;
+  location: string;
+  reflectorPort?: number | null;
+};
 
 /** What one device gets. The same inputs give the same revision, whatever the time. */
 export const compileDeviceConfig = (input: {
@@ -72,12 +78,13 @@ export const compileEdgeConfig = (input: {
   };
 };
 
-const entryOf = ({ id, host, port, location }: EdgePlace): EdgeEntry => ({
+const entryOf = ({ id, host, port, location, reflectorPort }: EdgePlace): EdgeEntry => ({
   id,
   host,
   port,
   serverName: edgeServerName(id),
   location,
+  ...(typeof reflectorPort === 'number' ? { reflectorPort } : {}),
 });
 
 /** Once per application, as often as its most frequent probe: leg 2 must be as fresh as leg 1. */

@@ -1,9 +1,18 @@
 import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
+import { stampPort } from '#contract/stamp.ts';
 import { edgeApplicationId, edgePathProbeId, nameProbes } from './probe-ids.ts';
 
-const defaultIntervalSeconds = { http: 60, dns: 60, path: 300, 'page-load': 300 } as const;
+const defaultIntervalSeconds = {
+  http: 60,
+  dns: 60,
+  tcp: 60,
+  tls: 300,
+  path: 300,
+  'page-load': 300,
+  voice: 300,
+} as const;
 const defaultTimeoutSeconds = 60;
 /** A page is read to its end, a download is not: enough for any HTML document. */
 const maxBodyBytesDefault = 10_000_000;
@@ -13,18 +22,23 @@ const maxHops = 30;
 export const compileProbes = (organisation: Organisation): ProbeDefinition[] => {
   const mode = organisation.forwarding?.mode ?? 'tunnel';
   return organisation.applications.flatMap((application) =>
-    nameProbes(application, mode).flatMap(({ spec, ways }) =>
-      ways.map(({ planId, via, ...way }) => ({
-        id: planId,
-        appId: application.id,
-        via,
-        ...scheduleOf(spec),
-        ...measureOf(spec),
-        ...way,
-      })),
-    ),
+    nameProbes(application, mode)
+      .filter(({ spec }) => mode === 'tunnel' || !isToTheEdge(spec))
+      .flatMap(({ spec, ways }) =>
+        ways.map(({ planId, via, ...way }) => ({
+          id: planId,
+          appId: application.id,
+          via,
+          ...scheduleOf(spec),
+          ...measureOf(spec),
+          ...way,
+        })),
+      ),
   );
 };
+
+/** With forwarding off a device is on no edge that could answer. */
+const isToTheEdge = (spec: ProbeSpec): boolean => spec.type === 'voice' && spec.host === undefined;
 
 /**
  * Leg 1: the way from the device to each edge it may use, outside the tunnel. As often as the most
@@ -57,9 +71,13 @@ export const onwardHostOf = (
     // URL keeps an IPv6 literal in brackets; a dialer wants it bare.
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
   }
-  const path = application.probes.find((spec) => spec.type === 'path');
-  return path && { host: path.host, port: path.port ?? 443 };
+  const other = application.probes.find(({ type }) => hasHost.has(type));
+  if (other === undefined || !('host' in other) || other.host === undefined) return undefined;
+  return { host: other.host, port: other.port ?? 443 };
 };
+
+/** Types that name the application's own host. */
+const hasHost = new Set<ProbeSpec['type']>(['path', 'tcp', 'tls']);
 
 /** How often: what was written, else the type's default. */
 export const intervalMsOf = (spec: ProbeSpec): number =>
@@ -105,6 +123,28 @@ const measureOf = (spec: ProbeSpec) => {
         recordType: spec.recordType ?? 'A',
         server: spec.server ?? '',
         ...(spec.compareWith === undefined ? {} : { compareWith: spec.compareWith }),
+      };
+    case 'tcp':
+      return { type: spec.type, host: spec.host, port: spec.port, family: spec.family ?? 'any' };
+    case 'tls':
+      return {
+        type: spec.type,
+        host: spec.host,
+        port: spec.port ?? 443,
+        family: spec.family ?? 'any',
+        serverName: spec.serverName ?? '',
+        alpn: spec.alpn ?? ['h2', 'http/1.1'],
+        warnDays: spec.warnDays ?? 14,
+      };
+    case 'voice':
+      return {
+        type: spec.type,
+        host: spec.host ?? '',
+        port: spec.port ?? stampPort,
+        packetsPerSecond: spec.packetsPerSecond ?? 50,
+        packetBytes: spec.packetBytes ?? 172,
+        streamMs: Math.round((spec.streamSeconds ?? 10) * 1_000),
+        playoutMs: spec.playoutMs ?? 60,
       };
   }
 };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { check } from '#contract/check.ts';
 import {
+  type EdgePlace,
   type EnrollmentRequest,
   type EnrollmentResponse,
   edgeServerName,
@@ -79,6 +80,7 @@ export const createEnrollment = (parts: {
           programVersion: request.programVersion,
           certificateSerial: issued.serial,
           certificateNotAfter: issued.notAfter,
+          ...(identity.role === 'edge' && request.edge ? placeOf(request.edge) : {}),
         })
         .where(eq(table.id, identity.id));
       return respond(identity, issued);
@@ -132,6 +134,14 @@ const issue = async (
   }
 };
 
+const placeOf = ({ host, port, location, reflectorPort = null }: PlaceGiven) => ({
+  host,
+  port,
+  location,
+  reflectorPort,
+});
+type PlaceGiven = Omit<EdgePlace, 'reflectorPort'> & { reflectorPort?: number | null };
+
 const writeIdentity = async (
   db: Pick<Database, 'insert'>,
   { role, id }: Identity,
@@ -152,7 +162,7 @@ const writeIdentity = async (
     await db.insert(devices).values({ id, name, platform, ...common });
     return;
   }
-  const place = request.edge ?? { host: '', port: 0, location: '' };
+  const place = placeOf(request.edge ?? { host: '', port: 0, location: '' });
   // The same edge, set up again (new machine, lost disk): its new certificate takes over.
   await db
     .insert(edges)

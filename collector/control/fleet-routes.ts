@@ -21,7 +21,14 @@ const Device = Type.Object(
   { $id: 'Device' },
 );
 const Edge = Type.Object(
-  { id: Text(64), host: Text(256), port: Port, location: Text(64), ...common },
+  {
+    id: Text(64),
+    host: Text(256),
+    port: Port,
+    location: Text(64),
+    reflectorPort: Nullable(Port),
+    ...common,
+  },
   { $id: 'Edge' },
 );
 /** A device’s id is a UUID column: anything else could not even be asked for. */

@@ -87,7 +87,7 @@ const checkProbes = (
       if ('url' in spec && !URL.canParse(spec.url)) {
         mistakes.push({ pointer: `${at}/url`, message: 'not a URL: expected https://host/path' });
       }
-      if ((spec.type === 'path' || spec.type === 'dns') && (spec.via ?? 'direct') !== 'direct') {
+      if (directOnly.has(spec.type) && (spec.via ?? 'direct') !== 'direct') {
         const message = `a ${spec.type} probe goes direct (edges measure onward by themselves): leave it out`;
         mistakes.push({ pointer: `${at}/via`, message });
       }
@@ -128,6 +128,9 @@ const checkHttp = (spec: HttpSpec, at: string): Mistake[] => {
 
 /** RFC 9110 §9.2.1: safe methods, which may be repeated. */
 const asksOnly = new Set<HttpSpec['method']>(['GET', 'HEAD', 'OPTIONS']);
+
+/** What an HTTP tunnel cannot carry. */
+const directOnly = new Set<ProbeSpec['type']>(['path', 'dns', 'voice']);
 
 const checkPlanSize = (organisation: Organisation): Mistake[] => {
   const mode = organisation.forwarding?.mode ?? 'tunnel';

@@ -22,8 +22,16 @@ export type Way = {
   family?: (typeof familyChoices)[number];
 };
 
-/** Traces and DNS queries cannot go through an HTTP tunnel; a page is loaded as its user does. */
-const defaultVia = { http: 'both', path: 'direct', 'page-load': 'tunnel', dns: 'direct' } as const;
+/** An HTTP tunnel carries no traces, DNS queries and calls; a page is loaded as its user does. */
+const defaultVia = {
+  http: 'both',
+  path: 'direct',
+  'page-load': 'tunnel',
+  dns: 'direct',
+  tcp: 'both',
+  tls: 'tunnel',
+  voice: 'direct',
+} as const;
 
 /**
  * Names an application's probes: `<application>-<probe>`, and `…-direct` for the second of two

@@ -48,6 +48,8 @@ const segmentOfFailure = {
   'edge.dial_failed': 'edge-origin',
   'edge.overloaded': 'in-edge',
   'policy.blocked': null,
+  'voice.no_answer': null,
+  'voice.no_reflector': null,
   'path.not_reached': null,
   'path.not_permitted': null,
   'path.network_changed': null,

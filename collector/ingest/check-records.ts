@@ -1,4 +1,5 @@
 import { type Checked, check, type Mistake } from '#contract/check.ts';
+import { probeTypes } from '#contract/result.ts';
 import { records, type TelemetryRecord } from '#contract/telemetry.ts';
 import type { Identity } from '../control/fleet.ts';
 
@@ -46,7 +47,7 @@ const checkRecord = (value: unknown, sender: Identity, now: number): Checked<Tel
   return mistakes.length === 0 ? { ok: true, value: record } : { ok: false, mistakes };
 };
 
-const resultTypes = new Set<unknown>(['http', 'path', 'page-load', 'dns']);
+const resultTypes = new Set<unknown>(probeTypes);
 
 /** By `kind`, and for results by `type`: one schema's mistakes, not those of ten. */
 const schemaFor = (value: unknown) => {
@@ -61,7 +62,7 @@ const schemaFor = (value: unknown) => {
     if (known) return { of: known[1] };
   }
   return kind === 'result'
-    ? { pointer: '/type', message: 'expected one of http, path, page-load, dns' }
+    ? { pointer: '/type', message: `expected one of ${probeTypes.join(', ')}` }
     : {
         pointer: '/kind',
         message: 'expected one of result, tunnel, device, edge, onward, missed, event',

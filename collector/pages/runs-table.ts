@@ -8,6 +8,9 @@ const typeWords = {
   'page-load': 'page load',
   path: 'trace',
   dns: 'name lookup',
+  tcp: 'connection',
+  tls: 'TLS handshake',
+  voice: 'call',
 } as const satisfies Record<RunLine['type'], string>;
 
 /** The newest runs; a failure by its type, what happened, and what to do. */

@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm';
 import { first } from './migrations/0001-first.ts';
+import { reflector } from './migrations/0002-reflector.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Database } from './state.ts';
 
 /** In order; ids rise by one. */
-export const migrations: readonly Migration[] = [first];
+export const migrations: readonly Migration[] = [first, reflector];
 
 /** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */
 const lockKey = '33611997998444407';

@@ -61,6 +61,8 @@ export const edges = pgTable('edges', {
   host: text('host').notNull(),
   port: integer('port').notNull(),
   location: text('location').notNull(),
+  /** UDP; null: it has no reflector. */
+  reflectorPort: integer('reflector_port'),
   programVersion: text('program_version').notNull(),
   certificateSerial: text('certificate_serial').notNull(),
   certificateNotAfter: at('certificate_not_after').notNull(),

@@ -57,6 +57,8 @@ const units: Record<string, string> = {
   load1: 'runnable processes, mean over a minute',
   confidence: 'ratio',
   score: '0 to 100',
+  rating: 'E-model rating R, 0 to 100',
+  mos: 'mean opinion score, 1 to 4.5',
 };
 
 if (import.meta.filename === process.argv[1]) process.stdout.write(describeSchema());

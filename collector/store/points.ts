@@ -9,8 +9,10 @@ import type {
   TunnelSample,
 } from '#contract/telemetry.ts';
 import type { Verdict } from '#contract/verdict.ts';
+import { tcpFields, tlsFields } from './connection-fields.ts';
 import { dnsFields, httpFields, pageLoadFields, pathFields } from './result-fields.ts';
 import type { FieldsOf, Point } from './schema.ts';
+import { voiceFields } from './voice-fields.ts';
 
 /** What is stored of a record. Pure: the same record gives the same points, so sending twice counts once. */
 export const toPoints = (record: TelemetryRecord, receivedAtMs: number): Point[] => {
@@ -80,6 +82,12 @@ const resultPoint = (result: Result, receivedAtMs: number): Point => {
       };
     case 'dns':
       return { measurement: 'dns', ...at, fields: { ...run, ...dnsFields(result.body) } };
+    case 'tcp':
+      return { measurement: 'tcp', ...at, fields: { ...run, ...tcpFields(result.body) } };
+    case 'tls':
+      return { measurement: 'tls', ...at, fields: { ...run, ...tlsFields(result.body) } };
+    case 'voice':
+      return { measurement: 'voice', ...at, fields: { ...run, ...voiceFields(result.body) } };
   }
 };
 

@@ -2,7 +2,7 @@ import type { DnsBody, HttpBody, PageLoadBody, PathBody } from '#contract/result
 import type { FieldsOf, Measurement, RunField } from './schema.ts';
 
 /** The fields that are a probe type's own, without those every run has. */
-type OwnFields<M extends Measurement> = Omit<FieldsOf<M>, RunField>;
+export type OwnFields<M extends Measurement> = Omit<FieldsOf<M>, RunField>;
 
 const dayMs = 86_400_000;
 
@@ -98,7 +98,7 @@ export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
 };
 
 /** 1 or 0; what is not known stays null. */
-const flagOf = (value: boolean | null | undefined): number | null =>
+export const flagOf = (value: boolean | null | undefined): number | null =>
   value === null || value === undefined ? null : value ? 1 : 0;
 
 export const dnsFields = (body: DnsBody): OwnFields<'dns'> => {

@@ -29,6 +29,23 @@ const runFields = {
 /** The fields every result has, whatever its type. */
 export type RunField = keyof typeof runFields;
 
+/** A connection, whatever goes over it; `edge_*` is what the edge said of its own. */
+const connectionFields = {
+  target: 'string',
+  /** Sum of the phases. */
+  duration_ms: 'float',
+  dns_ms: 'float',
+  connect_ms: 'float',
+  proxy_connect_ms: 'float',
+  dns_source: 'string',
+  remote_address: 'string',
+  attempt_count: 'integer',
+  edge_queue_ms: 'float',
+  edge_dns_ms: 'float',
+  edge_connect_ms: 'float',
+  edge_address: 'string',
+} as const;
+
 const runTags = ['device', 'app', 'probe', 'via', 'edge', 'failure_type'] as const;
 
 export const series = {
@@ -140,6 +157,59 @@ export const series = {
       /** 1: all servers asked said the same; `differences` says what did not. */
       agree: 'flag',
       differences: 'string',
+    },
+  },
+  tcp: { tags: runTags, fields: { ...runFields, ...connectionFields } },
+  tls: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      ...connectionFields,
+      tls_ms: 'float',
+      protocol: 'string',
+      cipher: 'string',
+      alpn: 'string',
+      certificate_subject: 'string',
+      certificate_issuer: 'string',
+      /** Of the first in the chain to expire. */
+      certificate_days_left: 'float',
+      name_matches: 'flag',
+      trusted: 'flag',
+      trust_root: 'string',
+      /** 1: fewer days left than the probe's `warnDays`. */
+      expires_soon: 'flag',
+      /** JSON of the chain in contract ServerCertificate. */
+      certificates: 'string',
+    },
+  },
+  /** A stream like a call's to a reflector and back; `up` is from the device, `down` to it. */
+  voice: {
+    tags: runTags,
+    fields: {
+      ...runFields,
+      target: 'string',
+      address: 'string',
+      sent_count: 'integer',
+      received_count: 'integer',
+      duplicate_count: 'integer',
+      reordered_count: 'integer',
+      longest_loss_count: 'integer',
+      loss_ratio: 'float',
+      up_loss_ratio: 'float',
+      down_loss_ratio: 'float',
+      late_ratio: 'float',
+      rtt_min_ms: 'float',
+      rtt_median_ms: 'float',
+      rtt_p95_ms: 'float',
+      jitter_ms: 'float',
+      up_jitter_ms: 'float',
+      down_jitter_ms: 'float',
+      playout_ms: 'float',
+      send_late_p95_ms: 'float',
+      rating: 'float',
+      mos: 'float',
+      up_mos: 'float',
+      down_mos: 'float',
     },
   },
   tunnel: {

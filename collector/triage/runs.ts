@@ -4,7 +4,7 @@ import { type FailureType, failureFacts } from '#contract/failure.ts';
 import type { RunLine } from './views.ts';
 import type { Window } from './window.ts';
 
-type RunMeasurement = 'http' | 'page_load' | 'path' | 'dns';
+type RunMeasurement = 'http' | 'page_load' | 'path' | 'dns' | 'tcp' | 'tls' | 'voice';
 
 /** The newest runs of every type for one device and application, newest first. */
 export const recentRuns = async (
@@ -22,17 +22,27 @@ export const recentRuns = async (
       order: 'newest-first',
       limit,
     });
-  const [http, pages, paths, lookups] = await Promise.all([
+  const [http, pages, paths, lookups, connections, handshakes, calls] = await Promise.all([
     read('http'),
     read('page_load'),
     read('path'),
     read('dns'),
+    read('tcp'),
+    read('tls'),
+    read('voice'),
   ]);
   return [
     ...http.map((point) => runLine(point, 'http', point.fields.duration_ms, httpDetail(point))),
     ...pages.map((point) => runLine(point, 'page-load', point.fields.load_ms, pageDetail(point))),
     ...paths.map((point) => runLine(point, 'path', point.fields.rtt_median_ms, pathDetail(point))),
     ...lookups.map((point) => runLine(point, 'dns', point.fields.duration_ms, dnsDetail(point))),
+    ...connections.map((point) =>
+      runLine(point, 'tcp', point.fields.duration_ms, tcpDetail(point)),
+    ),
+    ...handshakes.map((point) => runLine(point, 'tls', point.fields.duration_ms, tlsDetail(point))),
+    ...calls.map((point) =>
+      runLine(point, 'voice', point.fields.rtt_median_ms, voiceDetail(point)),
+    ),
   ]
     .sort((a, b) => b.at - a.at)
     .slice(0, limit);
@@ -96,3 +106,31 @@ const dnsDetail = ({ fields }: Point<'dns'>): string =>
   ]
     .filter((part) => part !== null)
     .join(', ');
+
+const tcpDetail = ({ fields }: Point<'tcp'>): string =>
+  short([fields.target, fields.remote_address]);
+
+const tlsDetail = ({ fields }: Point<'tls'>): string => {
+  const days = fields.certificate_days_left;
+  return short([
+    fields.target,
+    fields.protocol,
+    days === null
+      ? null
+      : `${Math.floor(days)} days left${fields.expires_soon === 1 ? ': renew' : ''}`,
+  ]);
+};
+
+const voiceDetail = ({ fields }: Point<'voice'>): string =>
+  short([
+    fields.mos === null ? null : `opinion score ${fields.mos.toFixed(2)}`,
+    fields.loss_ratio === null ? null : `${(fields.loss_ratio * 100).toFixed(1)} % lost`,
+    fields.jitter_ms === null ? null : `jitter ${fields.jitter_ms.toFixed(1)} ms`,
+  ]);
+
+/** Names of hosts may be longer than a line of the table. */
+const short = (parts: readonly (string | null)[]): string =>
+  parts
+    .filter((part) => part !== null)
+    .join(', ')
+    .slice(0, 200);

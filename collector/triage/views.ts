@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { probeTypes } from '#contract/result.ts';
 import {
   Count,
   closed,
@@ -263,7 +264,7 @@ export type DeviceView = Static<typeof DeviceView>;
 export const RunLine = Type.Object(
   {
     at: EpochMs,
-    type: OneOf(['http', 'page-load', 'path', 'dns'] as const),
+    type: OneOf(probeTypes),
     probeId: Text(64),
     via: Text(16),
     edgeId: Text(64),

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '#contract/check.ts';
-import { DnsBody, HttpBody } from '#contract/result.ts';
+import { DnsBody, HttpBody, TcpBody, TlsBody } from '#contract/result.ts';
+import { startReflector } from '#edge/reflector.ts';
+import { silentLog } from '#runtime/log.ts';
 import { createTestAuthority } from '#test/support/certificates.ts';
 import { startNameServer } from '#test/support/name-server.ts';
 import { type Origin, startOrigin } from '#test/support/origin.ts';
@@ -104,6 +106,48 @@ describe('whyslow probe', () => {
     expect(stdout).toContain(`they differ:\n  ${other.address} lacks 192.0.2.1\n`);
   });
 
+  it('connects, and only that', async () => {
+    const { code, stdout } = await whyslow('tcp', `127.0.0.1:${origin.port}`);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^connection to 127\.0\.0\.1:\d+\n {2}connect +[\d.]+ ms\n/);
+    const refused = await whyslow('tcp', '127.0.0.1:1', '--json');
+    expect(refused.code).toBe(1);
+    const outcome = JSON.parse(refused.stdout);
+    expect(outcome).toMatchObject({ type: 'tcp', failure: { type: 'tcp.refused' } });
+    expect(check(TcpBody, outcome.body).ok).toBe(true);
+  });
+
+  it('shows a server’s certificates and the days they have left', async () => {
+    const { code, stdout } = await whyslow('tls', `127.0.0.1:${origin.port}`, '--ca', ca);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/TLSv1\.3, TLS_AES_\w+, /);
+    expect(stdout).toMatch(/certificates\n {2}localhost +issued by whyslow test CA/);
+    expect(stdout).toContain('name matches, chain trusted (extra root)');
+    expect(stdout).toMatch(/[67][.\d]* days until the first expires: fewer than 14, renew it/);
+    const args = ['--ca', ca, '--json', '--server-name', 'other.test'];
+    const other = await whyslow('tls', `127.0.0.1:${origin.port}`, ...args);
+    expect(other.code).toBe(1);
+    expect(check(TlsBody, JSON.parse(other.stdout).body).ok).toBe(true);
+  });
+
+  it('sends a stream to a reflector and says what a call would be like', async () => {
+    const reflector = await startReflector({
+      listen: { host: '127.0.0.1', port: 0 },
+      sessionsFrom: () => 1,
+      monotonicMs: () => performance.now(),
+      log: silentLog(),
+    });
+    const target = `127.0.0.1:${reflector.port}`;
+    const { code, stdout } = await whyslow('voice', target, '--seconds', '1');
+    await reflector.stop();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/ {2}opinion score [1-4]\.\d\d of 4\.5/);
+    expect(stdout).toContain('50 of 50 came back');
+    const gone = await whyslow('voice', target, '--seconds', '1', '--json');
+    expect(gone.code).toBe(1);
+    expect(JSON.parse(gone.stdout)).toMatchObject({ failure: { type: 'voice.no_answer' } });
+  });
+
   it.each([
     [['http', 'ftp://a.test'], 'target ftp://a.test: give an http:// or https:// URL'],
     [['http', 'a.test', '--proxy', 'nowhere'], 'HOST:PORT'],
@@ -115,6 +159,10 @@ describe('whyslow probe', () => {
     [['path', 'a.test', '--count', '50'], 'whole number from 3 to 20'],
     [['dns', 'a.test', '--server', 'resolver'], '--server resolver: give an address'],
     [['dns', 'a.test', '--record', 'AX'], 'A, AAAA, CNAME'],
+    [['dns', 'a.test', '--compare', 'resolver'], '--compare resolver: give an address'],
+    [['tcp', 'a.test'], 'target a.test: give it as HOST:PORT'],
+    [['tls', 'a.test:99999'], 'give it as HOST or HOST:PORT'],
+    [['voice', 'a.test', '--rate', '1000'], 'whole number from 1 to 100'],
     [['page', 'a.test', '--method', 'GET'], "unknown option '--method'"],
   ])('refuses %j with what to write instead', async (args, words) => {
     const { code, stderr } = await whyslow(...args);

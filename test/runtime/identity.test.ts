@@ -149,4 +149,22 @@ describe('renewal', () => {
     expect(after.privateKeyPem).not.toBe(before.privateKeyPem);
     expect(after.notAfter).toBeGreaterThan(before.notAfter);
   });
+
+  test('comes at once for an edge whose place changed, and tells it', async () => {
+    const { collector, load } = await setUp();
+    const place = { host: 'fra.test', port: 8_443, location: 'Frankfurt' };
+    const edge = { role: 'edge', name: 'fra-1', edge: place } as const;
+    const first = await load(edge);
+    await first.stop();
+    const same = await load(edge);
+    await same.stop();
+    expect(collector.places).toEqual([]);
+    const moved = { ...place, reflectorPort: 862 };
+    const second = await load({ ...edge, edge: moved });
+    await waitUntil(() => collector.places.length > 0, 20_000);
+    expect(collector.places).toEqual([moved]);
+    await second.stop();
+    await load({ ...edge, edge: moved });
+    expect(collector.places).toHaveLength(1);
+  });
 });

@@ -8,6 +8,7 @@ import type { TSchema } from '@sinclair/typebox';
 import { check, type Mistake } from '#contract/check.ts';
 import {
   collectorServerName,
+  type EdgePlace,
   EnrollmentRequest,
   edgeServerName,
   identityUri,
@@ -42,6 +43,8 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
   });
   const tokens = new Map<string, { uses: number }>();
   const batches = new Map<string, unknown[]>();
+  /** Where edges said they are when they renewed, in order. */
+  const places: EdgePlace[] = [];
   const requests: { method: string; path: string; status: number }[] = [];
   const orders: { path: string; answer: Answer; times: number }[] = [];
   let duplicateCount = 0;
@@ -88,6 +91,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
   const renew = async (body: unknown, identity: Identified): Promise<Answer> => {
     const request = check(RenewalRequest, body);
     if (!request.ok) return problem(400, 'fields are wrong', { errors: request.mistakes });
+    if (request.value.edge) places.push(request.value.edge);
     return issue(identity, request.value.certificateRequest);
   };
 
@@ -179,6 +183,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
     url: `https://127.0.0.1:${port}`,
     authority,
     requests,
+    places,
     batches,
     duplicateCount: () => duplicateCount,
     /** Everything stored, in the order of arrival. */

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import type { DnsProbe, HttpProbe } from '#contract/plan.ts';
+import type { DnsProbe, HttpProbe, TcpProbe, TlsProbe, VoiceProbe } from '#contract/plan.ts';
 import type { ProbeContext } from '#probes/probe.ts';
 
 /** A context for one run straight from this machine. */
@@ -39,5 +39,47 @@ export const dnsProbe = (name: string, changes: Partial<DnsProbe> = {}): DnsProb
   name,
   recordType: 'A',
   server: '',
+  ...changes,
+});
+
+export const tcpProbe = (
+  host: string,
+  port: number,
+  changes: Partial<TcpProbe> = {},
+): TcpProbe => ({
+  ...schedule,
+  type: 'tcp',
+  host,
+  port,
+  family: 'any',
+  ...changes,
+});
+
+export const tlsProbe = (
+  host: string,
+  port: number,
+  changes: Partial<TlsProbe> = {},
+): TlsProbe => ({
+  ...schedule,
+  type: 'tls',
+  host,
+  port,
+  family: 'any',
+  serverName: '',
+  alpn: ['h2', 'http/1.1'],
+  warnDays: 14,
+  ...changes,
+});
+
+/** Fifty packets in a second; a call's would be longer. */
+export const voiceProbe = (changes: Partial<VoiceProbe> = {}): VoiceProbe => ({
+  ...schedule,
+  type: 'voice',
+  host: '',
+  port: 862,
+  packetsPerSecond: 50,
+  packetBytes: 172,
+  streamMs: 1_000,
+  playoutMs: 60,
   ...changes,
 });

@@ -226,6 +226,28 @@ describe('identity', () => {
     expect(row).toMatchObject({ programVersion: '0.2.0', revokedAt: null });
   });
 
+  test('an edge that renews says where devices reach it now, its reflector too', async () => {
+    const edge = await lab.enrollEdge('osl-1', 1_003);
+    const device = await lab.enrollDevice();
+    const entry = async () =>
+      (await readConfig<DeviceConfig>(device)).edges.find(({ id }) => id === 'osl-1');
+    expect(await entry()).not.toHaveProperty('reflectorPort');
+    const place = { host: '192.0.2.5', port: 1_004, location: 'Oslo', reflectorPort: 862 };
+    const answer = await lab.device('/v1/renew', {
+      as: edge,
+      method: 'POST',
+      body: {
+        version: 1,
+        certificateRequest: (await createRequest('x')).requestPem,
+        programVersion: '0.2.0',
+        edge: place,
+      },
+    });
+    expect(answer.status).toBe(200);
+    expect(await entry()).toMatchObject(place);
+    expect((await lab.operator('/v1/edges/osl-1')).json).toMatchObject({ reflectorPort: 862 });
+  });
+
   test('an edge that enrols again replaces its former self', async () => {
     const first = await lab.enrollEdge('par-1', 1_001);
     await new Promise((resolve) => setTimeout(resolve, 2_100)); // certificates date in seconds

@@ -219,6 +219,36 @@ describe('compiled', () => {
     expect(compileDeviceConfig({ ...deviceInput, edges: [] }).revision).not.toBe(revision);
   });
 
+  test('connections, handshakes and calls get their defaults', () => {
+    const calls = {
+      ...crm,
+      id: 'calls',
+      probes: [
+        { type: 'tcp' as const, host: 'db.test', port: 5432 },
+        { type: 'tls' as const, host: 'mail.test', port: 993, warnDays: 30 },
+        { type: 'voice' as const },
+        { type: 'voice' as const, host: 'stamp.test', streamSeconds: 2 },
+      ],
+    };
+    const applications = { ...organisation, applications: [calls] };
+    const edges = deviceInput.edges.map((edge) => ({ ...edge, reflectorPort: 862 }));
+    const config = compileDeviceConfig({ ...deviceInput, edges, organisation: applications });
+    expect(check(DeviceConfig, config)).toMatchObject({ ok: true });
+    expect(config.edges[0]?.reflectorPort).toBe(862);
+    expect(config.plan.probes.slice(0, 5)).toMatchObject([
+      { id: 'calls-tcp', via: 'tunnel', intervalMs: 60_000, family: 'any' },
+      { id: 'calls-tcp-direct', via: 'direct' },
+      { id: 'calls-tls', via: 'tunnel', port: 993, serverName: '', warnDays: 30 },
+      { id: 'calls-voice', via: 'direct', host: '', packetsPerSecond: 50, packetBytes: 172 },
+      { id: 'calls-voice-2', host: 'stamp.test', port: 862, streamMs: 2_000, playoutMs: 60 },
+    ]);
+    // Off the tunnel there is no edge to call.
+    const off = { ...applications, forwarding: { mode: 'off' as const } };
+    const ids = compileDeviceConfig({ ...deviceInput, organisation: off }).plan.probes;
+    expect(ids.map(({ id }) => id)).not.toContain('calls-voice');
+    expect(ids.map(({ id }) => id)).toContain('calls-voice-2');
+  });
+
   test('an edge gets rules, private applications, revoked devices and one target an application', () => {
     const revokedDevices = [deviceInput.deviceId];
     const input = { organisation, edgeId: 'fra-1', revokedDevices, issuedAt: 1_800_000_000_000 };
