@@ -11,7 +11,7 @@ import { readState } from '../state.ts';
 import { chain } from '../topology/chain.ts';
 import { twoSites } from '../topology/two-sites.ts';
 import { testLabName } from './lab-name.ts';
-import { helpersOf } from './processes.ts';
+import { buildersOf, helpersOf } from './processes.ts';
 import { labsFound } from './remove.ts';
 import { ask } from './run.ts';
 
@@ -36,7 +36,7 @@ const leftOf = async (name: string): Promise<string[]> => {
         .map((entry) => `${folder}/${entry}`);
     },
   );
-  return [...found, ...helpersOf(`/run/whyslow-lab/${name}`).map((pid) => `process ${pid}`)];
+  return [...found, ...[...helpersOf(name), ...buildersOf(name)].map((pid) => `process ${pid}`)];
 };
 
 const runCli = (args: string[], options: { env?: NodeJS.ProcessEnv; uid?: number } = {}) =>

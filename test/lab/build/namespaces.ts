@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { inNamespace } from '../kernel/namespace.ts';
 import { forwards } from '../topology/graph.ts';
 import type { LabNode, Topology } from '../topology/topology.ts';
-import { namespaceName } from './names.ts';
-import { ipBatch } from './run.ts';
+import { labFolder, namespaceName } from './names.ts';
+import { ipBatchFile } from './run.ts';
 
 /** A namespace for each node, with its kernel set up before the first interface appears. */
 export const makeNamespaces = async (lab: string, topology: Topology): Promise<void> => {
-  await ipBatch(
-    [],
+  await ipBatchFile(
+    `${labFolder(lab)}/namespaces.batch`,
     topology.nodes.map(({ name }) => `netns add ${namespaceName(lab, name)}`),
   );
   for (const node of topology.nodes) {

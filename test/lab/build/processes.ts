@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { labFolder, namespacePrefix } from './names.ts';
 
 /** How long a program may take to end by itself before it is made to. */
 const patienceMs = 1_500;
@@ -13,14 +15,28 @@ export const processesIn = (namespaces: readonly string[]): number[] => {
 };
 
 /** The shim, the services and what keeps a fault going: not in a namespace, but told of the folder. */
-export const helpersOf = (folder: string): number[] =>
+export const helpersOf = (lab: string): number[] =>
   otherProcesses().filter((pid) => {
-    const words = readOr(`/proc/${pid}/cmdline`).split('\0');
+    const words = wordsOf(pid);
     return (
       words.some((word) => /\/test\/lab\/(shim|services|faults\/keeper)\/main\.ts$/.test(word)) &&
-      words.some((word) => word.startsWith(`${folder}/`))
+      words.some((word) => word.startsWith(`${labFolder(lab)}/`))
     );
   });
+
+/** Commands that a killed raise left behind: they would go on making what is being removed. */
+export const buildersOf = (lab: string): number[] =>
+  otherProcesses().filter((pid) => {
+    const [command = '', ...words] = wordsOf(pid);
+    return (
+      ['ip', 'tc', 'bridge'].includes(basename(command)) &&
+      words.some(
+        (word) => word.startsWith(`${labFolder(lab)}/`) || word.startsWith(namespacePrefix(lab)),
+      )
+    );
+  });
+
+const wordsOf = (pid: number): string[] => readOr(`/proc/${pid}/cmdline`).split('\0');
 
 export const isRunning = (pid: number): boolean => {
   const state = /\) (\S)/.exec(readOr(`/proc/${pid}/stat`))?.[1];

@@ -70,7 +70,7 @@ export const lockLab = (lab: string): { release(): void } =>
 
 /** Up, with all that it was raised with. */
 export const isWhole = ({ name, phase, topology, shim, services }: LabState): boolean => {
-  const helpers = helpersOf(labFolder(name));
+  const helpers = helpersOf(name);
   const lives = (helper: { pid: number } | null) =>
     helper === null || (helpers.includes(helper.pid) && isRunning(helper.pid));
   return (

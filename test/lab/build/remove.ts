@@ -8,7 +8,7 @@ import {
   labsFolder,
   namespacePrefix,
 } from './names.ts';
-import { endProcesses, helpersOf, processesIn } from './processes.ts';
+import { buildersOf, endProcesses, helpersOf, processesIn } from './processes.ts';
 import { run } from './run.ts';
 
 /** Everything with the lab's name, whatever state it is in: it goes by what is found. */
@@ -17,9 +17,10 @@ export const removeLab = async (
   { keepFolder = false }: { keepFolder?: boolean } = {},
 ): Promise<void> => {
   checkLabName(lab);
+  await endProcesses(buildersOf(lab));
   const namespaces = namesIn('/var/run/netns', namespacePrefix(lab));
   // Sockets of the shim keep a namespace alive after its name is gone, so processes come first.
-  await endProcesses([...new Set([...processesIn(namespaces), ...helpersOf(labFolder(lab))])]);
+  await endProcesses([...new Set([...processesIn(namespaces), ...helpersOf(lab)])]);
   if (namespaces.length > 0) {
     const lines = namespaces.map((name) => `netns delete ${name}`);
     await run('ip', ['-force', '-batch', '-'], `${lines.join('\n')}\n`);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 
 export type Answer = { stdout: string; stderr: string; code: number };
 
@@ -36,6 +37,15 @@ export const ipBatch = (args: readonly string[], lines: readonly string[]): Prom
   lines.length === 0
     ? Promise.resolve('')
     : run('ip', [...args, '-batch', '-'], `${lines.join('\n')}\n`);
+
+/**
+ * A batch in the machine's own namespace, from a file in the lab's folder: should this process be
+ * killed, the command is known by it.
+ */
+export const ipBatchFile = async (path: string, lines: readonly string[]): Promise<void> => {
+  writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
+  await run('ip', ['-batch', path]);
+};
 
 /** `work` for each item, `width` at a time; the first failure ends it. */
 export const inParallel = async <T>(

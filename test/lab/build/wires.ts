@@ -4,9 +4,9 @@ import { inNamespace } from '../kernel/namespace.ts';
 import type { AddressPlan, LabInterface } from '../topology/addresses.ts';
 import type { Routing } from '../topology/routes.ts';
 import type { LabNode, Topology } from '../topology/topology.ts';
-import { namespaceName } from './names.ts';
+import { labFolder, namespaceName } from './names.ts';
 import { routeLines } from './route-lines.ts';
-import { inParallel, ipBatch, run } from './run.ts';
+import { inParallel, ipBatch, ipBatchFile, run } from './run.ts';
 
 type Parts = { lab: string; topology: Topology; plan: AddressPlan; routing: Routing };
 
@@ -16,8 +16,8 @@ type Parts = { lab: string; topology: Topology; plan: AddressPlan; routing: Rout
  */
 export const makeWires = async (parts: Parts): Promise<void> => {
   const { lab, topology, plan, routing } = parts;
-  await ipBatch(
-    [],
+  await ipBatchFile(
+    `${labFolder(lab)}/wires.batch`,
     topology.links.map(({ a, b }) => {
       const end = (of: LabInterface) =>
         `name ${of.name} address ${of.mac} netns ${namespaceName(lab, of.node)}`;
