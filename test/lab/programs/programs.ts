@@ -59,12 +59,6 @@ export const startPrograms = async (lab: Lab, options: ProgramsOptions = {}): Pr
   }
 };
 
-/** The programs of a lab that another process started. */
-export const attachPrograms = (lab: Lab): Programs => {
-  const roster = programsOf(lab.topology);
-  return controlOf(lab, roster, callCollector(lab.folder, operatorToken(lab, roster)));
-};
-
 const controlOf = (lab: Lab, roster: readonly LabProgram[], api: CollectorApi): Programs => {
   const member = (name: string): LabProgram => {
     const program = roster.find((each) => each.name === name);

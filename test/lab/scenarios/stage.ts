@@ -27,7 +27,8 @@ export type Stage = {
   calm(since: number, timeoutMs?: number): Promise<Map<string, Verdict>>;
 };
 
-const calmWithinMs = 60_000;
+/** Programs that were cut off or hung need their time to come back; a busy machine, too. */
+const calmWithinMs = 90_000;
 
 export const createStage = async (parts: {
   lab: Lab;
