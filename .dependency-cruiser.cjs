@@ -79,6 +79,7 @@ module.exports = {
     oneDoor('dns-packet', '^probes/dns/'),
     oneDoor('net-ping', '^probes/path/'),
     oneDoor('raw-socket', '^probes/path/'),
+    oneDoor('koffi', '^probes/path/sockets/libc\\.ts$'),
     oneDoor('@influxdata', '^collector/store/influx'),
     oneDoor('@duckdb', '^collector/store/duckdb'),
     oneDoor('@electric-sql', '^collector/state/'),

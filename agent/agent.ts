@@ -6,6 +6,7 @@ import { DeviceConfig, type EdgeEntry } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { createEcho } from '#probes/path/echo.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
+import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
 import { createProbers, stopProbers } from '#probes/registry.ts';
 import { type CollectorClient, createCollectorClient } from '#runtime/collector-client.ts';
 import { ConfigError } from '#runtime/config.ts';
@@ -172,6 +173,14 @@ const startParts = async (
   };
 };
 
+const readAsnFile = (path: string): OriginTable => {
+  try {
+    return readOrigins(path);
+  } catch (error) {
+    throw new ConfigError(`asnFile: cannot read ${path}: ${(error as Error).message}`);
+  }
+};
+
 const readCaFile = (path: string, index: number): string => {
   try {
     return readFileSync(path, 'utf8');
@@ -264,7 +273,8 @@ const startProbing = async (parts: {
   await mkdir(workFolder, { mode: 0o700 });
   const pathEngine = createPathEngine({ log });
   stopper.add('path engine', () => pathEngine.stop());
-  const probers = createProbers({ pathEngine, log });
+  const origins = config.asnFile === undefined ? {} : { origins: readAsnFile(config.asnFile) };
+  const probers = createProbers({ pathEngine, ...origins, log });
   stopper.add('probers', () => stopProbers(probers));
   const measuring = startMeasuring({
     probers,

@@ -28,6 +28,8 @@ export const AgentProgramConfig = Type.Object(
     socksPort: ListenPort,
     /** PEM files of CAs that probes trust beside the system's. */
     extraCaFiles: Type.Array(Text(1_024), { maxItems: 100 }),
+    /** Table of whose addresses are (docs/probes-path.md), for the hops of paths. */
+    asnFile: Type.Optional(Text(1_024)),
     /** Chrome, Chromium or Edge for page loads; absent: looked for in the usual places. */
     browserPath: Type.Optional(Text(1_024)),
     configIntervalMs: Type.Integer({ minimum: 100, maximum: 3_600_000 }),

@@ -45,10 +45,18 @@ export const ProbeSpec = Type.Union([
     {
       ...every,
       type: Type.Literal('path'),
-      host: Text(256),
+      /** May be left out where `follow` is given. */
+      host: Type.Optional(Text(256)),
+      /** Id of an HTTP probe of this application: its host, its port, the address it last used. */
+      follow: Type.Optional(Slug),
       protocol: Type.Optional(OneOf(pathProtocols)),
       port: Type.Optional(Port),
       packetCount: Type.Optional(Type.Integer({ minimum: 3, maximum: 20 })),
+      family: Type.Optional(OneOf(familyChoices)),
+      flows: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+      branches: Type.Optional(Type.Boolean()),
+      mtu: Type.Optional(Type.Boolean()),
+      names: Type.Optional(Type.Boolean()),
     },
     closed,
   ),

@@ -58,6 +58,17 @@ export const PathProbe = Type.Object(
     port: Port,
     packetCount: Type.Integer({ minimum: 3, maximum: 20 }),
     maxHops: Type.Integer({ minimum: 1, maximum: 30 }),
+    family: Type.Optional(OneOf(familyChoices)),
+    /** Probes of the same plan whose last address is taken, the first that has one. */
+    follow: Type.Optional(Type.Array(Slug, { maxItems: 2 })),
+    /** Flows to send; one if left out. */
+    flows: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+    /** As many flows as it takes to see every branch. */
+    branches: Type.Optional(Type.Boolean()),
+    /** Look for the largest packet that passes, too. */
+    mtu: Type.Optional(Type.Boolean()),
+    /** Ask the name servers for hops' names. */
+    names: Type.Optional(Type.Boolean()),
   },
   { ...closed, $id: 'PathProbe' },
 );

@@ -5,6 +5,8 @@ import { createHttpProber, type HttpProberOptions } from './http/http.ts';
 import type { ProbeLog } from './log.ts';
 import { createPageLoadProber } from './page-load/page-load.ts';
 import type { PathEngine } from './path/engine.ts';
+import { createLastAddresses, type LastAddresses } from './path/last-addresses.ts';
+import type { OriginTable } from './path/origins.ts';
 import { createPathProber } from './path/path.ts';
 import type { Outcome, ProbeContext, Prober } from './probe.ts';
 import { createTcpProber } from './tcp/tcp.ts';
@@ -17,15 +19,23 @@ export type Probers = { [T in ProbeType]: Prober<T> };
 export type ProbersOptions = HttpProberOptions & {
   /** Shared with the gateway echo: a process should have one ICMP engine. */
   pathEngine?: PathEngine;
+  /** Whose addresses are, for the hops of a path. */
+  origins?: OriginTable;
   log?: ProbeLog;
 };
 
 /** Whoever makes them stops them, with `stopProbers`. Helpers start with the first run that needs them. */
-export const createProbers = ({ pathEngine, log, ...http }: ProbersOptions = {}) => {
+export const createProbers = ({ pathEngine, origins, log, ...http }: ProbersOptions = {}) => {
   const logged = log === undefined ? {} : { log };
+  const lastAddresses = createLastAddresses();
   return {
-    http: createHttpProber(http),
-    path: createPathProber({ ...logged, ...(pathEngine ? { engine: pathEngine } : {}) }),
+    http: rememberAddresses(createHttpProber(http), lastAddresses),
+    path: createPathProber({
+      ...logged,
+      ...(pathEngine ? { engine: pathEngine } : {}),
+      ...(origins ? { origins } : {}),
+      lastAddresses,
+    }),
     'page-load': createPageLoadProber(logged),
     dns: createDnsProber(),
     tcp: createTcpProber(),
@@ -33,6 +43,20 @@ export const createProbers = ({ pathEngine, log, ...http }: ProbersOptions = {})
     voice: createVoiceProber(),
   } satisfies Probers;
 };
+
+/** Of a redirected run the first address: a path that follows is to the host that was asked for. */
+const rememberAddresses = (prober: Prober<'http'>, last: LastAddresses): Prober<'http'> => ({
+  ...prober,
+  async run(probe, context) {
+    const outcome = await prober.run(probe, context);
+    const [first] = outcome.body.exchanges;
+    // Through the tunnel it is the edge that connects; what the device reached was the proxy.
+    const own = context.proxy === undefined ? first?.remoteAddress : undefined;
+    const address = first?.edge?.address ?? own;
+    if (address) last.remember(probe.id, address);
+    return outcome;
+  },
+});
 
 /** An outcome that knows its type, as a Result does. */
 export type TypedOutcome = { [T in ProbeType]: { type: T } & Outcome<T> }[ProbeType];

@@ -2,7 +2,8 @@ import type { Application, Organisation, ProbeSpec } from '#contract/organisatio
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
 import { stampPort } from '#contract/stamp.ts';
-import { edgeApplicationId, edgePathProbeId, nameProbes } from './probe-ids.ts';
+import { followedBy } from './followed.ts';
+import { edgeApplicationId, edgePathProbeId, type NamedProbe, nameProbes } from './probe-ids.ts';
 
 const defaultIntervalSeconds = {
   http: 60,
@@ -32,10 +33,14 @@ export const compileProbes = (organisation: Organisation): ProbeDefinition[] => 
           ...scheduleOf(spec),
           ...measureOf(spec),
           ...way,
+          ...followOf(spec, nameProbes(application, mode)),
         })),
       ),
   );
 };
+
+const followOf = (spec: ProbeSpec, named: readonly NamedProbe[]) =>
+  spec.type === 'path' ? followedBy(spec, named) : undefined;
 
 /** With forwarding off a device is on no edge that could answer. */
 const isToTheEdge = (spec: ProbeSpec): boolean => spec.type === 'voice' && spec.host === undefined;
@@ -108,11 +113,16 @@ const measureOf = (spec: ProbeSpec) => {
     case 'path':
       return {
         type: spec.type,
-        host: spec.host,
+        host: spec.host ?? '',
         protocol: spec.protocol ?? 'icmp',
         port: spec.port ?? 443,
         packetCount: spec.packetCount ?? 5,
         maxHops,
+        ...(spec.family === undefined ? {} : { family: spec.family }),
+        ...(spec.flows === undefined ? {} : { flows: spec.flows }),
+        ...(spec.branches === undefined ? {} : { branches: spec.branches }),
+        ...(spec.mtu === undefined ? {} : { mtu: spec.mtu }),
+        ...(spec.names === undefined ? {} : { names: spec.names }),
       };
     case 'page-load':
       return { type: spec.type, url: spec.url };

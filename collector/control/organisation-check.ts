@@ -2,6 +2,7 @@ import { type Checked, check, type Mistake } from '#contract/check.ts';
 import { type Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
+import { checkFollowed } from './followed.ts';
 import { edgeApplicationId, nameProbes } from './probe-ids.ts';
 
 /** A plan takes no more (contract/plan.ts); every application's probes are in every device's plan. */
@@ -81,6 +82,7 @@ const checkProbes = (
   const planIds = named.flatMap((probe) => probe.ways.map(({ planId }) => planId));
   return [
     ...duplicates(`${pointer}/probes`, probes),
+    ...checkFollowed(named, `${pointer}/probes`),
     ...named.flatMap(({ spec, ways }, index) => {
       const at = `${pointer}/probes/${index}`;
       const mistakes: Mistake[] = [];
@@ -106,6 +108,9 @@ const checkProbes = (
   ];
 };
 
+/** What an HTTP tunnel cannot carry. */
+const directOnly = new Set<ProbeSpec['type']>(['path', 'dns', 'voice']);
+
 type HttpSpec = Extract<ProbeSpec, { type: 'http' }>;
 
 const checkHttp = (spec: HttpSpec, at: string): Mistake[] => {
@@ -128,9 +133,6 @@ const checkHttp = (spec: HttpSpec, at: string): Mistake[] => {
 
 /** RFC 9110 §9.2.1: safe methods, which may be repeated. */
 const asksOnly = new Set<HttpSpec['method']>(['GET', 'HEAD', 'OPTIONS']);
-
-/** What an HTTP tunnel cannot carry. */
-const directOnly = new Set<ProbeSpec['type']>(['path', 'dns', 'voice']);
 
 const checkPlanSize = (organisation: Organisation): Mistake[] => {
   const mode = organisation.forwarding?.mode ?? 'tunnel';

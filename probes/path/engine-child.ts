@@ -1,31 +1,29 @@
-import { type Flow, type IcmpSession, openIcmpSession } from './icmp-session.ts';
-import type { EchoRequest, EngineOrder, EngineReport, PathProbePacket } from './messages.ts';
-import { type Family, familyOf } from './packet.ts';
+import { runFlows } from './branches.ts';
+import type {
+  EchoRequest,
+  EngineOrder,
+  EngineReport,
+  MtuRequest,
+  PathProbePacket,
+  TraceRequest,
+} from './messages.ts';
+import { searchMtu } from './mtu.ts';
+import { createNetworks, type Way } from './networks.ts';
+import type { Flow } from './sockets/network.ts';
 import { runTrace } from './trace.ts';
 
 /**
- * The process that holds the raw sockets, one for each address family. On its own because the
- * add-on crashes in worker threads, because only it needs the privilege, and because a process
- * that does nothing else reads the clock sooner. Ends with its parent.
+ * The process that holds the path probes' sockets. On its own because only it needs the privilege,
+ * because net-ping's add-on crashes in worker threads, and because a process that does nothing else
+ * reads the clock sooner. Ends with its parent.
  */
-const sessions = new Map<Family, Promise<IcmpSession>>();
+const networks = createNetworks({ withNetPing: process.argv.includes('net-ping') });
 const running = new Map<number, AbortController>();
 /** Space between echo requests, so that one lost burst on the air is not read as total loss. */
 const echoGapMs = 20;
 
 const report = (message: EngineReport): void => {
   if (process.connected) process.send?.(message);
-};
-
-const sessionFor = (address: string): Promise<IcmpSession> => {
-  const family = familyOf(address);
-  const known = sessions.get(family);
-  if (known !== undefined) return known;
-  // A socket error (an interface gone) ends the session; the next run opens another.
-  const opened = openIcmpSession(family, () => sessions.delete(family));
-  sessions.set(family, opened);
-  opened.catch(() => sessions.delete(family));
-  return opened;
 };
 
 const echo = async (
@@ -36,39 +34,99 @@ const echo = async (
   const ttl = 64;
   const sent: Promise<PathProbePacket>[] = [];
   for (let round = 0; round < count && !signal.aborted; round += 1) {
-    sent.push(flow.probe(ttl, timeoutMs).then((answer) => ({ ttl, round, answer })));
+    sent.push(flow.probe(ttl, timeoutMs).then((answer) => ({ ttl, round, flow: 0, answer })));
     if (round + 1 < count) await new Promise((resolve) => setTimeout(resolve, echoGapMs));
   }
   return Promise.all(sent);
 };
 
-const perform = async (order: Exclude<EngineOrder, { kind: 'cancel' }>): Promise<void> => {
+type Order = Exclude<EngineOrder, { kind: 'cancel' }>;
+
+/** What one order gives; throws where its sockets are not permitted. */
+const perform = async (order: Order, signal: AbortSignal): Promise<EngineReport> => {
+  const { key } = order;
+  switch (order.kind) {
+    case 'echo': {
+      const { address } = order.request;
+      const way = await networks.wayTo({ protocol: 'icmp', address, port: 0 });
+      const packets = await withFlow(way, (flow) => echo(order.request, flow, signal));
+      return { kind: 'packets', key, packets, method: way.method, protocol: way.protocol };
+    }
+    case 'trace': {
+      const way = await networks.wayTo(order.request);
+      const onPacket = (packet: PathProbePacket) => {
+        if (order.isLive) report({ kind: 'packet', key, packet });
+      };
+      const packets = await trace(order.request, way, signal, onPacket);
+      return { kind: 'packets', key, packets, method: way.method, protocol: way.protocol };
+    }
+    case 'mtu':
+      return { kind: 'mtu', key, mtu: await findMtu(order.request, signal) };
+  }
+};
+
+const trace = (
+  request: TraceRequest,
+  way: Way,
+  signal: AbortSignal,
+  onPacket: (packet: PathProbePacket) => void,
+): Promise<PathProbePacket[]> =>
+  request.flows === 1
+    ? withFlow(way, (flow) => runTrace(request, flow, signal, onPacket))
+    : runFlows(request, way.openFlow, signal, onPacket);
+
+/** By ICMP, else by UDP: of TCP only the kernel says how large its segments are. */
+const findMtu = async (request: MtuRequest, signal: AbortSignal) => {
+  const by = async (protocol: 'icmp' | 'udp') => {
+    const way = await networks.wayTo({ ...request, protocol });
+    return withFlow(way, (flow) => searchMtu(request.address, flow, request.timeoutMs, signal));
+  };
+  const nothing = { bytes: null, blackHole: false, toldBy: null };
+  const found = await by('icmp').catch(() => nothing);
+  return found.bytes === null && !signal.aborted ? by('udp') : found;
+};
+
+const withFlow = async <T>(way: Way, work: (flow: Flow) => Promise<T>): Promise<T> => {
+  const flow = way.openFlow();
+  try {
+    return await work(flow);
+  } finally {
+    flow.close();
+  }
+};
+
+const take = async (order: Order): Promise<void> => {
   const { key } = order;
   const cancel = new AbortController();
   running.set(key, cancel);
   try {
-    const session = await sessionFor(order.request.address).catch((error: Error) => {
-      report({ kind: 'not-permitted', key, reason: error.message });
-    });
-    if (session === undefined) return;
-    const flow = session.openFlow(order.request.address);
-    try {
-      const packets =
-        order.kind === 'trace'
-          ? await runTrace(order.request, flow.probe, cancel.signal)
-          : await echo(order.request, flow, cancel.signal);
-      report({ kind: 'packets', key, packets });
-    } finally {
-      flow.close();
-    }
+    report(await perform(order, cancel.signal));
+  } catch (error) {
+    report(refusalOf(key, error as NodeJS.ErrnoException));
   } finally {
     running.delete(key);
   }
 };
 
+/** An interface that went, no socket left: packets that could not be sent, this once. */
+const passing = new Set([
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENOBUFS',
+  'ENODEV',
+  'ENETDOWN',
+]);
+
+const refusalOf = (key: number, { code, message }: NodeJS.ErrnoException): EngineReport => {
+  if (!passing.has(code ?? '')) return { kind: 'not-permitted', key, reason: message };
+  const unsent = { ttl: 1, round: 0, flow: 0, answer: { kind: 'unsent' as const, message } };
+  return { kind: 'packets', key, packets: [unsent], method: 'raw', protocol: 'icmp' };
+};
+
 process.on('message', (order: EngineOrder) => {
   if (order.kind === 'cancel') running.get(order.key)?.abort();
-  else void perform(order);
+  else void take(order);
 });
 process.on('disconnect', () => process.exit(0));
 // Ctrl-C reaches the whole group; the parent decides when its child ends.

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Request } from 'net-ping';
 import type { PathAnswer } from './messages.ts';
@@ -10,6 +10,7 @@ import {
   type IcmpMessage,
   nonceBytes,
 } from './packet.ts';
+import { createFlowIds } from './sockets/flow-ids.ts';
 
 /** All probes of one run share it: one id, one nonce, one target. */
 export type Flow = {
@@ -76,28 +77,6 @@ const warmUp = async (session: IcmpSession, family: Family): Promise<void> => {
   flow.close();
 };
 const warmUpPackets = 8;
-
-/**
- * Identifiers in use are never given twice, and one just used is not given again soon: a late
- * answer, or a firewall's memory of a flow, must not meet the next run.
- */
-const createFlowIds = () => {
-  const used = new Set<number>();
-  const recent: number[] = [];
-  return {
-    take(): number {
-      let id = randomInt(1, 0xffff);
-      while (used.has(id)) id = randomInt(1, 0xffff);
-      used.add(id);
-      return id;
-    },
-    give(id: number): void {
-      recent.push(id);
-      const oldest = recent.length > 4_096 ? recent.shift() : undefined;
-      if (oldest !== undefined) used.delete(oldest);
-    },
-  };
-};
 
 const createSession = (netPing: NetPing, family: Family) => {
   const hopLimit = hopLimitOption(family);

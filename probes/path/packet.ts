@@ -18,8 +18,8 @@ const ipv6HeaderBytes = 40;
  * carries the sequence's complement), so that routers balancing by the first words of the ICMP
  * header keep all of a run on one path (Paris traceroute). ICMPv6 checksums are the kernel's.
  */
-export const encodeEcho = (family: Family, stamp: EchoStamp): Buffer => {
-  const packet = Buffer.alloc(packetBytes);
+export const encodeEcho = (family: Family, stamp: EchoStamp, bytes = packetBytes): Buffer => {
+  const packet = Buffer.alloc(bytes);
   packet.writeUInt8(family === 6 ? 128 : 8, 0);
   packet.writeUInt16BE(stamp.id, 4);
   packet.writeUInt16BE(stamp.sequence, 6);
@@ -50,7 +50,7 @@ export type IcmpMessage = {
 
 const kinds = {
   4: { 0: 'reply', 11: 'time-exceeded', 3: 'unreachable' },
-  6: { 129: 'reply', 3: 'time-exceeded', 1: 'unreachable' },
+  6: { 129: 'reply', 3: 'time-exceeded', 1: 'unreachable', 2: 'unreachable' },
 } as const satisfies Record<Family, Record<number, IcmpMessage['kind']>>;
 
 /**

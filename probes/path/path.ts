@@ -1,36 +1,37 @@
 import type { Failure } from '#contract/failure.ts';
 import type { PathProbe } from '#contract/plan.ts';
-import type { PathBody } from '#contract/result.ts';
+import type { Hop, PathBody } from '#contract/result.ts';
 import { type CutShort, classifyCutShort, classifyError, failureOf } from '#probes/classify.ts';
 import { startDeadline } from '#probes/deadline.ts';
 import type { ProbeLog } from '#probes/log.ts';
 import type { Outcome, Prober } from '#probes/probe.ts';
-import { type Address, createNameResolver } from '#probes/resolve.ts';
-import { hasRoute, measureEndToEnd } from './end-to-end.ts';
 import { createPathEngine, type EngineAnswer, type PathEngine } from './engine.ts';
+import { createHopNames, type HopNames } from './hop-names.ts';
+import type { LastAddresses } from './last-addresses.ts';
+import { createDistances, type Measured, measure } from './measure.ts';
+import type { OriginTable } from './origins.ts';
 import { endToEndOf, hopsOf, routeHashOf, targetRoundTrips } from './statistics.ts';
-import { endHop } from './strategy.ts';
 
-/** How long a packet may be away; also half the run's time at most, so that a loss is seen as one. */
-const packetTimeoutMs = 1_000;
-/** Targets whose distance is remembered. */
-const rememberedTargets = 1_000;
-
-/**
- * Traces the way to a host and measures the round trip to it. Hops are asked with ICMP whatever the
- * protocol; `tcp` and `udp` say how the target itself is measured. Runs always go straight from the
- * device: a tunnel has no TTLs.
- */
-export const createPathProber = ({
-  engine,
-  log,
-}: {
+export type PathProberOptions = {
   /** Shared with the gateway echo; left out: one of its own. */
   engine?: PathEngine;
+  /** Where HTTP probes went, for `follow`. */
+  lastAddresses?: LastAddresses;
+  /** Whose addresses are; left out: hops have no ASN and no country. */
+  origins?: OriginTable;
   log?: ProbeLog;
-} = {}): Prober<'path'> => {
+};
+
+/**
+ * Traces the way to a host and measures the round trip to it, with the protocol that is wanted.
+ * Runs always go straight from the device: a tunnel has no TTLs.
+ */
+export const createPathProber = (options: PathProberOptions = {}): Prober<'path'> => {
+  const { engine, lastAddresses, origins, log } = options;
   const own = engine ?? createPathEngine(log === undefined ? {} : { log });
-  const distances = createDistances();
+  const parts = { engine: own, distances: createDistances(), lastAddresses };
+  const routes = createRoutes();
+  const names = createHopNames();
 
   return {
     type: 'path',
@@ -38,9 +39,15 @@ export const createPathProber = ({
       const startedMs = performance.now();
       const deadline = startDeadline(context.signal, probe.timeoutMs);
       try {
-        const measured = await measure(probe, own, distances, deadline.signal);
+        const measured = await measure(probe, parts, deadline.signal);
         const { body, failure } = judge(probe, measured, deadline.cutShort());
-        return outcomeOf(startedMs, body, failure);
+        const durationMs = performance.now() - startedMs;
+        const hops = await describeHops(body.hops, {
+          names: probe.names === true ? names : undefined,
+          origins,
+          signal: deadline.signal,
+        });
+        return outcomeOf(durationMs, { ...body, hops, ...routes.former(probe, body) }, failure);
       } finally {
         deadline.stop();
       }
@@ -50,104 +57,50 @@ export const createPathProber = ({
 };
 
 const outcomeOf = (
-  startedMs: number,
+  durationMs: number,
   body: PathBody,
   failure: Failure | null,
 ): Outcome<'path'> => ({
-  durationMs: performance.now() - startedMs,
+  durationMs,
   availability: body.reached && failure === null ? 1 : 0,
   failure,
   body,
 });
 
-type Distances = ReturnType<typeof createDistances>;
+/** Probes whose last route is remembered. */
+const rememberedRoutes = 1_000;
 
-/** Hop counts of the last runs, so that a first burst does not shower a near target. */
-const createDistances = () => {
-  const hopCounts = new Map<string, number>();
+const createRoutes = () => {
+  const last = new Map<string, string>();
   return {
-    get: (address: string): number | null => hopCounts.get(address) ?? null,
-    remember(address: string, hopCount: number): void {
-      hopCounts.delete(address);
-      hopCounts.set(address, hopCount);
-      const [oldest] = hopCounts.keys();
-      if (hopCounts.size > rememberedTargets && oldest !== undefined) hopCounts.delete(oldest);
+    former({ id, protocol }: PathProbe, { address, routeHash }: PathBody) {
+      if (routeHash === null) return {};
+      const key = `${id} ${protocol} ${address}`;
+      const before = last.get(key);
+      last.delete(key);
+      last.set(key, routeHash);
+      const [oldest] = last.keys();
+      if (last.size > rememberedRoutes && oldest !== undefined) last.delete(oldest);
+      return before === undefined || before === routeHash ? {} : { formerRouteHash: before };
     },
   };
 };
 
-/** Everything that came from the network, before it is judged. */
-type Measured =
-  | { kind: 'no-address'; error: unknown }
-  | { kind: 'no-route'; address: string | null }
-  | {
-      kind: 'asked';
-      address: string;
-      /** How the target was asked in the end. */
-      protocol: PathBody['protocol'];
-      icmp: EngineAnswer;
-      /** TCP or UDP round trips to the target; undefined where ICMP alone was used. */
-      rttsMs: (number | null)[] | undefined;
-    };
-
-const measure = async (
-  probe: PathProbe,
-  engine: PathEngine,
-  distances: Distances,
-  signal: AbortSignal,
-): Promise<Measured> => {
-  const resolution = await createNameResolver().resolve(probe.host, signal);
-  if (!resolution.ok) return { kind: 'no-address', error: resolution.error };
-  // The other family's addresses are waited for only where the first ones lead nowhere.
-  const address =
-    (await firstWithRoute(resolution.addresses)) ?? (await firstWithRoute(await resolution.later));
-  if (address === undefined) {
-    return { kind: 'no-route', address: resolution.addresses[0]?.address ?? null };
-  }
-
-  const timeoutMs = Math.max(50, Math.min(packetTimeoutMs, probe.timeoutMs / 2));
-  const endToEnd = (protocol: 'tcp' | 'udp') =>
-    measureEndToEnd(
-      { protocol, address, port: probe.port, count: probe.packetCount, timeoutMs },
-      signal,
-    );
-  const [icmp, rttsMs] = await Promise.all([
-    traceHops(probe, address, timeoutMs, engine, distances, signal),
-    probe.protocol === 'icmp' ? undefined : endToEnd(probe.protocol),
-  ]);
-  if (icmp.kind === 'not-permitted' && probe.protocol === 'icmp') {
-    return { kind: 'asked', address, protocol: 'tcp', icmp, rttsMs: await endToEnd('tcp') };
-  }
-  return { kind: 'asked', address, protocol: probe.protocol, icmp, rttsMs };
+/** Names and owners of what answered, where somebody wants them. */
+export const describeHops = async (
+  hops: readonly Hop[],
+  parts: { names: HopNames | undefined; origins: OriginTable | undefined; signal: AbortSignal },
+): Promise<Hop[]> => {
+  const addresses = hops.flatMap(({ address }) => (address === null ? [] : [address]));
+  const names = await parts.names?.of(addresses, parts.signal);
+  return hops.map((hop) => {
+    if (hop.address === null) return hop;
+    const origin = parts.origins && (parts.origins.of(hop.address) ?? unknownOrigin);
+    return { ...hop, ...origin, ...(names && { name: names.get(hop.address) ?? null }) };
+  });
 };
 
-const firstWithRoute = async (addresses: readonly Address[]): Promise<string | undefined> => {
-  for (const { address } of addresses) if (await hasRoute(address)) return address;
-  return undefined;
-};
-
-const traceHops = async (
-  probe: PathProbe,
-  address: string,
-  timeoutMs: number,
-  engine: PathEngine,
-  distances: Distances,
-  signal: AbortSignal,
-): Promise<EngineAnswer> => {
-  const answer = await engine.trace(
-    {
-      address,
-      packetCount: probe.packetCount,
-      maxHops: probe.maxHops,
-      knownHopCount: distances.get(address),
-      packetTimeoutMs: timeoutMs,
-    },
-    signal,
-  );
-  const hopCount = answer.kind === 'packets' ? endHop(answer.packets) : null;
-  if (hopCount !== null) distances.remember(address, hopCount);
-  return answer;
-};
+const unknownOrigin = { asn: null, asName: null, country: null };
 
 const judge = (
   probe: PathProbe,
@@ -189,43 +142,50 @@ const emptyBody = (probe: PathProbe): PathBody => ({
 
 type Asked = Extract<Measured, { kind: 'asked' }>;
 
-const bodyOf = (probe: PathProbe, { address, protocol, icmp, rttsMs }: Asked): PathBody => {
-  const packets = icmp.kind === 'packets' ? icmp.packets : [];
+const bodyOf = (probe: PathProbe, asked: Asked): PathBody => {
+  const { address, protocol, traced, rttsMs, mtu } = asked;
+  const packets = traced.kind === 'packets' ? traced.packets : [];
   const hops = hopsOf(packets);
   const target =
     rttsMs === undefined
       ? targetRoundTrips(packets)
       : { reached: rttsMs.some((rttMs) => rttMs !== null), rttsMs };
+  const flowCount = new Set(packets.map(({ flow }) => flow)).size;
   return {
     target: probe.host,
     address,
     protocol,
-    method: icmp.kind === 'not-permitted' ? 'unprivileged' : 'raw',
+    method: traced.kind === 'packets' ? traced.method : 'unprivileged',
     reached: target.reached,
     hops,
     ...endToEndOf(target.rttsMs),
     routeHash: routeHashOf(hops),
+    ...(traced.kind === 'packets' && traced.protocol !== protocol
+      ? { hopProtocol: traced.protocol }
+      : {}),
+    ...(flowCount > 1 ? { flowCount } : {}),
+    ...(mtu === undefined ? {} : { mtu }),
   };
 };
 
 const failureOfAsked = (
   probe: PathProbe,
-  { icmp, protocol }: Asked,
+  { traced, protocol }: Asked,
   body: PathBody,
   cutShort: CutShort | undefined,
 ): Failure | null => {
   if (cutShort === 'abandoned') return classifyCutShort('wait', cutShort);
   if (body.reached) return null;
-  if (icmp.kind === 'crashed') return failureOf('agent.internal', 'prepare', icmp.reason);
-  if (icmp.kind === 'not-permitted' && protocol !== probe.protocol) {
+  if (traced.kind === 'crashed') return failureOf('agent.internal', 'prepare', traced.reason);
+  if (traced.kind === 'not-permitted' && protocol !== probe.protocol) {
     const port = `port ${probe.port} did not answer a TCP connect either`;
-    return failureOf('path.not_permitted', 'prepare', `${icmp.reason}; ${port}`);
+    return failureOf('path.not_permitted', 'prepare', `${traced.reason}; ${port}`);
   }
-  return failureOf('path.not_reached', 'wait', notReached(icmp, body));
+  return failureOf('path.not_reached', 'wait', notReached(traced, body));
 };
 
-const notReached = (icmp: EngineAnswer, body: PathBody): string => {
-  const packets = icmp.kind === 'packets' ? icmp.packets : [];
+const notReached = (traced: EngineAnswer, body: PathBody): string => {
+  const packets = traced.kind === 'packets' ? traced.packets : [];
   const told = packets.find(({ answer }) => answer?.kind === 'unreachable');
   if (told !== undefined) return `the router at hop ${told.ttl} says it cannot deliver`;
   const unsent = packets.find(({ answer }) => answer?.kind === 'unsent');

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { Hop, PathBody } from '#contract/result.ts';
-import type { PathProbePacket } from './messages.ts';
+import type { Hop, HopBranch, PathBody } from '#contract/result.ts';
+import type { PathAnswer, PathProbePacket } from './messages.ts';
 import { endHop, lastAnswering } from './strategy.ts';
+
+type Answered = Extract<PathAnswer, { rttMs: number }>;
 
 /** What hops said, as the contract has it: nothing beyond the target or the last hop that answered. */
 export const hopsOf = (packets: readonly PathProbePacket[]): Hop[] => {
   const last = endHop(packets) ?? lastAnswering(packets);
-  return Array.from({ length: last }, (_, index) => hopAt(index + 1, packets));
+  const hops = Array.from({ length: last }, (_, index) => hopAt(index + 1, packets));
+  const withStates = markStates(hops, targetRoundTrips(packets).rttsMs);
+  return withBranches(withStates, packets);
 };
 
 const hopAt = (ttl: number, packets: readonly PathProbePacket[]): Hop => {
   const sent = packets.filter((packet) => packet.ttl === ttl && packet.answer?.kind !== 'unsent');
-  const answers = sent.flatMap(({ answer }) =>
-    answer === null || answer.kind === 'unsent' ? [] : [answer],
-  );
+  const answers = sent.flatMap(({ answer }) => (isAnswered(answer) ? [answer] : []));
   const rttsMs = answers.map(({ rttMs }) => rttMs).sort((a, b) => a - b);
   return {
     ttl,
@@ -26,6 +28,9 @@ const hopAt = (ttl: number, packets: readonly PathProbePacket[]): Hop => {
   };
 };
 
+const isAnswered = (answer: PathAnswer | null): answer is Answered =>
+  answer !== null && 'rttMs' in answer;
+
 /** Load balancers may show several addresses at one TTL: the one seen most stands for it. */
 const mostFrequent = (addresses: readonly string[]): string | null => {
   const counts = new Map<string, number>();
@@ -35,12 +40,105 @@ const mostFrequent = (addresses: readonly string[]): string | null => {
 };
 
 /**
+ * A hop that answers less often than something behind it lets through what it does not answer: its
+ * silence is its own. Only what everything behind shares could be loss.
+ */
+const markStates = (hops: readonly Hop[], targetRtts: readonly (number | null)[]): Hop[] => {
+  const answeredShare = (hop: Hop) => (hop.sentCount === 0 ? 0 : hop.receivedCount / hop.sentCount);
+  const targetShare =
+    targetRtts.length === 0
+      ? 0
+      : targetRtts.filter((rttMs) => rttMs !== null).length / targetRtts.length;
+  return hops.map((hop, index) => {
+    const behind = Math.max(targetShare, ...hops.slice(index + 1).map(answeredShare));
+    const isLimited = answeredShare(hop) < Math.min(1, behind);
+    const state = hop.receivedCount === 0 ? 'silent' : isLimited ? 'limited' : 'answering';
+    return { ...hop, state };
+  });
+};
+
+/** By the flows that show each address: how they fare end to end. */
+const withBranches = (hops: readonly Hop[], packets: readonly PathProbePacket[]): Hop[] => {
+  const flows = byFlow(packets);
+  if (flows.length < 2) return [...hops];
+  const ends = flows.map((flow) => targetRoundTrips(flow).rttsMs);
+  return hops.map((hop) => {
+    const seen = flows.map((flow) => addressesAt(hop.ttl, flow));
+    const addresses = [...new Set(seen.flat())];
+    if (addresses.length < 2) return hop;
+    const branches = addresses
+      .map((address) =>
+        branchAt(
+          hop.ttl,
+          address,
+          packets,
+          ends.filter((_, flow) => seen[flow]?.includes(address)),
+        ),
+      )
+      .sort((a, b) => b.flowCount - a.flowCount || a.address.localeCompare(b.address));
+    return { ...hop, branches };
+  });
+};
+
+const branchAt = (
+  ttl: number,
+  address: string,
+  packets: readonly PathProbePacket[],
+  ends: readonly (readonly (number | null)[])[],
+): HopBranch => {
+  const ownRtts = packets
+    .flatMap((packet) =>
+      packet.ttl === ttl && isAnswered(packet.answer) && packet.answer.address === address
+        ? [packet.answer.rttMs]
+        : [],
+    )
+    .sort((a, b) => a - b);
+  const endRtts = ends.flat();
+  const { lossRatio, rttMedianMs } = endToEndOf(endRtts);
+  return {
+    address,
+    flowCount: ends.length,
+    rttMinMs: ownRtts[0] ?? null,
+    rttMedianMs: median(ownRtts),
+    pathSentCount: endRtts.length,
+    pathLossRatio: lossRatio,
+    pathRttMedianMs: rttMedianMs,
+  };
+};
+
+const byFlow = (packets: readonly PathProbePacket[]): PathProbePacket[][] => {
+  const flows = new Map<number, PathProbePacket[]>();
+  for (const packet of packets) {
+    const known = flows.get(packet.flow);
+    if (known === undefined) flows.set(packet.flow, [packet]);
+    else known.push(packet);
+  }
+  return [...flows.values()];
+};
+
+const addressesAt = (ttl: number, packets: readonly PathProbePacket[]): string[] => [
+  ...new Set(
+    packets.flatMap(({ ttl: at, answer }) =>
+      at === ttl && isAnswered(answer) ? [answer.address] : [],
+    ),
+  ),
+];
+
+/**
  * Round trips to the target in the order sent, null for a lost one: the probes with just enough TTL
  * to get there. What hops on the way did or did not answer has no part in it.
  */
 export const targetRoundTrips = (
   packets: readonly PathProbePacket[],
 ): { reached: boolean; rttsMs: (number | null)[] } => {
+  const flows = byFlow(packets).map(flowRoundTrips);
+  return {
+    reached: flows.some(({ reached }) => reached),
+    rttsMs: flows.flatMap(({ rttsMs }) => rttsMs),
+  };
+};
+
+const flowRoundTrips = (packets: readonly PathProbePacket[]) => {
   const targetTtls = packets
     .filter(({ answer }) => answer?.kind === 'target')
     .map(({ ttl }) => ttl);

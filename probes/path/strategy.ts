@@ -22,9 +22,11 @@ export const nextBurst = (
   packets: readonly PathProbePacket[],
   askedHops: number,
   maxHops: number,
+  isSerial = false,
 ): number | null => {
   if (endHop(packets) !== null || askedHops >= maxHops) return null;
-  return Math.min(maxHops, askedHops + windowHops);
+  if (!isSerial) return Math.min(maxHops, askedHops + windowHops);
+  return askedHops - lastAnswering(packets) >= silentRunHops ? null : askedHops + 1;
 };
 
 /** How far later rounds go. */
@@ -49,9 +51,34 @@ export const endHop = (packets: readonly PathProbePacket[]): number | null => {
   return ends.length === 0 ? null : Math.min(...ends);
 };
 
+export const wasSilent = (packets: readonly PathProbePacket[], ttl: number): boolean =>
+  packets.every((packet) => packet.ttl !== ttl || packet.answer === null);
+
+/** Slower than the slowest so far by this factor is not to be expected; never less than the floor. */
+const patienceFactor = 3;
+const patienceFloorMs = 150;
+
+/**
+ * How long it is worth to wait for what is outstanding; null: to its timeout. A hop that is silent
+ * keeps nobody waiting once the target has answered; the target's own answers get all the time
+ * there is, as a missing one is loss.
+ */
+export const patienceMs = (
+  packets: readonly PathProbePacket[],
+  unknown: ReadonlySet<PathProbePacket>,
+): number | null => {
+  const end = endHop(packets);
+  if (end === null) return null;
+  for (const packet of unknown) if (packet.ttl === end) return null;
+  const slowestMs = packets.reduce(
+    (most, { answer }) => (answer && 'rttMs' in answer ? Math.max(most, answer.rttMs) : most),
+    0,
+  );
+  return Math.max(patienceFloorMs, patienceFactor * slowestMs);
+};
+
 export const lastAnswering = (packets: readonly PathProbePacket[]): number =>
   packets.reduce(
-    (last, { ttl, answer }) =>
-      answer === null || answer.kind === 'unsent' ? last : Math.max(last, ttl),
+    (last, { ttl, answer }) => (answer !== null && 'rttMs' in answer ? Math.max(last, ttl) : last),
     0,
   );

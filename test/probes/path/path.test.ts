@@ -143,31 +143,38 @@ describe('path', () => {
     expect(enginesOf(process.pid)).toHaveLength(1);
   });
 
-  it.runIf(isRoot)('falls back to TCP connects where raw sockets are not permitted', async () => {
-    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
-    await new Promise((resolve) => server.once('listening', resolve));
-    const { port } = server.address() as { port: number };
-    const order = { probes: [pathProbe('127.0.0.1', { port, packetCount: 3 })], echo: '127.0.0.1' };
-    const { stdout } = await promisify(execFile)('setpriv', [
-      '--bounding-set=-net_raw',
-      '--inh-caps=-net_raw',
-      '--ambient-caps=-all',
-      process.execPath,
-      '--import',
-      'tsx',
-      runner,
-      JSON.stringify(order),
-    ]);
-    server.close();
-    const { outcomes, echo } = JSON.parse(stdout) as {
-      outcomes: Outcome<'path'>[][];
-      echo: unknown;
-    };
-    const [outcome] = outcomes.flat();
-    expect(outcome).toMatchObject({ failure: null, availability: 1 });
-    expect(outcome?.body).toMatchObject({ method: 'unprivileged', protocol: 'tcp', hops: [] });
-    expect(echo).toMatchObject({ notPermitted: expect.stringMatching(/permitted/i) });
-  });
+  it.runIf(isRoot)(
+    'traces by TCP with ordinary sockets where raw ones are not permitted',
+    async () => {
+      const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+      await new Promise((resolve) => server.once('listening', resolve));
+      const { port } = server.address() as { port: number };
+      const order = {
+        probes: [pathProbe('127.0.0.1', { port, packetCount: 3 })],
+        echo: '127.0.0.1',
+      };
+      const { stdout } = await promisify(execFile)('setpriv', [
+        '--bounding-set=-net_raw',
+        '--inh-caps=-net_raw',
+        '--ambient-caps=-all',
+        process.execPath,
+        '--import',
+        'tsx',
+        runner,
+        JSON.stringify(order),
+      ]);
+      server.close();
+      const { outcomes, echo } = JSON.parse(stdout) as {
+        outcomes: Outcome<'path'>[][];
+        echo: unknown;
+      };
+      const [outcome] = outcomes.flat();
+      expect(outcome).toMatchObject({ failure: null, availability: 1 });
+      expect(outcome?.body).toMatchObject({ method: 'error-queue', protocol: 'tcp', lossRatio: 0 });
+      expect(outcome?.body.hops).toMatchObject([{ address: '127.0.0.1', receivedCount: 3 }]);
+      expect(echo).toMatchObject({ notPermitted: expect.stringMatching(/permitted/i) });
+    },
+  );
 
   it.runIf(isRoot)('leaves no child behind when its program is killed', async () => {
     const order = { probes: [pathProbe('127.0.0.1', { packetCount: 20, timeoutMs: 30_000 })] };

@@ -5,6 +5,10 @@ import { runTrace, type SendProbe } from '#probes/path/trace.ts';
 
 const request: TraceRequest = {
   address: '192.0.2.9',
+  protocol: 'icmp',
+  port: 0,
+  flows: 1,
+  intervalMs: null,
   packetCount: 3,
   maxHops: 30,
   knownHopCount: null,
@@ -28,7 +32,7 @@ const network = (
     }
     return { kind: isTarget ? 'target' : 'hop', address, rttMs: ttl } satisfies PathAnswer;
   };
-  return { send, sent };
+  return { send: { probe: send, isSerial: false }, sent };
 };
 const forever = new AbortController().signal;
 const addresses = (hops: readonly { address: string | null }[]) =>
@@ -69,6 +73,7 @@ describe('a trace', () => {
       rttMinMs: null,
       rttMedianMs: null,
       rttMaxMs: null,
+      state: 'silent',
     });
     expect(targetRoundTrips(packets)).toEqual({ reached: true, rttsMs: [3, 3, 3] });
   });

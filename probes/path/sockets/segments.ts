@@ -1,0 +1,110 @@
+import { type Family, internetChecksum } from '../packet.ts';
+import { addressBytes } from './address.ts';
+import { protocol } from './numbers.ts';
+
+/** Both ends of a flow; with the protocol they are what routers balance by. */
+export type Ends = {
+  family: Family;
+  source: string;
+  destination: string;
+  sourcePort: number;
+  destinationPort: number;
+};
+
+/** Names one probe among those of its flow: nonce of the flow, number of the probe. */
+export const payloadBytes = 10;
+
+export const encodeStamp = (nonce: Buffer, probe: number, bytes = payloadBytes): Buffer => {
+  const payload = Buffer.alloc(Math.max(payloadBytes, bytes));
+  nonce.copy(payload, 0, 0, 8);
+  payload.writeUInt16BE(probe, 8);
+  return payload;
+};
+
+/** The probe's number; undefined where there is too little to read, or it is another flow's. */
+export const readStamp = (payload: Buffer, nonce: Buffer): number | undefined =>
+  payload.length >= payloadBytes && payload.subarray(0, 8).equals(nonce)
+    ? payload.readUInt16BE(8)
+    : undefined;
+
+/** RFC 768, with its checksum, which is different for each probe: RFC 792 obliges routers to quote it. */
+export const encodeUdp = (ends: Ends, payload: Buffer): Buffer => {
+  const datagram = Buffer.alloc(8 + payload.length);
+  writePorts(datagram, ends);
+  datagram.writeUInt16BE(datagram.length, 4);
+  payload.copy(datagram, 8);
+  // 0 would say that there is none.
+  datagram.writeUInt16BE(checksum(ends, protocol.udp, datagram) || 0xffff, 6);
+  return datagram;
+};
+
+const synFlag = 0x02;
+/** What a client of today offers; some firewalls drop a SYN that offers nothing. MSS 1,440. */
+const synOptions = Buffer.from('020405a00402010103030701', 'hex');
+
+/** RFC 9293 §3.1. The sequence number names the probe: an answer acknowledges it plus one. */
+export const encodeSyn = (ends: Ends, sequence: number): Buffer => {
+  const segment = Buffer.alloc(20 + synOptions.length);
+  writePorts(segment, ends);
+  segment.writeUInt32BE(sequence, 4);
+  segment.writeUInt8((segment.length / 4) << 4, 12);
+  segment.writeUInt8(synFlag, 13);
+  segment.writeUInt16BE(64_240, 14);
+  synOptions.copy(segment, 20);
+  segment.writeUInt16BE(checksum(ends, protocol.tcp, segment), 16);
+  return segment;
+};
+
+const writePorts = (segment: Buffer, ends: Ends): void => {
+  segment.writeUInt16BE(ends.sourcePort, 0);
+  segment.writeUInt16BE(ends.destinationPort, 2);
+};
+
+/** Over the pseudo header too: RFC 9293 §3.1, RFC 8200 §8.1. */
+const checksum = (ends: Ends, number: number, segment: Buffer): number => {
+  const tail = Buffer.alloc(8);
+  tail.writeUInt32BE(segment.length, 0);
+  tail.writeUInt8(number, 7);
+  const padding = Buffer.alloc(segment.length % 2);
+  const addresses = [addressBytes(ends.source), addressBytes(ends.destination)];
+  return internetChecksum(Buffer.concat([...addresses, tail, segment, padding]));
+};
+
+/** SYN-ACK or RST: the probe it answers by its sequence number. Of `decodeSegment`'s callers' own ports. */
+export type Segment = { sourcePort: number; destinationPort: number; answersSequence: number };
+
+/** What a raw TCP socket received (IPv4 with its IP header); undefined for all but SYN-ACK and RST. */
+export const decodeSegment = (family: Family, received: Buffer): Segment | undefined => {
+  const at = family === 4 ? (received.readUInt8(0) & 0x0f) * 4 : 0;
+  if (received.length < at + 20) return undefined;
+  const flags = received.readUInt8(at + 13);
+  const isAcknowledging = (flags & 0x10) !== 0;
+  if (!isAcknowledging || (flags & 0x06) === 0) return undefined;
+  return {
+    sourcePort: received.readUInt16BE(at),
+    destinationPort: received.readUInt16BE(at + 2),
+    answersSequence: (received.readUInt32BE(at + 8) - 1) >>> 0,
+  };
+};
+
+/**
+ * Classic BPF, struct sock_fprog's instructions: keeps SYN and RST segments, so that a busy
+ * machine's other traffic is not copied here.
+ */
+export const handshakeFilter = (
+  family: Family,
+): [code: number, jt: number, jf: number, k: number][] =>
+  family === 4
+    ? [
+        [0xb1, 0, 0, 0], // X = length of the IP header
+        [0x50, 0, 0, 13], // A = TCP flags
+        [0x45, 0, 1, 0x06], // any of RST, SYN?
+        [0x06, 0, 0, 0xff], // keep
+        [0x06, 0, 0, 0], // drop
+      ]
+    : [
+        [0x30, 0, 0, 13],
+        [0x45, 0, 1, 0x06],
+        [0x06, 0, 0, 0xff],
+        [0x06, 0, 0, 0],
+      ];
