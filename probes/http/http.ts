@@ -1,20 +1,17 @@
 import type { Failure } from '#contract/failure.ts';
 import type { HttpProbe } from '#contract/plan.ts';
 import type { HttpBody } from '#contract/result.ts';
-import packageFile from '../../package.json' with { type: 'json' };
 import { classifyError, classifyStatus, failureOf } from '../classify.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
 import { sinceMs } from '../duration.ts';
 import type { Outcome, ProbeContext, Prober } from '../probe.ts';
 import { createNameResolver } from '../resolve.ts';
 import { createTrust, type TrustContext } from '../trust.ts';
+import { userAgent } from '../user-agent.ts';
 import type { Request } from './conversation.ts';
 import { type Exchanged, type ExchangeMeans, runExchange } from './exchange.ts';
 import { firstRequest } from './first-request.ts';
 import { decideNext, showUrl } from './redirect.ts';
-
-/** Marks our traffic as ours, for the owner of the application who reads the server's log. */
-const userAgent = `whyslow/${packageFile.version} (synthetic)`;
 
 export type HttpProberOptions = {
   /** Name servers as `address:port`; left out: the system's. */
