@@ -1,5 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { dnsRecordTypes, familyChoices, pathProtocols } from '#contract/result.ts';
+import {
+  dnsRecordTypes,
+  familyChoices,
+  httpMethods,
+  httpVersionChoices,
+  pathProtocols,
+} from '#contract/result.ts';
 import { stampBytes } from '#contract/stamp.ts';
 import type { ProxyAddress } from '#probes/probe.ts';
 
@@ -22,12 +28,11 @@ export const withCommonOptions = (command: Command): Command =>
 export const withTypeOptions = (kind: string, command: Command): Command => {
   switch (kind) {
     case 'http':
-      return withTrust(withProxy(withRuns(command)))
+      return withFamily(withTrust(withProxy(withRuns(command))))
         .addOption(
-          new Option('--method <method>', 'how to ask')
-            .choices(['GET', 'HEAD', 'POST'])
-            .default('GET'),
+          new Option('--method <method>', 'how to ask').choices([...httpMethods]).default('GET'),
         )
+        .option('--body <text>', 'send this as the request’s body')
         .option('--header <name:value>', 'send this too (may be repeated)', collectHeader)
         .option(
           '--expect-status <codes>',
@@ -35,7 +40,14 @@ export const withTypeOptions = (kind: string, command: Command): Command => {
           readStatuses,
         )
         .option('--expect-body <text>', 'text that must be in the answer')
-        .option('--max-redirects <count>', 'follow so many redirects', readRedirects);
+        .option('--max-redirects <count>', 'follow so many redirects', readRedirects)
+        .option('--max-bytes <count>', 'read no more of a body', readBytes)
+        .addOption(
+          new Option('--http-version <version>', 'HTTP/2 where the server has it, or only this')
+            .choices([...httpVersionChoices])
+            .default('auto'),
+        )
+        .option('--warm', 'ask once more on the same connection; a figure of its own');
     case 'path':
       return command
         .addOption(new Option('--protocol <protocol>', 'what to send').choices([...pathProtocols]))
@@ -112,6 +124,7 @@ const readStampBytes = wholeNumber(stampBytes.shortest, stampBytes.longest);
 const readPlayout = wholeNumber(0, 1_000);
 const readPackets = wholeNumber(3, 20);
 const readRedirects = wholeNumber(0, 10);
+const readBytes = wholeNumber(1, 100_000_000);
 
 const readSeconds = (text: string): number => {
   const value = Number(text);

@@ -20,6 +20,11 @@ export type HttpOptions = CommonOptions & {
   expectStatus?: number[];
   expectBody?: string;
   maxRedirects?: number;
+  maxBytes?: number;
+  body?: string;
+  httpVersion: NonNullable<HttpProbe['httpVersion']>;
+  family: NonNullable<HttpProbe['family']>;
+  warm?: true;
 };
 export type PathOptions = CommonOptions & { protocol?: PathProbe['protocol']; port?: number };
 export type DnsOptions = CommonOptions & {
@@ -38,7 +43,7 @@ export type VoiceOptions = CommonOptions & {
 };
 
 export const defineHttp = (target: string, options: HttpOptions): HttpProbe => ({
-  ...schedule(options, 30),
+  ...schedule(options, 60),
   type: 'http',
   url: readUrl(target),
   method: options.method,
@@ -46,7 +51,11 @@ export const defineHttp = (target: string, options: HttpOptions): HttpProbe => (
   expectStatus: options.expectStatus ?? [],
   expectBody: options.expectBody ?? '',
   maxRedirects: options.maxRedirects ?? 5,
-  maxBodyBytes: 100_000_000,
+  maxBodyBytes: options.maxBytes ?? 100_000_000,
+  requestBody: options.body ?? '',
+  httpVersion: options.httpVersion,
+  family: options.family,
+  warm: options.warm ?? false,
 });
 
 /** A URL is taken for its host and port, so that the path is the one the request would take. */

@@ -59,6 +59,34 @@ describe('whyslow probe', () => {
     expect(stdout).toContain('certificate  localhost, issued by whyslow test CA');
   });
 
+  it('takes every option of an HTTP probe', async () => {
+    const { code, stdout } = await whyslow(
+      ...['http', origin.url, '--ca', ca, '--method', 'OPTIONS', '--body', 'ask', '--warm'],
+      ...[
+        '--http-version',
+        '1.1',
+        '--family',
+        'ipv4',
+        '--max-bytes',
+        '1000',
+        '--max-redirects',
+        '0',
+      ],
+    );
+    expect(code).toBe(0);
+    expect(origin.seen.at(-1)).toMatchObject({
+      method: 'OPTIONS',
+      headers: { 'content-length': '3' },
+    });
+    expect(stdout).toContain(', HTTP/1.1\n');
+    expect(stdout).toMatch(/\nwarm {2}200, wait [\d.]+ ms, receive [\d.]+ ms\n/);
+    expect(stdout).toMatch(/under an extra CA; the first of them ends in [67] days/);
+    expect(stdout).toContain('inspected, or a private application: whyslow test CA');
+    const six = await whyslow('http', origin.url, '--ca', ca, '--family', 'ipv6', '--json');
+    expect(JSON.parse(six.stdout).failure).toMatchObject({ type: 'dns.name_not_resolved' });
+    expect((await whyslow('http', origin.url, '--http-version', '3')).code).toBe(2);
+  });
+
   it('prints an outcome of the contract with --json, once for every run', async () => {
     const { code, stdout } = await whyslow(
       'http',
