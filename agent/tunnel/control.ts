@@ -30,7 +30,8 @@ export const startControl = (parts: {
   identity: () => Identity;
   pingIntervalMs: number;
   onUp: () => void;
-  onDown: (reason: string) => void;
+  /** Silent: nobody ended the session, its pings went unanswered. */
+  onDown: (reason: string, isSilent: boolean) => void;
   /** After each attempt that did not reach the edge. */
   onFailed: () => void;
   log: Log;
@@ -41,6 +42,7 @@ export const startControl = (parts: {
   let isUp = false;
   let isNew = true;
   let problem = '';
+  let isSilent = false;
   let counts = noCounts();
 
   const keepUp = async () => {
@@ -49,8 +51,7 @@ export const startControl = (parts: {
         session = await openSession(parts.edge, parts.identity());
         // A stop during the handshake found no session to end.
         if (stopping.signal.aborted) session.h2.destroy();
-        const reason = await useSession(session);
-        problem = reason;
+        ({ reason: problem, isSilent } = await useSession(session));
         attempt = 0;
       } catch (error) {
         problem = (error as Error).message;
@@ -62,7 +63,7 @@ export const startControl = (parts: {
       if (isUp && !stopping.signal.aborted) {
         isUp = false;
         counts.reconnectCount += 1;
-        parts.onDown(problem);
+        parts.onDown(problem, isSilent);
       }
       if (!stopping.signal.aborted) parts.onFailed();
       await sleep(backoffMs(attempt + 1, { firstMs: 200, capMs: 30_000 }), stopping.signal);
@@ -70,13 +71,13 @@ export const startControl = (parts: {
   };
 
   /** Until the session ends; gives the reason. */
-  const useSession = ({ h2 }: OpenSession): Promise<string> =>
+  const useSession = ({ h2 }: OpenSession): Promise<{ reason: string; isSilent: boolean }> =>
     new Promise((resolve) => {
       let outstanding = false;
       let missed = 0;
-      const end = (reason: string) => {
+      const end = (reason: string, isSilent = false) => {
         clearInterval(timer);
-        resolve(reason);
+        resolve({ reason, isSilent });
         h2.destroy();
       };
       const measure = async () => {
@@ -99,7 +100,7 @@ export const startControl = (parts: {
         missed += 1;
         counts.pingSentCount += 1;
         counts.pingLostCount += 1;
-        if (missed >= missedPings) end(`no answer to ${missedPings} pings`);
+        if (missed >= missedPings) end(`no answer to ${missedPings} pings`, true);
       };
       const timer = setInterval(tick, parts.pingIntervalMs);
       h2.once('goaway', () => end('the edge is stopping'));

@@ -15,12 +15,19 @@ export type DataPool = {
   takeBytes(): { up: number; down: number };
   /** Round trip on the session the next flow would take, and so behind what queues there. */
   measureRtt(): Promise<number | null>;
+  /**
+   * The edge has gone silent. Flows it has not answered are asked for elsewhere; sessions get the
+   * time of a dead one to show that they live, or they end and their flows with them.
+   */
+  doubt(): void;
   /** Ends sessions once their flows have ended (`drain`) or now. */
   stop(drain: boolean): void;
 };
 
 export type DataSession = OpenSession & {
   streams: Set<ClientHttp2Stream>;
+  /** How to give up those of them that wait for the edge's answer. */
+  unanswered: Set<() => void>;
   bulkCount: number;
   resets: ResetBudget;
   /** Takes no new flows any more. */
@@ -34,6 +41,8 @@ const fullStreams = 800;
 export const createDataPool = (parts: {
   edge: EdgeEntry;
   identity: () => Identity;
+  /** A data session may be slow behind its own queue; silent for this long it is dead. */
+  deadAfterMs: number;
   log: Log;
 }): DataPool => {
   const sessions = new Set<DataSession>();
@@ -54,6 +63,7 @@ export const createDataPool = (parts: {
     const session: DataSession = {
       ...opened,
       streams: new Set(),
+      unanswered: new Set(),
       bulkCount: 0,
       resets: createResetBudget(),
       retired: false,
@@ -113,11 +123,15 @@ export const createDataPool = (parts: {
       const session = usable()[0];
       if (!session || pinging) return null;
       pinging = true;
-      const timer = setTimeout(() => session.h2.destroy(), deadAfterMs);
-      const ms = await ping(session.h2);
-      clearTimeout(timer);
+      const ms = await pingOrEnd(session, parts.deadAfterMs);
       pinging = false;
       return ms;
+    },
+    doubt() {
+      for (const session of sessions) {
+        for (const giveUp of [...session.unanswered]) giveUp();
+        void pingOrEnd(session, parts.deadAfterMs);
+      }
     },
     stop(drain) {
       stopped = true;
@@ -129,8 +143,12 @@ export const createDataPool = (parts: {
   };
 };
 
-/** A data session may be slow behind its own queue; silent for this long it is dead. */
-const deadAfterMs = 20_000;
+const pingOrEnd = async ({ h2 }: DataSession, withinMs: number): Promise<number | null> => {
+  const timer = setTimeout(() => h2.destroy(), withinMs);
+  const ms = await ping(h2);
+  clearTimeout(timer);
+  return ms;
+};
 
 type ResetBudget = { spend(): void; isLow(): boolean };
 

@@ -59,8 +59,14 @@ export const openFlow = (options: {
       settle();
       reject(new StreamLost(`session to edge ${edgeId} lost`));
     };
+    const giveUp = () => {
+      reset();
+      onClose();
+    };
+    session.unanswered.add(giveUp);
     const settle = () => {
       clearTimeout(timer);
+      session.unanswered.delete(giveUp);
       signal.removeEventListener('abort', onAbort);
       stream.off('close', onClose);
     };

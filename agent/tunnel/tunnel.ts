@@ -147,10 +147,11 @@ export const createTunnel = (parts: {
         decide();
         if (edge.id !== choice.edgeId) warmStandby();
       },
-      onDown: (why) => {
+      onDown: (why, isSilent) => {
         log.info({ edgeId: edge.id, reason: why }, 'edge lost');
         // Flows under way may still end well (GOAWAY), new ones must not go there.
         const link = links.get(edge.id);
+        if (link && isSilent) link.pool.doubt();
         if (link) replacePool(link);
         decide();
       },
@@ -161,7 +162,8 @@ export const createTunnel = (parts: {
     });
     links.set(edge.id, { edge, control, pool: newPool(edge) });
   };
-  const newPool = (edge: EdgeEntry) => createDataPool({ edge, identity: parts.identity, log });
+  const newPool = (edge: EdgeEntry) =>
+    createDataPool({ edge, identity: parts.identity, deadAfterMs: 20 * pingIntervalMs, log });
   const replacePool = (link: Link) => {
     leave(link.pool);
     link.pool = newPool(link.edge);

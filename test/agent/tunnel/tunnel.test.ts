@@ -230,6 +230,28 @@ describe('the choice of an edge', () => {
     expect(tunnel.status().edges.find(({ id }) => id === 'silent')?.problem).toMatch(/3 pings/);
   });
 
+  it('asks again elsewhere for what a silent edge has not answered, and ends what hangs there', async () => {
+    const silent = await lab.edge('silent', loopbackApplication);
+    const spare = await lab.edge('spare', loopbackApplication);
+    const way = await startDelayingRelay(silent.entry.port, 0);
+    lab.onStop(() => way.stop());
+    const tunnel = await lab.tunnel([entryOf('silent', way.port), spare.entry], {
+      pinned: 'silent',
+    });
+    await waitUntil(() => tunnel.status().edges.every((edge) => edge.isUp));
+    await waitUntil(() => tunnel.status().edgeId === 'silent');
+    const origin = await lab.origin((socket) => socket.pipe(socket));
+    const before = await app(tunnel, origin.port);
+    expect(before.edgeId).toBe('silent');
+    const ended = once(before.stream, 'close');
+    way.freeze();
+    const asked = await app(tunnel, origin.port);
+    expect(asked.edgeId).toBe('spare');
+    asked.reset();
+    await ended;
+    expect(before.wasCut()).toBe(true);
+  });
+
   it('drains without breaking a flow, and new flows go elsewhere', async () => {
     const old = await lab.edge('old', loopbackApplication);
     const next = await lab.edge('next', loopbackApplication);
