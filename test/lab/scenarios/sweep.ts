@@ -16,6 +16,12 @@ export type SweepResult = {
 };
 
 /**
+ * Each verdict reads two hours of samples: the collector's share of the CPU grows with its history.
+ * It starts anew before it takes a whole one.
+ */
+const scenariosPerLife = 15;
+
+/**
  * Runs scenarios one after the other. One that went wrong on an overloaded machine is run once more;
  * when the network does not become calm, the programs are started afresh, once a scenario.
  */
@@ -46,6 +52,7 @@ export const sweep = async (parts: {
     if (parts.signal.aborted) break;
     parts.on.started(scenario, index, parts.scenarios.length);
     try {
+      if (index > 0 && index % scenariosPerLife === 0) await arena.renew();
       let row = await run(scenario);
       if (row.outcome !== 'right' && row.overloaded && !parts.signal.aborted) {
         parts.on.again(scenario, `${row.outcome}, but the machine was overloaded`);
