@@ -116,7 +116,7 @@ const internalFailure = (message: string): Failure => ({
 const settleFailure = async (
   { network }: RunParts,
   probe: ProbeDefinition,
-  { failure }: Outcome,
+  { failure, body }: Outcome,
   hasNetworkChanged: boolean,
   signal: AbortSignal,
 ): Promise<Failure | null> => {
@@ -131,7 +131,13 @@ const settleFailure = async (
     };
   }
   if (failure === null || !mayBeNetwork(failure) || signal.aborted) return failure;
-  return blameNetwork(failure, await network.check());
+  return blameNetwork(failure, await network.check(), triedAddresses(body));
+};
+
+/** Where the run itself connected, or tried to; through the tunnel the edge did. */
+const triedAddresses = (body: Outcome['body']): string[] => {
+  const attempts = 'exchanges' in body ? (body.exchanges.at(-1)?.attempts ?? []) : [];
+  return attempts.map(({ address }) => address);
 };
 
 const networkKey = (): string => JSON.stringify(readDefaultRoute());

@@ -34,20 +34,33 @@ const intercepted: readonly FailureType[] = [
 
 /**
  * A failed run's failure, seen with what is established about the network around the device: behind
- * a captive portal or without a network it says nothing about the application.
+ * a captive portal or without a network it says nothing about the application. Nor where it went to
+ * an address (of those it tried) that the name server gives for names that do not exist.
  */
-export const blameNetwork = (failure: Failure, finding: NetworkFinding): Failure => {
+export const blameNetwork = (
+  failure: Failure,
+  finding: NetworkFinding,
+  addresses: readonly string[] = [],
+): Failure => {
   if (finding.state === 'captive-portal' && intercepted.includes(failure.type)) {
     return agentFailure('agent.captive_portal', failure, finding.reason);
   }
   if (finding.state === 'down' && unanswered.includes(failure.type)) {
     return agentFailure('agent.network_down', failure, finding.reason);
   }
+  const hijacked = addresses.some((address) => finding.hijackAddresses?.includes(address));
+  if (finding.state === 'dns-hijacked' && hijacked) {
+    return agentFailure('agent.dns_hijacked', failure, finding.reason);
+  }
   return failure;
 };
 
 /** Whether the state of the network could change what the failure means. */
-export const mayBeNetwork = (failure: Failure): boolean => intercepted.includes(failure.type);
+export const mayBeNetwork = (failure: Failure): boolean =>
+  intercepted.includes(failure.type) || answered.includes(failure.type);
+
+/** What a server put in an application's place by a lying resolver may say. */
+const answered: readonly FailureType[] = ['http.error', 'http.method_not_allowed', 'http.refused'];
 
 const agentFailure = (type: FailureType, seen: Failure, reason: string): Failure => ({
   type,

@@ -1,12 +1,19 @@
 import { Agent, get } from 'node:http';
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Log } from '#runtime/log.ts';
+import { findHijack, type Hijack } from './dns-hijack.ts';
+import { type LinkFacts, readLinks } from './links.ts';
 
 /** What is established about the network around the device; `unknown` when nothing is. */
-export type NetworkState = 'ok' | 'captive-portal' | 'down' | 'unknown';
+export type NetworkState = 'ok' | 'captive-portal' | 'dns-hijacked' | 'down' | 'unknown';
 
-export type NetworkFinding = { state: NetworkState; reason: string; at: number };
+export type NetworkFinding = {
+  state: NetworkState;
+  reason: string;
+  at: number;
+  /** What the name server gives for names that do not exist: whatever is there is no application. */
+  hijackAddresses?: readonly string[];
+};
 
 export type NetworkWatch = {
   /** The last finding. */
@@ -27,15 +34,21 @@ export const createNetworkWatch = (parts: {
   url: () => string | undefined;
   onChange: (finding: NetworkFinding) => void;
   log: Log;
+  /** Left out: the system's. */
+  nameServers?: readonly string[];
 }): NetworkWatch => {
   let current: NetworkFinding = { state: 'unknown', reason: 'not looked yet', at: 0 };
   let looking: Promise<NetworkFinding> | undefined;
 
   const look = async (): Promise<NetworkFinding> => {
     const url = parts.url();
-    const answer: Answer =
-      url === undefined || url === '' ? { error: 'no URL configured' } : await ask(url);
-    const found = { ...judge(answer, url, hasExternalAddress()), at: Date.now() };
+    const isAsked = url !== undefined && url !== '';
+    const [answer, hijack] = await Promise.all([
+      isAsked ? ask(url) : notConfigured,
+      // A collector on this machine is a trial: nothing of it leaves the machine.
+      isAsked && (parts.nameServers || !isLoopback(url)) ? findHijack(url, parts) : null,
+    ]);
+    const found = { ...withHijack(judge(answer, url, readLinks()), hijack), at: Date.now() };
     const isNews = found.state !== current.state;
     current = found;
     if (isNews) {
@@ -59,11 +72,13 @@ export const createNetworkWatch = (parts: {
 
 export type Answer = { status: number; location?: string | undefined } | { error: string };
 
+const notConfigured: Answer = { error: 'no URL configured' };
+
 /** Only what is proven: silence alone may be the collector's own. */
 export const judge = (
   answer: Answer,
   url: string | undefined,
-  hasAddress: boolean,
+  links: LinkFacts,
 ): { state: NetworkState; reason: string } => {
   if ('status' in answer) {
     if (answer.status === 204) return { state: 'ok', reason: 'the collector answered' };
@@ -75,13 +90,35 @@ export const judge = (
     const where = answer.location === undefined ? '' : `, sent to ${originOf(answer.location)}`;
     return {
       state: 'captive-portal',
-      reason: `expected 204 from ${url}, got ${answer.status}${where}`,
+      reason: `expected 204 from ${url}, got ${answer.status}${where}${namedPortal(links)}`,
     };
   }
-  if (!hasAddress && !isLoopback(url)) {
+  if (isLoopback(url)) return { state: 'unknown', reason: answer.error };
+  if (!links.hasAddress) {
     return { state: 'down', reason: `no interface has an address (${answer.error})` };
   }
-  return { state: 'unknown', reason: answer.error };
+  if (!links.hasCarrier) {
+    const names = links.withoutCarrier.join(', ');
+    return { state: 'down', reason: `no link on ${names} (${answer.error})` };
+  }
+  return { state: 'unknown', reason: `${answer.error}${namedPortal(links)}` };
+};
+
+/** A hint for a person and no proof: a network with a portal may have let this device through. */
+const namedPortal = ({ portal }: LinkFacts): string =>
+  portal === null ? '' : `; the network names its portal: ${originOf(portal)}`;
+
+const withHijack = (
+  found: { state: NetworkState; reason: string },
+  hijack: Hijack | null,
+): Omit<NetworkFinding, 'at'> => {
+  if (hijack === null || (found.state !== 'ok' && found.state !== 'unknown')) return found;
+  const { zone, addresses } = hijack;
+  return {
+    state: 'dns-hijacked',
+    reason: `the name server answers for a name below ${zone} that does not exist`,
+    hijackAddresses: addresses,
+  };
 };
 
 /** Without the query: it may hold what identifies the user at the portal. */
@@ -95,11 +132,6 @@ const isLoopback = (url: string | undefined): boolean => {
 /** URL.parse is not in every Node 20. */
 const parseUrl = (text: string): URL | undefined =>
   URL.canParse(text) ? new URL(text) : undefined;
-
-const hasExternalAddress = (): boolean =>
-  Object.values(networkInterfaces()).some((addresses) =>
-    addresses?.some((address) => !address.internal && !address.address.startsWith('fe80:')),
-  );
 
 /** A portal rewrites plain HTTP only, so nothing else is worth asking. */
 const ask = (url: string): Promise<Answer> =>

@@ -18,7 +18,8 @@ export type Reply = {
 
 /**
  * A small authoritative DNS server over UDP on loopback, speaking the real wire format. A name it
- * was told of but not for this type has no such record; any other name does not exist.
+ * was told of but not for this type has no such record; any other name does not exist, unless there
+ * is an answer for `*`.
  */
 export const startNameServer = async (zone: Record<string, Partial<Record<RecordType, Reply>>>) => {
   const questions: { name: string; type: string }[] = [];
@@ -29,7 +30,7 @@ export const startNameServer = async (zone: Record<string, Partial<Record<Record
     const question = readQuestion(message);
     const type = typeNameOf(question.type);
     questions.push({ name: question.name, type });
-    const records = zone[question.name];
+    const records = zone[question.name] ?? zone['*'];
     const reply: Reply = records ? (records[type as RecordType] ?? {}) : { rcode: 'NXDOMAIN' };
     if (reply.isSilent) return;
     if (reply.delayMs !== undefined) await wait(reply.delayMs);
