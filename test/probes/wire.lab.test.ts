@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { HttpPhases } from '#contract/result.ts';
 import { testLabName } from '#test/lab/build/lab-name.ts';
 import { startCapture } from '#test/lab/capture.ts';
 import { type Lab, raiseLab } from '#test/lab/lab.ts';
@@ -61,7 +62,7 @@ it('the round trips of path are those on the wire', () =>
 it('the TCP and TLS phases of an HTTP probe are those on the wire', () =>
   oneOfThree(async () => {
     const capture = await startCapture(lab, 'a2', 'apa', 'tcp port 443');
-    const phases = [];
+    const phases: (HttpPhases | undefined)[] = [];
     for (let run = 0; run < 15; run += 1) {
       const probe = httpProbe('https://crm.saas.test/health', { family: 'ipv4' });
       const { body, failure } = await prober.http(probe);

@@ -42,11 +42,10 @@ export const waysFrom = (lab: Lab, node: string, prober: LabProber) => {
       return lines.slice(1).map((line) => answered(line.trim().split(/\s+/)[1]));
     },
     async mtr({ to, family, protocol }: Way): Promise<(string | null)[]> {
-      const how = { icmp: [], tcp: ['-T', '-P', '443'], udp: ['-u'] }[protocol];
-      const stdout = await run(
-        ...(['mtr', '-n', `-${family}`, '-c3', '-i0.2', '-G1', '--json', ...how] as const),
-        addressOf(to, family),
-      );
+      const how: string[] = { icmp: [], tcp: ['-T', '-P', '443'], udp: ['-u'] }[protocol];
+      const target = addressOf(to, family);
+      const args = ['-n', `-${family}`, '-c3', '-i0.2', '-G1', '--json', ...how, target];
+      const stdout = await run('mtr', ...args);
       const { report } = JSON.parse(stdout) as { report: { hubs: { host: string }[] } };
       return report.hubs.map(({ host }) => answered(host));
     },
