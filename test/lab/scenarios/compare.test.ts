@@ -55,6 +55,14 @@ describe('a verdict held against what is really wrong', () => {
     expect(compare(blamed, seen(ok, wrong), namesOf).secondsToRight).toBeNull();
   });
 
+  test('what was said before the last verdict is kept', () => {
+    const { said } = compare(blamed, seen(wrong, slow), namesOf);
+    expect(said).toEqual([
+      { seconds: 1, state: 'slow', segment: 'server', addedMs: 120 },
+      { seconds: 2, state: 'slow', segment: 'client-edge', addedMs: 120 },
+    ]);
+  });
+
   test('the verdict shown for a false alarm is the one that blamed', () => {
     expect(compare(innocent, seen(ok, slow, ok), namesOf).verdict).toBe(slow);
   });
@@ -69,6 +77,7 @@ describe('a verdict held against what is really wrong', () => {
     const text = 'late from 11.0.11.1, ia1, on';
     expect(named({ evidence: [{ ...line, finding: 'against', text }] })).toBe(true);
     expect(named({ evidence: [{ ...line, finding: 'cleared', text }] })).toBe(false);
+    expect(named({ state: 'ok', segment: null, sentence: 'fine from 11.0.12.1 on' })).toBe(false);
   });
 
   test('what was wrong about a sufferer weighs more than a false alarm', () => {

@@ -12,13 +12,13 @@ export const compare = (
 ): PairOutcome => {
   const { device, application } = expectation;
   const blaming = seen.filter(({ verdict }) => isBlaming(verdict));
-  const common = {
-    device,
-    application,
-    expectation,
-    verdictCount: seen.length,
-    blamingCount: blaming.length,
-  };
+  const said = seen.map(({ seconds, verdict: { state, segment, addedMs } }) => ({
+    seconds,
+    state,
+    segment,
+    addedMs,
+  }));
+  const common = { device, application, expectation, said };
   if (expectation.kind !== 'blamed') {
     const alarm = expectation.kind === 'tolerated' ? undefined : blaming[0];
     return {
@@ -37,7 +37,7 @@ export const compare = (
     outcome,
     verdict,
     secondsToRight: right?.seconds ?? null,
-    elementNamed: verdict === null ? null : namesElement(verdict, expectation.elements, namesOf),
+    elementNamed: verdict !== null && namesElement(verdict, expectation.elements, namesOf),
   };
 };
 
@@ -55,6 +55,7 @@ export const outcomeOf = (expected: Blamed, verdict: Verdict): Outcome => {
 const isBlaming = ({ state }: Verdict): boolean => state === 'slow' || state === 'failing';
 
 const namesElement = (verdict: Verdict, elements: readonly string[], namesOf: NamesOf): boolean => {
+  if (!isBlaming(verdict)) return false;
   const against = verdict.evidence.filter(({ finding }) => finding === 'against');
   const text = [verdict.sentence, ...against.map((line) => line.text)].join('\n');
   return elements.some((element) =>

@@ -52,6 +52,9 @@ export const outcomes = [
  */
 export type Outcome = (typeof outcomes)[number];
 
+/** A verdict in a line. */
+export type Said = { seconds: number } & Pick<Verdict, 'state' | 'segment' | 'addedMs'>;
+
 export type PairOutcome = Pair & {
   expectation: Expectation;
   outcome: Outcome;
@@ -59,11 +62,10 @@ export type PairOutcome = Pair & {
   verdict: Verdict | null;
   /** Seconds to the first right verdict of a sufferer; null: there was none. */
   secondsToRight: number | null;
-  /** A name or address of what is wrong stands in the sentence or the evidence against it. */
+  /** A sufferer's verdict names what is wrong, in the sentence or the evidence against it. */
   elementNamed: boolean | null;
-  verdictCount: number;
-  /** Verdicts that said slow or failing. */
-  blamingCount: number;
+  /** Everything that was said since the fault, in short, oldest first. */
+  said: readonly Said[];
 };
 
 /** How much others kept the machine from the lab while a scenario ran. */

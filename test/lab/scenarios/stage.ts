@@ -88,7 +88,8 @@ const createNamesOf =
         ...lab.addressesOf(name),
         ...(node.names ?? []),
         node.what,
-        ...(node.role === 'device' || node.role === 'edge' ? [name] : []),
+        // Every sentence has the device's name: it names the device, not its link.
+        ...(node.role === 'edge' || (node.role === 'device' && element === name) ? [name] : []),
         ...(isSubject && ofOrigin ? [about.appId] : []),
       ].filter((text) => text !== '');
     });
