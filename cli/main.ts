@@ -6,6 +6,7 @@ import { registerDiagnose } from './diagnose.ts';
 import { registerProbe } from './probe.ts';
 import { registerPrograms } from './programs.ts';
 import { registerToken } from './token.ts';
+import { registerTrace } from './trace.ts';
 import { registerUp } from './up/up.ts';
 import { UsageError } from './usage-error.ts';
 import { registerWhy } from './why.ts';
@@ -26,6 +27,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   registerUp(program);
   registerWhy(program);
   registerProbe(program);
+  registerTrace(program);
   registerDiagnose(program);
   registerApply(program);
   registerToken(program);

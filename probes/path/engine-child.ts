@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { runFlows } from './branches.ts';
 import type {
   EchoRequest,
@@ -98,6 +99,8 @@ const withFlow = async <T>(way: Way, work: (flow: Flow) => Promise<T>): Promise<
 const take = async (order: Order): Promise<void> => {
   const { key } = order;
   const cancel = new AbortController();
+  // Every flow of a run waits on it.
+  setMaxListeners(0, cancel.signal);
   running.set(key, cancel);
   try {
     report(await perform(order, cancel.signal));

@@ -1,4 +1,4 @@
-import type { PathProbePacket } from './messages.ts';
+import type { PathProbePacket, PathProtocol } from './messages.ts';
 
 /** Hops asked at once where it is not known how far the target is. */
 const windowHops = 8;
@@ -11,11 +11,18 @@ const quickRounds = 3;
 const slowRoundMs = 300;
 const quickRoundMs = 20;
 
-export type Distance = { knownHopCount: number | null; maxHops: number };
+export type Distance = {
+  knownHopCount: number | null;
+  maxHops: number;
+  protocol?: PathProtocol;
+};
 
 /** How far the first burst of the first round goes. */
-export const firstBurst = ({ knownHopCount, maxHops }: Distance): number =>
-  Math.min(maxHops, knownHopCount === null ? windowHops : knownHopCount + spareHops);
+export const firstBurst = ({ knownHopCount, maxHops, protocol }: Distance): number => {
+  if (knownHopCount === null) return Math.min(maxHops, windowHops);
+  // Two SYNs of one flow at once confuse the connection tracking of gateways on the way.
+  return Math.min(maxHops, knownHopCount + (protocol === 'tcp' ? 0 : spareHops));
+};
 
 /** How far the next burst of the first round goes; null once there is nothing further to ask. */
 export const nextBurst = (

@@ -25,6 +25,7 @@ export type Libc = {
   /** CLOCK_REALTIME, the clock of the kernel's receive timestamps. */
   realtimeNs(): bigint;
   allocate(size: number): Memory;
+  free(memory: Memory): void;
 };
 
 const nonBlocking = 0o4_000;
@@ -108,6 +109,7 @@ const bindLibc = (koffi: typeof import('koffi')['default']): Libc => {
       const address = koffi.alloc('uint8', bytes) as bigint;
       return { address, bytes: Buffer.from(koffi.view(address, bytes)).fill(0) };
     },
+    free: ({ address }) => void koffi.free(address),
   };
 };
 

@@ -24,7 +24,8 @@ import {
   encodeStamp,
   encodeSyn,
   encodeUdp,
-  handshakeFilter,
+  type Filter,
+  portFilter,
   readStamp,
 } from './segments.ts';
 
@@ -56,12 +57,15 @@ export const openRawNetwork = (parts: {
     if (known !== undefined) return known;
     const descriptor = libc.socket(families[family], types.raw, protocols[protocol]);
     // It gets a copy of all this machine's traffic of that protocol.
-    attachFilter(libc, descriptor, protocol === 'tcp' ? handshakeFilter(family) : dropAll);
+    attachFilter(libc, descriptor, dropAll);
     libc.setOption(descriptor, level.socket, option.timestamp, 1);
     const opened = createSender(libc, family, descriptor);
     senders.set(protocols[protocol], opened);
     return opened;
   };
+
+  const filterPorts = () =>
+    attachFilter(libc, senderOf('tcp').descriptor, portFilter(family, [...handshakes.keys()]));
 
   const read = () => {
     inbox.read(icmp.descriptor, readFlags.data, takeIcmp);
@@ -215,6 +219,7 @@ export const openRawNetwork = (parts: {
       pending: new Map(),
     };
     handshakes.set(ends.sourcePort, flow);
+    filterPorts();
     return {
       isSerial: false,
       probe: send(flow, senderOf('tcp'), () => {
@@ -223,6 +228,7 @@ export const openRawNetwork = (parts: {
       }),
       close() {
         handshakes.delete(ends.sourcePort);
+        filterPorts();
         libc.close(descriptor);
       },
     };
@@ -286,14 +292,10 @@ const openIcmp = (libc: Libc, family: Family): Sender => {
   return createSender(libc, family, descriptor);
 };
 
-const dropAll: ReturnType<typeof handshakeFilter> = [[0x06, 0, 0, 0]];
+const dropAll: Filter = [[0x06, 0, 0, 0]];
 
 /** struct sock_fprog { count, pointer } and its instructions. */
-const attachFilter = (
-  libc: Libc,
-  descriptor: number,
-  program: ReturnType<typeof handshakeFilter>,
-): void => {
+const attachFilter = (libc: Libc, descriptor: number, program: Filter): void => {
   const instructions = libc.allocate(program.length * 8);
   for (const [index, [code, jumpTrue, jumpFalse, value]] of program.entries()) {
     instructions.bytes.writeUInt16LE(code, index * 8);
@@ -304,7 +306,9 @@ const attachFilter = (
   const header = Buffer.alloc(16);
   header.writeUInt16LE(program.length, 0);
   header.writeBigUInt64LE(instructions.address, 8);
+  // The kernel has copied it.
   libc.setOption(descriptor, level.socket, option.attachFilter, header);
+  libc.free(instructions);
 };
 
 /** The kernel's own socket on the source port: no other program gets it, and datagrams arrive here. */

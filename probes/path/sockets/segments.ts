@@ -70,16 +70,18 @@ const checksum = (ends: Ends, number: number, segment: Buffer): number => {
   return internetChecksum(Buffer.concat([...addresses, tail, segment, padding]));
 };
 
-/** SYN-ACK or RST: the probe it answers by its sequence number. Of `decodeSegment`'s callers' own ports. */
+/** The probe it answers by its sequence number. */
 export type Segment = { sourcePort: number; destinationPort: number; answersSequence: number };
 
-/** What a raw TCP socket received (IPv4 with its IP header); undefined for all but SYN-ACK and RST. */
+/**
+ * What a raw TCP socket received (IPv4 with its IP header): SYN-ACK, RST, or the ACK by which a
+ * target that has a SYN of this flow already answers the next one (RFC 5961 §4).
+ */
 export const decodeSegment = (family: Family, received: Buffer): Segment | undefined => {
   const at = family === 4 ? (received.readUInt8(0) & 0x0f) * 4 : 0;
   if (received.length < at + 20) return undefined;
   const flags = received.readUInt8(at + 13);
-  const isAcknowledging = (flags & 0x10) !== 0;
-  if (!isAcknowledging || (flags & 0x06) === 0) return undefined;
+  if ((flags & 0x10) === 0) return undefined;
   return {
     sourcePort: received.readUInt16BE(at),
     destinationPort: received.readUInt16BE(at + 2),
@@ -87,24 +89,19 @@ export const decodeSegment = (family: Family, received: Buffer): Segment | undef
   };
 };
 
-/**
- * Classic BPF, struct sock_fprog's instructions: keeps SYN and RST segments, so that a busy
- * machine's other traffic is not copied here.
- */
-export const handshakeFilter = (
-  family: Family,
-): [code: number, jt: number, jf: number, k: number][] =>
-  family === 4
+/** Classic BPF: what a raw socket is to get. */
+export type Filter = [code: number, jumpTrue: number, jumpFalse: number, value: number][];
+
+/** Segments to one of these ports, so that a busy machine's other traffic is not copied here. */
+export const portFilter = (family: Family, ports: readonly number[]): Filter => [
+  // IPv4: X = length of the IP header, A = destination port behind it.
+  ...((family === 4
     ? [
-        [0xb1, 0, 0, 0], // X = length of the IP header
-        [0x50, 0, 0, 13], // A = TCP flags
-        [0x45, 0, 1, 0x06], // any of RST, SYN?
-        [0x06, 0, 0, 0xff], // keep
-        [0x06, 0, 0, 0], // drop
+        [0xb1, 0, 0, 0],
+        [0x48, 0, 0, 2],
       ]
-    : [
-        [0x30, 0, 0, 13],
-        [0x45, 0, 1, 0x06],
-        [0x06, 0, 0, 0xff],
-        [0x06, 0, 0, 0],
-      ];
+    : [[0x28, 0, 0, 2]]) satisfies Filter),
+  ...ports.map((port, index): Filter[number] => [0x15, ports.length - index, 0, port]),
+  [0x06, 0, 0, 0],
+  [0x06, 0, 0, 0xffff],
+];

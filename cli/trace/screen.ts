@@ -1,0 +1,56 @@
+import type { WriteStream } from 'node:tty';
+import type { Line } from './trace-lines.ts';
+
+/** SGR numbers, ECMA-48 §8.3.117. */
+const looks = { head: '1', plain: '0', quiet: '2', warn: '33' } as const satisfies Record<
+  Line['look'],
+  string
+>;
+
+export type Screen = { show(lines: readonly Line[]): void; width(): number; close(): void };
+
+/** The terminal's other page, given back as it was. `onQuit`: q or Ctrl-C. */
+export const openScreen = (output: WriteStream, onQuit: () => void): Screen => {
+  const input = process.stdin;
+  const key = (bytes: Buffer) => {
+    if (bytes.includes(0x03) || bytes.toString() === 'q') onQuit();
+  };
+  if (input.isTTY) {
+    input.setRawMode(true);
+    input.on('data', key);
+    input.resume();
+  }
+  output.write('\u001b[?1049h\u001b[?25l\u001b[2J');
+  let last: readonly Line[] = [];
+  const draw = () => {
+    const rows = Math.max(1, output.rows - 1);
+    // What does not fit goes from the middle: the title and the end to end figures stay.
+    const kept =
+      last.length <= rows ? last : [...last.slice(0, rows - 3), ...last.slice(last.length - 3)];
+    const text = kept.map(
+      ({ text: line, look }) => `\u001b[${looks[look]}m${line}\u001b[0m\u001b[K`,
+    );
+    output.write(`\u001b[H${text.join('\r\n')}\r\n\u001b[J`);
+  };
+  const redraw = () => {
+    output.write('\u001b[2J');
+    draw();
+  };
+  output.on('resize', redraw);
+  return {
+    width: () => output.columns,
+    show(lines) {
+      last = lines;
+      draw();
+    },
+    close() {
+      output.off('resize', redraw);
+      output.write('\u001b[?25h\u001b[?1049l');
+      if (input.isTTY) {
+        input.off('data', key);
+        input.setRawMode(false);
+        input.pause();
+      }
+    },
+  };
+};
