@@ -20,6 +20,7 @@ the verdicts against what is really wrong. Needs root (network namespaces).
   --list               what there is
   --json FILE          every row with its verdicts
   --markdown FILE      table, confusion matrix and summary
+  --once               no second run of one that went wrong on an overloaded machine
   --gate               exit code 1 when something known to be right is not
   --lab NAME           lab to use; raised if it is not up (default: sweep)
   --keep               leave the lab and the programs up
@@ -37,6 +38,7 @@ const readOptions = () =>
       list: { type: 'boolean', default: false },
       json: { type: 'string' },
       markdown: { type: 'string' },
+      once: { type: 'boolean', default: false },
       gate: { type: 'boolean', default: false },
       lab: { type: 'string', default: 'sweep' },
       keep: { type: 'boolean', default: false },
@@ -58,7 +60,11 @@ const main = async (): Promise<number> => {
   }
 
   const startedMs = performance.now();
-  const result = await runAll(chosen, { labName: values.lab, keep: values.keep });
+  const result = await runAll(chosen, {
+    labName: values.lab,
+    keep: values.keep,
+    once: values.once,
+  });
   const tookSeconds = (performance.now() - startedMs) / 1_000;
   const text = reportText(result, tookSeconds);
   print(`\n${text}`);
@@ -79,7 +85,7 @@ const tell = (text: string): number => {
 
 const runAll = async (
   scenarios: readonly Scenario[],
-  options: { labName: string; keep: boolean },
+  options: { labName: string; keep: boolean; once: boolean },
 ): Promise<SweepResult> => {
   const stopping = new AbortController();
   const ask = () => {
@@ -97,6 +103,7 @@ const runAll = async (
         scenarios,
         arena,
         on: createProgress(print),
+        once: options.once,
         signal: stopping.signal,
       });
     } finally {
