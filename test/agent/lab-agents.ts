@@ -36,8 +36,10 @@ export const startLabAgents = async (devices: readonly string[]): Promise<LabAge
   try {
     programs = await startPrograms(lab, { devices });
     const agents = agentsOf(lab, programs, devices, stop);
-    await agents.forward({});
+    // A first choice on a busy machine may be made before the near edge has answered, and then rests.
+    await agents.forward({ pinnedEdge: 'e1' });
     await waitUntil(() => agents.areOn('e1'), 60_000);
+    await agents.forward({});
     return agents;
   } catch (error) {
     await stop();
