@@ -23,7 +23,6 @@ export const shortList: readonly string[] = [
   'healthy',
   'wifi-latency',
   'isp-a-delay',
-  'edge-egress-delay',
   'hosting-link-delay',
   'server-slow',
   'server-slow-tls',
