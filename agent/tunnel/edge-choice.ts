@@ -8,6 +8,8 @@ export type ChoiceState = {
   switchedAtMs: number;
   /** An edge that has been better than the chosen one, and for how many rounds in a row. */
   better: { edgeId: string; roundCount: number } | null;
+  /** Edges not measured when the first choice was made; empty after any other. */
+  unheard: readonly string[];
 };
 
 export type Choice = { state: ChoiceState; reason: string | null };
@@ -16,6 +18,7 @@ export const noChoice: ChoiceState = {
   edgeId: null,
   switchedAtMs: Number.NEGATIVE_INFINITY,
   better: null,
+  unheard: [],
 };
 
 const betterByRatio = 0.2;
@@ -26,7 +29,8 @@ const restMs = 5 * 60_000;
 /**
  * Chooses the edge. Losing the chosen one switches at once; a better one must be better by 20 % and
  * 10 ms for three rounds, and the last switch five minutes ago: each switch moves a user to another
- * way out, which applications see. A pinned edge is taken whenever it is up, whatever the round
+ * way out, which applications see. An edge that had not been measured at the very first choice need not wait
+ * for that when it proves better. A pinned edge is taken whenever it is up, whatever the round
  * trips; while it is down the fastest serves.
  */
 export const chooseEdge = (
@@ -39,8 +43,14 @@ export const chooseEdge = (
   const current = up.find(({ id }) => id === state.edgeId);
   const pinned = up.find(({ id }) => id === pinnedEdge);
   const best = fastest(up);
+  const unmeasured = candidates.filter(({ rttMs }) => rttMs === null).map(({ id }) => id);
   const moveTo = (edgeId: string, reason: string): Choice => ({
-    state: { edgeId, switchedAtMs: nowMs, better: null },
+    state: {
+      edgeId,
+      switchedAtMs: nowMs,
+      better: null,
+      unheard: state === noChoice ? unmeasured : [],
+    },
     reason,
   });
 
@@ -53,7 +63,8 @@ export const chooseEdge = (
   }
   if (!isClearlyBetter(best, current)) return stay(state);
   const roundCount = state.better?.edgeId === best.id ? state.better.roundCount + 1 : 1;
-  if (roundCount >= betterRounds && nowMs - state.switchedAtMs >= restMs) {
+  const hasRested = nowMs - state.switchedAtMs >= restMs || state.unheard.includes(best.id);
+  if (roundCount >= betterRounds && hasRested) {
     return moveTo(best.id, `faster: ${describeRtt(best)} against ${describeRtt(current)}`);
   }
   return { state: { ...state, better: { edgeId: best.id, roundCount } }, reason: null };

@@ -30,6 +30,20 @@ describe('the edge', () => {
     expect(chooseEdge(noChoice, [down('a')], '', 0).state.edgeId).toBeNull();
   });
 
+  it('does not rest after a first choice made before every edge was measured', () => {
+    const hasty = chooseEdge(noChoice, [down('a'), up('b', 40)], '', 0).state;
+    const measured = [up('a', 20), up('b', 40)];
+    expect(run(hasty, 2, measured, 1_000).state.edgeId).toBe('b');
+    const { state } = run(hasty, 3, measured, 1_000);
+    expect(state.edgeId).toBe('a');
+    expect(run(state, 10, [up('a', 60), up('b', 40)], minute).state.edgeId).toBe('a');
+  });
+
+  it('rests after a loss, although the lost edge is not measured', () => {
+    const lost = chooseEdge(onA, [down('a'), up('b', 40)], '', minute).state;
+    expect(run(lost, 10, [up('a', 20), up('b', 40)], minute + 1_000).state.edgeId).toBe('b');
+  });
+
   it('changes when another has been clearly better for three rounds and five minutes', () => {
     const better = [up('a', 60), up('b', 40)];
     expect(run(onA, 10, better, minute).state.edgeId).toBe('a');
