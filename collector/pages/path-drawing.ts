@@ -57,5 +57,5 @@ const hopDrawing = (hop: PathHop, topMs: number): Html => {
   if (hop.address === null) {
     return html`<li class="hop silent"><span class="dot" aria-hidden="true"></span><span class="hop-name"><span class="ttl">${hop.ttl}</span>silent hop</span></li>`;
   }
-  return html`<li class="hop"><span class="dot" aria-hidden="true"></span><span class="hop-name"><span class="ttl">${hop.ttl}</span><code>${hop.address}</code></span><span class="hop-rtt">${ms(hop.rttMs)}${added(hop)}</span>${rttBar(hop.rttMs, topMs)}</li>`;
+  return html`<li class="hop"><span class="dot" aria-hidden="true"></span><span class="hop-name"><span class="ttl">${hop.ttl}</span><code>${hop.address}</code>${hop.about !== '' && html` <span class="quiet">${hop.about}</span>`}</span><span class="hop-rtt">${ms(hop.rttMs)}${added(hop)}</span>${rttBar(hop.rttMs, topMs)}</li>`;
 };

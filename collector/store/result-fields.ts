@@ -62,12 +62,18 @@ export const pathFields = (body: PathBody): OwnFields<'path'> => ({
   reached: body.reached ? 1 : 0,
   hop_count: body.hops.length,
   silent_hop_count: body.hops.filter((hop) => hop.address === null).length,
+  limited_hop_count: body.hops.filter((hop) => hop.state === 'limited').length,
+  branched_hop_count: body.hops.filter((hop) => hop.branches !== undefined).length,
   first_hop_ms: body.hops.find((hop) => hop.ttl === 1)?.rttMedianMs ?? null,
   rtt_min_ms: body.rttMinMs,
   rtt_median_ms: body.rttMedianMs,
   jitter_ms: body.jitterMs,
   loss_ratio: body.lossRatio,
   route_hash: body.routeHash,
+  former_route_hash: body.formerRouteHash ?? null,
+  flow_count: body.flowCount ?? 1,
+  mtu_bytes: body.mtu?.bytes ?? null,
+  mtu_black_hole: body.mtu === undefined ? null : body.mtu.blackHole ? 1 : 0,
   hops: JSON.stringify(body.hops),
 });
 

@@ -102,12 +102,22 @@ export const series = {
       reached: 'flag',
       hop_count: 'integer',
       silent_hop_count: 'integer',
+      /** Hops that answer less often than what is behind them. */
+      limited_hop_count: 'integer',
+      /** Hops with several addresses, where several flows were sent. */
+      branched_hop_count: 'integer',
       first_hop_ms: 'float',
       rtt_min_ms: 'float',
       rtt_median_ms: 'float',
       jitter_ms: 'float',
       loss_ratio: 'float',
       route_hash: 'string',
+      /** That of the run before, where it was another. */
+      former_route_hash: 'string',
+      flow_count: 'integer',
+      mtu_bytes: 'integer',
+      /** Larger packets vanish without a word. */
+      mtu_black_hole: 'flag',
       /** JSON of contract Hop[]. */
       hops: 'string',
     },

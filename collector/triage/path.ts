@@ -75,7 +75,7 @@ const traceLeg = (
     from,
     to,
     measuredAt: point.timeMs,
-    how: `${(fields.protocol ?? 'trace').toUpperCase()} trace, outside the tunnel`,
+    how: `${(fields.protocol ?? 'trace').toUpperCase()} trace, outside the tunnel${holeOf(fields)}`,
     missing: hops.length > 0 ? '' : whyNoHops(fields.failure_message, fields.method),
     address: fields.address,
     reached: fields.reached === null ? null : fields.reached === 1,
@@ -84,6 +84,10 @@ const traceLeg = (
     hops,
   };
 };
+
+/** The one thing about sizes that somebody must act on. */
+const holeOf = ({ mtu_bytes, mtu_black_hole }: Point<'path'>['fields']): string =>
+  mtu_black_hole === 1 ? `; packets above ${mtu_bytes} bytes vanish` : '';
 
 const whyNoHops = (failureMessage: string | null, method: string | null): string => {
   if (failureMessage) return failureMessage;
@@ -154,8 +158,28 @@ const drawHops = (hops: readonly Hop[], endToEndMs: number | null): PathHop[] =>
       rttMs: hop.rttMedianMs,
       addedMs,
       lossRatio: hop.sentCount === 0 ? null : 1 - Math.min(1, hop.receivedCount / hop.sentCount),
+      about: aboutHop(hop),
     };
   });
+};
+
+const aboutHop = (hop: Hop): string => {
+  const owner = [hop.asn ? `AS${hop.asn}` : null, hop.asName, hop.country]
+    .filter(Boolean)
+    .join(' ');
+  const branches = hop.branches?.map(
+    ({ address, pathLossRatio }) =>
+      `${address}${pathLossRatio ? ` loses ${Math.round(pathLossRatio * 100)} %` : ''}`,
+  );
+  return [
+    hop.name,
+    owner,
+    hop.state === 'limited' ? 'limits its answers, which is no loss' : null,
+    branches === undefined ? null : `${branches.length} branches: ${branches.join(', ')}`,
+  ]
+    .filter(Boolean)
+    .join('; ')
+    .slice(0, 1_000);
 };
 
 const sharedFloors = (hops: readonly Hop[], endToEndMs: number | null): (number | null)[] => {

@@ -116,6 +116,8 @@ export const PathHop = Type.Object(
     addedMs: Nullable(DurationMs),
     /** Unanswered of those sent; routers rate-limit answers, so one hop's loss proves nothing. */
     lossRatio: Nullable(Ratio),
+    /** Name, owner, branches, and that it limits its answers; '' where there is nothing to say. */
+    about: Text(1_000),
   },
   closed,
 );

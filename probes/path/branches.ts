@@ -27,14 +27,14 @@ const endToEndSpacingMs = 2;
  */
 export const runFlows = async (
   request: TraceRequest,
-  openFlow: () => Flow,
+  openFlow: (index: number) => Flow,
   signal: AbortSignal,
   onPacket: OnPacket = () => {},
 ): Promise<PathProbePacket[]> => {
   const flows: Flow[] = [];
   const tracers: Tracer[] = [];
   const add = (): Tracer => {
-    const flow = openFlow();
+    const flow = openFlow(flows.length);
     const tracer = createTracer({
       flow,
       index: flows.length,

@@ -88,7 +88,7 @@ const findMtu = async (request: MtuRequest, signal: AbortSignal) => {
 };
 
 const withFlow = async <T>(way: Way, work: (flow: Flow) => Promise<T>): Promise<T> => {
-  const flow = way.openFlow();
+  const flow = way.openFlow(0);
   try {
     return await work(flow);
   } finally {

@@ -12,13 +12,13 @@ import { openRawNetwork } from './sockets/raw.ts';
 export type Way = {
   method: SocketMethod;
   protocol: PathProtocol;
-  /** Throws the system's error. */
-  openFlow(): Flow;
+  /** Throws the system's error. The first of a run is 0. */
+  openFlow(index: number): Flow;
 };
 
 export type Networks = {
   /** Throws, with the reason, where nothing of the protocol is permitted. */
-  wayTo(request: FlowRequest): Promise<Way>;
+  wayTo(target: Omit<FlowRequest, 'index'>): Promise<Way>;
 };
 
 /**
@@ -51,17 +51,18 @@ export const createNetworks = ({ withNetPing = false } = {}): Networks => {
   };
 
   return {
-    async wayTo(request) {
+    async wayTo(target) {
       const bound = await libc;
-      if (bound === undefined) return netPingTo(request.address);
-      const { raw, queue } = await kernelOf(familyOf(request.address), bound);
-      const { protocol } = request;
+      if (bound === undefined) return netPingTo(target.address);
+      const { raw, queue } = await kernelOf(familyOf(target.address), bound);
+      const { protocol } = target;
+      const of = (network: Network) => (index: number) => network.openFlow({ ...target, index });
       if (raw !== undefined) {
-        return { method: 'raw', protocol, openFlow: () => raw.openFlow(request) };
+        return { method: 'raw', protocol, openFlow: of(raw) };
       }
       // Whether the user may have an ICMP socket shows when it is opened.
-      if (protocol === 'icmp') queue.openFlow(request).close();
-      return { method: 'error-queue', protocol, openFlow: () => queue.openFlow(request) };
+      if (protocol === 'icmp') of(queue)(0).close();
+      return { method: 'error-queue', protocol, openFlow: of(queue) };
     },
   };
 };
@@ -89,7 +90,7 @@ const warmUpPackets = 8;
  */
 const warmUp = async (network: Network, protocol: PathProtocol): Promise<void> => {
   const address = network.family === 6 ? '::1' : '127.0.0.1';
-  const flow = network.openFlow({ protocol, address, port: 33_434 });
+  const flow = network.openFlow({ protocol, address, port: 33_434, index: 0 });
   for (let sent = 0; sent < warmUpPackets; sent += 1) await flow.probe(64, 20);
   flow.close();
 };

@@ -5,7 +5,13 @@ export type Family = 4 | 6;
 export const familyOf = (address: string): Family => (isIPv6(address) ? 6 : 4);
 
 /** What one probe packet carries to be recognised again. */
-export type EchoStamp = { id: number; sequence: number; nonce: Buffer };
+export type EchoStamp = {
+  id: number;
+  sequence: number;
+  nonce: Buffer;
+  /** The checksum to have, where the flow is to be that of earlier runs. */
+  checksum?: number;
+};
 
 export const nonceBytes = 8;
 const icmpHeaderBytes = 8;
@@ -25,6 +31,11 @@ export const encodeEcho = (family: Family, stamp: EchoStamp, bytes = packetBytes
   packet.writeUInt16BE(stamp.sequence, 6);
   stamp.nonce.copy(packet, icmpHeaderBytes);
   packet.writeUInt16BE(0xffff - stamp.sequence, icmpHeaderBytes + nonceBytes);
+  if (stamp.checksum !== undefined) {
+    // One's complement: what is missing between the sum there is and the one there is to be.
+    const missing = 0xffff - stamp.checksum + internetChecksum(packet);
+    packet.writeUInt16BE((missing & 0xffff) + (missing >>> 16), packetBytes - 2);
+  }
   packet.writeUInt16BE(internetChecksum(packet), 2);
   return packet;
 };

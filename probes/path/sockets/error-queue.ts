@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { PathAnswer } from '../messages.ts';
 import { canonicalAddress, encodeEcho, type Family } from '../packet.ts';
-import { encodeAddress } from './address.ts';
+import { decodeAddress, encodeAddress } from './address.ts';
 import type { Inbox, Received } from './inbox.ts';
 import { describeErrno, type Libc, systemError } from './libc.ts';
-import { type Flow, type FlowRequest, headerBytes, type Network } from './network.ts';
+import { type Flow, type FlowRequest, headerBytes, type Network, nameOfFlow } from './network.ts';
 import {
   errno,
   family as families,
@@ -19,29 +19,42 @@ import {
 import { clockNow, type Pending, type Poller, rttMsOf } from './pending.ts';
 import { kindOf } from './quote.ts';
 import { encodeStamp, readStamp } from './segments.ts';
+import { createSourcePorts, type SourcePorts } from './source-ports.ts';
 
-type Parts = { family: Family; libc: Libc; inbox: Inbox; poller: Poller };
+type Parts = {
+  family: Family;
+  libc: Libc;
+  inbox: Inbox;
+  poller: Poller;
+  ports: SourcePorts;
+};
 
 /**
  * Ordinary sockets: what routers say about a socket's packets waits on its error queue
  * (IP_RECVERR), with the router's address, for whoever owns the socket. No privilege; ICMP only
  * where `net.ipv4.ping_group_range` has the user's group.
  */
-export const openErrorQueueNetwork = (parts: Parts): Network => ({
-  family: parts.family,
-  openFlow(request) {
-    if (request.protocol === 'tcp') return openConnects(parts, request);
-    return openDatagrams(parts, request);
-  },
-  close: () => {},
-});
+export const openErrorQueueNetwork = (given: Omit<Parts, 'ports'>): Network => {
+  const parts: Parts = { ...given, ports: createSourcePorts() };
+  return {
+    family: parts.family,
+    openFlow(request) {
+      if (request.protocol === 'tcp') return openConnects(parts, request);
+      return openDatagrams(parts, request);
+    },
+    close: () => {},
+  };
+};
 
 /** ICMP and UDP: one connected socket a flow. */
-const openDatagrams = (parts: Parts, { protocol, address, port }: FlowRequest): Flow => {
+const openDatagrams = (parts: Parts, request: FlowRequest): Flow => {
+  const { protocol, address, port } = request;
   const { family, libc, inbox, poller } = parts;
   const isIcmp = protocol === 'icmp';
   const number = isIcmp ? protocols[family === 4 ? 'icmp' : 'icmp6'] : 0;
   const descriptor = openSocket(parts, types.datagram, number);
+  const name = nameOfFlow(request);
+  bindAgain(parts, descriptor, isIcmp ? 0 : parts.ports.of(name));
   const refused = libc.connect(descriptor, encodeAddress(address, isIcmp ? 0 : port));
   if (refused !== 0) {
     libc.close(descriptor);
@@ -51,6 +64,7 @@ const openDatagrams = (parts: Parts, { protocol, address, port }: FlowRequest): 
   const nonce = randomBytes(8);
   const pending = new Map<number, Pending>();
   let lastProbe = 0;
+  let isAnswered = false;
 
   const nameOf = ({ data }: Received): number | undefined => {
     if (isIcmp) return data.length >= 8 ? data.readUInt16BE(6) : undefined;
@@ -65,6 +79,7 @@ const openDatagrams = (parts: Parts, { protocol, address, port }: FlowRequest): 
     const answer = one && answerOf(family, target, received, one);
     if (one === undefined || answer === undefined) return;
     pending.delete(probe ?? -1);
+    isAnswered ||= answer.kind === 'target';
     one.settle(answer);
   };
   const read = () => {
@@ -90,8 +105,22 @@ const openDatagrams = (parts: Parts, { protocol, address, port }: FlowRequest): 
       });
       return sent.finally(() => pending.delete(probe));
     },
-    close: () => libc.close(descriptor),
+    close() {
+      const { port: sourcePort } = decodeAddress(libc.localAddress(descriptor));
+      if (!isIcmp) parts.ports.note(name, sourcePort, isAnswered);
+      libc.close(descriptor);
+    },
   };
+};
+
+/** The port of the run before, where it is still free. */
+const bindAgain = ({ family, libc }: Parts, descriptor: number, port: number): void => {
+  if (port === 0) return;
+  try {
+    libc.bind(descriptor, encodeAddress(family === 4 ? '0.0.0.0' : '::', port));
+  } catch {
+    // Another program has it now: any other will do.
+  }
 };
 
 /** An error about an earlier packet is told once by the next call, which then has sent nothing. */
@@ -108,8 +137,11 @@ const sendPastErrors = (libc: Libc, descriptor: number, packet: Buffer): number 
  * TCP: a connection attempt a probe, all from one source port so that they are one flow. Two of
  * them at once would be one connection to the kernel: they go one after the other.
  */
-const openConnects = (parts: Parts, { address, port }: FlowRequest): Flow => {
+const openConnects = (parts: Parts, request: FlowRequest): Flow => {
   const { libc, poller } = parts;
+  const { address, port } = request;
+  const name = nameOfFlow(request);
+  let isAnswered = false;
   const target = canonicalAddress(address);
   const destination = encodeAddress(address, port);
   let source: Buffer | undefined;
@@ -120,7 +152,9 @@ const openConnects = (parts: Parts, { address, port }: FlowRequest): Flow => {
     const pending: Pending = { ttl, sentNs: 0n, sentMs: 0, settle: () => {} };
     const read = () => {
       const answer = outcomeOf(parts, descriptor, target, pending);
-      if (answer !== undefined) pending.settle(answer);
+      if (answer === undefined) return;
+      isAnswered ||= answer.kind === 'target';
+      pending.settle(answer);
     };
     const limitMs = Math.min(timeoutMs, synRepeatMs);
     return poller
@@ -130,7 +164,8 @@ const openConnects = (parts: Parts, { address, port }: FlowRequest): Flow => {
         // Closed with RST: no connection lingers, and the port is free for the next one.
         libc.setOption(descriptor, level.socket, option.linger, lingerZero);
         setTtl(parts, descriptor, ttl);
-        if (source !== undefined) libc.bind(descriptor, source);
+        if (source === undefined) bindAgain(parts, descriptor, parts.ports.of(name));
+        else libc.bind(descriptor, source);
         Object.assign(pending, clockNow(libc));
         const problem = libc.connect(descriptor, destination);
         source ??= libc.localAddress(descriptor);
@@ -148,7 +183,9 @@ const openConnects = (parts: Parts, { address, port }: FlowRequest): Flow => {
       before = sent.catch(() => {});
       return sent;
     },
-    close: () => {},
+    close() {
+      if (source) parts.ports.note(name, decodeAddress(source).port, isAnswered);
+    },
   };
 };
 

@@ -4,8 +4,16 @@ import type { Family } from '../packet.ts';
 /** Bytes of the IP header, and of ICMP's or UDP's. */
 export const headerBytes = { 4: 28, 6: 48 } as const satisfies Record<Family, number>;
 
-/** `port` is of no use to ICMP. */
-export type FlowRequest = { protocol: PathProtocol; address: string; port: number };
+/** `port` is of no use to ICMP. `index` tells flows of one run apart; run after run the same flow. */
+export type FlowRequest = {
+  protocol: PathProtocol;
+  address: string;
+  port: number;
+  index: number;
+};
+
+export const nameOfFlow = ({ protocol, address, port, index }: FlowRequest): string =>
+  `${protocol} ${address} ${port} ${index}`;
 
 /** Probes that routers balancing by flow keep on one path: same addresses, ports and checksums. */
 export type Flow = {

@@ -4,7 +4,7 @@ import { decodeAddress, encodeAddress } from './address.ts';
 import { createFlowIds } from './flow-ids.ts';
 import type { Inbox, Received } from './inbox.ts';
 import { describeErrno, type Libc, systemError } from './libc.ts';
-import { type Flow, type FlowRequest, headerBytes, type Network } from './network.ts';
+import { type Flow, type FlowRequest, headerBytes, type Network, nameOfFlow } from './network.ts';
 import {
   family as families,
   icmpType,
@@ -28,9 +28,16 @@ import {
   portFilter,
   readStamp,
 } from './segments.ts';
+import { createSourcePorts } from './source-ports.ts';
 
 /** Probes of one flow that are on their way, by what names them in an answer; `target` with its zone. */
-type OpenFlow = { target: string; address: string; nonce: Buffer; pending: Map<number, Pending> };
+type OpenFlow = {
+  target: string;
+  address: string;
+  nonce: Buffer;
+  pending: Map<number, Pending>;
+  isAnswered: boolean;
+};
 type UdpFlow = OpenFlow & { descriptor: number; checksums: Map<number, number> };
 
 /**
@@ -51,6 +58,7 @@ export const openRawNetwork = (parts: {
   const datagrams = new Map<number, UdpFlow>();
   const handshakes = new Map<number, OpenFlow>();
   const senders = new Map<number, Sender>();
+  const ports = createSourcePorts();
 
   const senderOf = (protocol: 'tcp' | 'udp'): Sender => {
     const known = senders.get(protocols[protocol]);
@@ -133,6 +141,7 @@ export const openRawNetwork = (parts: {
     const address = canonicalAddress(received.from);
     if (said === 'too-big') return pending.settle({ kind: 'too-big', address, mtu });
     const isTarget = said === 'reply' || (said === 'unreachable' && address === flow.address);
+    flow.isAnswered ||= isTarget;
     const kind = isTarget ? 'target' : said === 'exceeded' ? 'hop' : 'unreachable';
     pending.settle({ kind, address, rttMs: rttMsOf(pending, received.atNs) });
   };
@@ -157,22 +166,25 @@ export const openRawNetwork = (parts: {
     };
   };
 
-  const openEcho = (address: string): Flow => {
+  const openEcho = ({ address, index }: FlowRequest): Flow => {
     const id = ids.take();
     const flow: OpenFlow = {
       target: address,
       address: canonicalAddress(address),
       nonce: randomBytes(nonceBytes),
       pending: new Map(),
+      isAnswered: false,
     };
     echoes.set(id, flow);
+    const checksum = checksumOf(index);
     let sequence = 0;
     return {
       isSerial: false,
       probe: send(flow, icmp, (bytes) => {
         sequence = (sequence % 0xffff) + 1;
         const icmpBytes = bytes && bytes - headerBytes[family] + 8;
-        const packet = encodeEcho(family, { id, sequence, nonce: flow.nonce }, icmpBytes);
+        const stamp = { id, sequence, nonce: flow.nonce, checksum };
+        const packet = encodeEcho(family, stamp, icmpBytes);
         return { probe: sequence, packet };
       }),
       close() {
@@ -182,13 +194,16 @@ export const openRawNetwork = (parts: {
     };
   };
 
-  const openDatagrams = ({ address, port }: FlowRequest): Flow => {
-    const { descriptor, ends } = reserveUdp(libc, family, address, port);
+  const openDatagrams = (request: FlowRequest): Flow => {
+    const { address } = request;
+    const name = nameOfFlow(request);
+    const { descriptor, ends } = reserveUdp(libc, family, request, ports.of(name));
     const flow: UdpFlow = {
       target: address,
       address: canonicalAddress(address),
       nonce: randomBytes(8),
       pending: new Map(),
+      isAnswered: false,
       descriptor,
       checksums: new Map(),
     };
@@ -204,19 +219,23 @@ export const openRawNetwork = (parts: {
         return { probe: number, packet };
       }),
       close() {
+        ports.note(name, ends.sourcePort, flow.isAnswered);
         datagrams.delete(ends.sourcePort);
         libc.close(descriptor);
       },
     };
   };
 
-  const openHandshakes = ({ address, port }: FlowRequest): Flow => {
-    const { descriptor, ends } = reserveTcp(libc, family, address, port);
+  const openHandshakes = (request: FlowRequest): Flow => {
+    const { address } = request;
+    const name = nameOfFlow(request);
+    const { descriptor, ends } = reserveTcp(libc, family, request, ports.of(name));
     const flow: OpenFlow = {
       target: address,
       address: canonicalAddress(address),
       nonce: Buffer.alloc(0),
       pending: new Map(),
+      isAnswered: false,
     };
     handshakes.set(ends.sourcePort, flow);
     filterPorts();
@@ -227,6 +246,7 @@ export const openRawNetwork = (parts: {
         return { probe, packet: encodeSyn(ends, probe) };
       }),
       close() {
+        ports.note(name, ends.sourcePort, flow.isAnswered);
         handshakes.delete(ends.sourcePort);
         filterPorts();
         libc.close(descriptor);
@@ -239,7 +259,7 @@ export const openRawNetwork = (parts: {
     openFlow(request) {
       // Before each run: what came while nobody waited would be read first, and late.
       read();
-      if (request.protocol === 'icmp') return openEcho(request.address);
+      if (request.protocol === 'icmp') return openEcho(request);
       return request.protocol === 'udp' ? openDatagrams(request) : openHandshakes(request);
     },
     close() {
@@ -311,10 +331,19 @@ const attachFilter = (libc: Libc, descriptor: number, program: Filter): void => 
   libc.free(instructions);
 };
 
+/** What routers may balance ICMP by: one flow's is the same in every run, another's is another. */
+const checksumOf = (index: number): number => (0x5ca1 + 257 * index) & 0xffff;
+
 /** The kernel's own socket on the source port: no other program gets it, and datagrams arrive here. */
-const reserveUdp = (libc: Libc, family: Family, address: string, port: number) => {
+const reserveUdp = (
+  libc: Libc,
+  family: Family,
+  { address, port }: FlowRequest,
+  sourcePort: number,
+) => {
   const descriptor = libc.socket(families[family], types.datagram, 0);
   libc.setOption(descriptor, level.socket, option.timestamp, 1);
+  bindIfFree(libc, descriptor, family === 4 ? '0.0.0.0' : '::', sourcePort);
   const errno = libc.connect(descriptor, encodeAddress(address, port));
   if (errno !== 0) {
     libc.close(descriptor);
@@ -324,13 +353,28 @@ const reserveUdp = (libc: Libc, family: Family, address: string, port: number) =
 };
 
 /** Bound and not listening: the kernel answers a SYN-ACK with the RST that frees the server. */
-const reserveTcp = (libc: Libc, family: Family, address: string, port: number) => {
-  const asker = reserveUdp(libc, family, address, port);
+const reserveTcp = (libc: Libc, family: Family, request: FlowRequest, sourcePort: number) => {
+  const { address, port } = request;
+  const asker = reserveUdp(libc, family, request, 0);
   libc.close(asker.descriptor);
   const descriptor = libc.socket(families[family], types.stream, 0);
   const zone = address.includes('%') ? `%${address.split('%')[1]}` : '';
-  libc.bind(descriptor, encodeAddress(asker.ends.source + zone, 0));
+  const source = asker.ends.source + zone;
+  if (!bindIfFree(libc, descriptor, source, sourcePort)) {
+    libc.bind(descriptor, encodeAddress(source, 0));
+  }
   return { descriptor, ends: endsOf(libc, descriptor, family, address, port) };
+};
+
+/** False where the port is another's by now, or there is none to ask for. */
+const bindIfFree = (libc: Libc, descriptor: number, address: string, port: number): boolean => {
+  if (port === 0) return false;
+  try {
+    libc.bind(descriptor, encodeAddress(address, port));
+    return true;
+  } catch {
+    return false;
+  }
 };
 
 const endsOf = (

@@ -32,6 +32,11 @@ const traceOf = (leg: Leg, change: Partial<PathResult['body']> = {}): Point<'pat
   return point;
 };
 
+const hopOf = (ttl: number, address: string, rttMs: number) => ({
+  ...{ ttl, address, sentCount: 5, receivedCount: 4 },
+  ...{ rttMinMs: rttMs, rttMedianMs: rttMs, rttMaxMs: rttMs },
+});
+
 const onwardWithout = (reason: string): Point<'onward'> => {
   const [point] = toPoints(
     {
@@ -125,6 +130,28 @@ describe('the drawn path', () => {
       [90, 12],
       [14, 0],
       [16, 2],
+    ]);
+  });
+
+  test('says whose a hop is, what branches there are, and who only limits its answers', () => {
+    const limited = {
+      ...hopOf(1, '192.0.2.1', 2),
+      state: 'limited' as const,
+      ...{ name: 'gw.test', asn: 64500, asName: 'ACCESS', country: 'DE' },
+    };
+    const branch = { flowCount: 3, rttMinMs: 1, rttMedianMs: 1, pathSentCount: 60 };
+    const split = {
+      ...hopOf(2, '203.0.113.5', 9),
+      branches: [
+        { ...branch, address: '203.0.113.5', pathLossRatio: 0, pathRttMedianMs: 16 },
+        { ...branch, address: '203.0.113.6', pathLossRatio: 0.1, pathRttMedianMs: 16 },
+      ],
+    };
+    const toEdge = traceOf({ hops: [], endMs: 16 }, { hops: [limited, split] });
+    const [leg] = drawPath({ ...names, ...nothing, edgeId: 'fra-1', toEdge });
+    expect(leg?.hops.map(({ about }) => about)).toEqual([
+      'gw.test; AS64500 ACCESS DE; limits its answers, which is no loss',
+      '2 branches: 203.0.113.5, 203.0.113.6 loses 10 %',
     ]);
   });
 

@@ -30,6 +30,18 @@ describe('ICMP packets', () => {
     expect(new Set(packets.map((packet) => packet.readUInt16BE(2))).size).toBe(1);
   });
 
+  it('keep that checksum in every run of a flow, whatever their ids and nonces', () => {
+    const runs = [stamp, { id: 3, sequence: 9, nonce: Buffer.alloc(8, 7) }];
+    for (const bytes of [64, 576, 1_480]) {
+      for (const run of runs) {
+        const packet = encodeEcho(4, { ...run, checksum: 0x5ca1 }, bytes);
+        expect(packet).toHaveLength(bytes);
+        expect(packet.readUInt16BE(2)).toBe(0x5ca1);
+        expect(internetChecksum(packet)).toBe(0);
+      }
+    }
+  });
+
   it('are recognised in an echo reply', () => {
     const reply = encodeEcho(4, stamp);
     reply.writeUInt8(0, 0);

@@ -11,8 +11,9 @@ const order = JSON.parse(process.argv[2] ?? '') as {
   probes: PathProbe[];
   rounds?: number;
   echo?: string;
+  sockets?: 'net-ping';
 };
-const engine = createPathEngine();
+const engine = createPathEngine(order.sockets === undefined ? {} : { sockets: order.sockets });
 const prober = createPathProber({ engine });
 const outcomes = [];
 for (let round = 0; round < (order.rounds ?? 1); round += 1) {
