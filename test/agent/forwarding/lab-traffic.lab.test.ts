@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { browse } from '#test/lab/browse.ts';
 import { type Capture, startCapture } from '#test/lab/capture.ts';
 import { clearFaults, setFaults } from '#test/lab/faults/apply.ts';
 import { kernelTools } from '#test/lab/faults/kernel-tools.ts';
@@ -91,20 +92,13 @@ describe('what leaves a device whose applications use the tunnel', () => {
     const profile = mkdtempSync(join(tmpdir(), 'whyslow-chromium-'));
     try {
       const { destinations, questions } = await during(async () => {
-        const page = await lab.exec(
-          'a2',
-          'chromium',
-          [
-            ...['--headless=new', '--no-sandbox', '--disable-gpu', `--user-data-dir=${profile}`],
-            ...['--disable-background-networking', '--disable-component-update', '--no-first-run'],
-            // Not whose certificate it is, but which way it comes, is asked here.
-            ...['--ignore-certificate-errors', '--proxy-pac-url=http://127.0.0.1:9339/proxy.pac'],
-            ...['--virtual-time-budget=5000', '--dump-dom', 'https://crm.saas.test/'],
-          ],
-          { timeoutMs: 60_000, environment: { HOME: profile } },
-        );
+        const page = await browse(lab.namespaceOf('a2'), 'https://crm.saas.test/', {
+          home: profile,
+          // Not whose certificate it is, but which way it comes, is asked here.
+          flags: ['--ignore-certificate-errors', '--proxy-pac-url=http://127.0.0.1:9339/proxy.pac'],
+        });
         // Its own script has run.
-        expect(page.stdout).toContain('data-ready="yes"');
+        expect(page).toContain('data-ready="yes"');
       });
       expectOnly(destinations, ownBusiness);
       expect([...questions].filter((name) => /saas\.test|third\.test/.test(name))).toEqual([]);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { waitUntil } from '#test/support/wait-until.ts';
+import { browse } from '../browse.ts';
 import { callOverSocket, openLoopbackGate } from './call-over-socket.ts';
 import { connectServices } from './client.ts';
 import { collectorSocket } from './collector-gate.ts';
@@ -65,7 +66,7 @@ describe('the controls', () => {
 describe('the site', () => {
   it('is shown by a browser that trusts the lab, with everything on it', async () => {
     const before = await network.services.requests('tp');
-    const page = await browse('https://crm.saas.test/');
+    const page = await browseTrusting('https://crm.saas.test/');
     expect(page).toContain('<h1>crm.saas.test</h1>');
     // Set by its own script.
     expect(page).toContain('data-ready="yes"');
@@ -91,7 +92,7 @@ describe('the site', () => {
     expect(await fetchWithCurl(network, '/images/12.bmp')).toMatchObject({ bytes: 30_054 });
   });
 
-  const browse = async (url: string): Promise<string> => {
+  const browseTrusting = async (url: string): Promise<string> => {
     const home = join(network.folder, 'home');
     const store = join(home, '.pki/nssdb');
     mkdirSync(store, { recursive: true });
@@ -99,12 +100,7 @@ describe('the site', () => {
     await network.run('d1', 'certutil', '-N', '--empty-password', ...database);
     const trust = ['-A', '-n', 'lab', '-t', 'C,,', '-i', network.authorityFile];
     await network.run('d1', 'certutil', ...trust, ...database);
-    const { stdout } = await network.run(
-      'd1',
-      ...['env', `HOME=${home}`, 'chromium', '--headless', '--no-sandbox', '--disable-gpu'],
-      ...[`--user-data-dir=${home}/profile`, '--virtual-time-budget=10000', '--dump-dom', url],
-    );
-    return stdout;
+    return browse(network.namespaceOf('d1'), url, { home });
   };
 });
 

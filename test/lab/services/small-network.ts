@@ -95,18 +95,20 @@ export const isRunning = (pid: number): boolean => {
 const wire = (namespaceOf: (node: string) => string): void => {
   const hub = namespaceOf('d1');
   ip(topology.nodes.map(({ name }) => `netns add ${namespaceOf(name)}`));
-  ip(['link add name br0 type bridge mcast_snooping 0', 'link set dev br0 up'], hub);
+  ip(['link add name br0 type bridge mcast_snooping 0'], hub);
   for (const { name, address4, address6 } of topology.nodes) {
     const outer = `to-${name}`;
     const peer = name === 'd1' ? 'br0' : 'eth0';
     if (name !== 'd1') {
       const own = namespaceOf(name);
       ip([`link add name ${outer} type veth peer name eth0 netns ${own}`], hub);
-      ip([`link set dev ${outer} master br0 up`], hub);
+      ip([`link set dev ${outer} addrgenmode none`, `link set dev ${outer} master br0 up`], hub);
     }
     ip(
       [
         'link set dev lo up',
+        // A link-local address that comes a second later is a changed network to Chromium.
+        `link set dev ${peer} addrgenmode none`,
         `link set dev ${peer} up`,
         `addr add ${address4}/24 dev ${peer}`,
         `addr add ${address6}/64 dev ${peer} nodad`,
