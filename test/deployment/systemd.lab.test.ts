@@ -45,6 +45,6 @@ test.skipIf(process.getuid?.() !== 0)(
       /^AmbientCapabilities=(\w+)$/m.exec(readFileSync(unitFile, 'utf8')) ?? [];
     expect(capability).toBe('CAP_NET_RAW');
     expect(trace(`,+${capability.slice(4).toLowerCase()}`).method).toBe('raw');
-    expect(trace('').method).toBe('unprivileged');
+    expect(trace('').method).toBe('error-queue');
   },
 );
