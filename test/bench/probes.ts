@@ -1,7 +1,7 @@
 /**
  * HTTP probes beside their peers, on the same server in the same run: CPU time beside Debian's
  * prometheus-blackbox-exporter (both check the body), probes a core can make, and phases beside
- * curl's: `npm run bench -- [--runs 1000] [--only cpu|rate|phases] [--json FILE]`. The servers run
+ * curl's: `npm run bench -- [--runs 1000] [--only cpu|rate|phases|path] [--json FILE]`. The servers run
  * in a process of their own, so that neither side pays for them. On a machine that does something
  * else meanwhile the figures mean nothing.
  */
@@ -243,6 +243,16 @@ const measurePeer = async (
   return (cpuOf(exporter.child.pid) - before) / runs;
 };
 
+/** In networks of namespaces; path-accuracy.ts runs parts of it. */
+const comparePaths = async (): Promise<Row[]> => {
+  if (process.getuid?.() !== 0) {
+    console.log('paths are not compared: network namespaces need root');
+    return [];
+  }
+  const { pathParts, pathRows } = await import('./path/rows.ts');
+  return pathRows({ parts: pathParts, verdictRuns: 200 });
+};
+
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
     options: {
@@ -297,6 +307,7 @@ const main = async (): Promise<void> => {
     exporter?.child.kill();
     rmSync(folder, { recursive: true, force: true });
   }
+  if (wants('path')) rows.push(...(await comparePaths()));
   console.table(rows);
   if (path === undefined)
     console.log('no prometheus-blackbox-exporter found: nothing to compare with');

@@ -16,7 +16,7 @@ import {
   readFlags,
   type as types,
 } from './numbers.ts';
-import { clockNow, type Pending, type Poller, rttMsOf } from './pending.ts';
+import { clockNow, furthest, type Pending, type Poller, rttMsOf } from './pending.ts';
 import { kindOf } from './quote.ts';
 import { encodeStamp, readStamp } from './segments.ts';
 import { createSourcePorts, type SourcePorts } from './source-ports.ts';
@@ -74,7 +74,7 @@ const openDatagrams = (parts: Parts, request: FlowRequest): Flow => {
     return [...pending.keys()][0];
   };
   const take = (received: Received) => {
-    const probe = nameOf(received) ?? (received.error ? undefined : [...pending.keys()][0]);
+    const probe = nameOf(received) ?? (received.error ? undefined : furthest(pending));
     const one = probe === undefined ? undefined : pending.get(probe);
     const answer = one && answerOf(family, target, received, one);
     if (one === undefined || answer === undefined) return;

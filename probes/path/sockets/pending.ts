@@ -10,6 +10,19 @@ export type Pending = {
   settle: (answer: PathAnswer | null) => void;
 };
 
+/** The first sent of those that go furthest; -1: none. Nearer ones may wait for a silent router. */
+export const furthest = (pending: ReadonlyMap<number, Pending>): number => {
+  let found = -1;
+  let most = 0;
+  for (const [probe, { ttl }] of pending) {
+    if (ttl > most) {
+      found = probe;
+      most = ttl;
+    }
+  }
+  return found;
+};
+
 /** A kernel timestamp this far before it was read is believed: more than any pause of this process. */
 const mostReadDelayMs = 2_000;
 

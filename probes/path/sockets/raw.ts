@@ -16,7 +16,7 @@ import {
   readFlags,
   type as types,
 } from './numbers.ts';
-import { clockNow, type Pending, type Poller, rttMsOf } from './pending.ts';
+import { clockNow, furthest, type Pending, type Poller, rttMsOf } from './pending.ts';
 import { decodeQuote, type Quote } from './quote.ts';
 import {
   decodeSegment,
@@ -116,16 +116,18 @@ export const openRawNetwork = (parts: {
   const takeSegment = (received: Received) => {
     const segment = decodeSegment(family, received.data);
     const flow = segment && handshakes.get(segment.destinationPort);
-    if (flow === undefined || received.from !== flow.address) return;
-    settle(flow, segment?.answersSequence ?? -1, received, 'reply');
+    if (segment === undefined || flow === undefined || received.from !== flow.address) return;
+    const { answersSequence, isChallenge } = segment;
+    // The RST that should have ended an earlier probe was lost: the target still has that one, and
+    // acknowledges it when the next one comes in.
+    const isOther = isChallenge && !flow.pending.has(answersSequence);
+    settle(flow, isOther ? furthest(flow.pending) : answersSequence, received, 'reply');
   };
 
   const takeDatagram = (flow: UdpFlow, received: Received) => {
     const echoed = readStamp(received.data, flow.nonce);
-    // A service's own answer quotes nothing: it is to the oldest probe that could have got there.
-    const [oldest] = flow.pending.keys();
-    const probe = echoed ?? oldest;
-    if (probe !== undefined) settle(flow, probe, received, 'reply');
+    // A service's own answer quotes nothing.
+    settle(flow, echoed ?? furthest(flow.pending), received, 'reply');
   };
 
   const settle = (

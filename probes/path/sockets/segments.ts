@@ -71,7 +71,13 @@ const checksum = (ends: Ends, number: number, segment: Buffer): number => {
 };
 
 /** The probe it answers by its sequence number. */
-export type Segment = { sourcePort: number; destinationPort: number; answersSequence: number };
+export type Segment = {
+  sourcePort: number;
+  destinationPort: number;
+  answersSequence: number;
+  /** Neither SYN nor RST: sent only because another SYN of the flow has just come in. */
+  isChallenge: boolean;
+};
 
 /**
  * What a raw TCP socket received (IPv4 with its IP header): SYN-ACK, RST, or the ACK by which a
@@ -86,6 +92,7 @@ export const decodeSegment = (family: Family, received: Buffer): Segment | undef
     sourcePort: received.readUInt16BE(at),
     destinationPort: received.readUInt16BE(at + 2),
     answersSequence: (received.readUInt32BE(at + 8) - 1) >>> 0,
+    isChallenge: (flags & 0x06) === 0,
   };
 };
 

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -83,6 +84,17 @@ describe('path', () => {
     const { body } = await run(
       pathProbe('127.0.0.1', { protocol: 'udp', port: 33_434, packetCount: 3 }),
     );
+    expect(body).toMatchObject({ reached: true, protocol: 'udp', lossRatio: 0 });
+  });
+
+  it('takes whatever a UDP service says as its answer', async () => {
+    const service = createSocket('udp4', (_bytes, { port, address }) => {
+      service.send('what?', port, address);
+    });
+    await new Promise<void>((resolve) => service.bind(0, '127.0.0.1', resolve));
+    const { port } = service.address();
+    const { body } = await run(pathProbe('127.0.0.1', { protocol: 'udp', port, packetCount: 3 }));
+    service.close();
     expect(body).toMatchObject({ reached: true, protocol: 'udp', lossRatio: 0 });
   });
 
