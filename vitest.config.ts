@@ -4,10 +4,20 @@ import { defineConfig } from 'vitest/config';
  * One project a kind of need. `fast`: loopback sockets and temporary files. `real`: Redis, InfluxDB
  * and PostgreSQL from Debian, each started by its suite on a free port. `browser`: an installed
  * Chromium. `lab`: root and network namespaces. `scenario`: the programs as processes of their own.
- * Groups run one after the other; only `fast` runs two files at a time, so that what is measured in
- * the others is not measured against a neighbour.
+ * Groups run one after the other; only `fast` and `lab` run two files at a time, so that what is
+ * measured in the others is not measured against a neighbour. Of the lab's files those that hold
+ * round trips or CPU against a bound are the project `lab-timed`.
  */
-const kinds = ['real', 'browser', 'lab', 'scenario'] as const;
+const kinds = ['real', 'browser', 'lab', 'lab-timed', 'scenario'] as const;
+
+const timedInTheLab = [
+  'test/lab/{shim,kernel}/**/*.lab.test.ts',
+  'test/lab/build/hops.lab.test.ts',
+  'test/lab/faults/program-faults.lab.test.ts',
+  'test/probes/**/*.lab.test.ts',
+];
+const filesOf = (kind: (typeof kinds)[number]): string[] =>
+  kind === 'lab-timed' ? timedInTheLab : [`test/**/*.${kind}.test.ts`];
 
 const project = (
   name: string,
@@ -22,7 +32,7 @@ const project = (
     exclude,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    maxWorkers: name === 'fast' ? 2 : 1,
+    maxWorkers: name === 'fast' || name === 'lab' ? 2 : 1,
     sequence: { groupOrder },
     // Native add-ons (DuckDB, raw sockets) are under test: processes, not threads.
     pool: 'forks' as const,
@@ -40,9 +50,13 @@ export default defineConfig({
         ['test/**/*.{real,browser,lab,scenario}.test.ts'],
       ),
       ...kinds.map((kind, index) =>
-        project(kind, index + 1, kind === 'scenario' ? 300_000 : 120_000, [
-          `test/**/*.${kind}.test.ts`,
-        ]),
+        project(
+          kind,
+          index + 1,
+          kind === 'scenario' ? 300_000 : 120_000,
+          filesOf(kind),
+          kind === 'lab' ? timedInTheLab : [],
+        ),
       ),
     ],
   },

@@ -80,7 +80,9 @@ for (const { kind, apt } of missing)
 if (!isRoot) notRun.set('lab', 'needs root for network namespaces');
 
 const given = process.argv.slice(2);
-const projects = ['fast', 'real', 'browser', 'lab', 'scenario'].filter((kind) => !notRun.has(kind));
+const projects = ['fast', 'real', 'browser', 'lab', 'lab-timed', 'scenario'].filter(
+  (project) => !notRun.has(project.replace('-timed', '')),
+);
 const outcome = spawnSync(
   process.execPath,
   [
