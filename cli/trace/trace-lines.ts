@@ -126,13 +126,20 @@ const endLines = (state: TraceState, view: TraceView): Line[] => {
   const figures = `best ${showMs(view.rttMinMs)}, median ${showMs(view.rttMedianMs)}, jitter ${showMs(view.jitterMs)}`;
   const end = view.reached
     ? `end to end  lost ${percent(lossRatio)} of ${view.sentCount}, ${figures}`
-    : `the target has not answered (${view.sentCount} probes)`;
+    : `the target has not answered in ${view.rounds} ${view.rounds === 1 ? 'round' : 'rounds'}${whyNot(state)}`;
   return [
     { text: end, look: lost || (!view.reached && view.sentCount > 0) ? 'warn' : 'plain' },
     ...legend(view).map((text): Line => ({ text, look: 'quiet' })),
     ...mtuLines(state),
     ...state.notes.map((text): Line => ({ text, look: 'quiet' })),
   ];
+};
+
+const whyNot = ({ packets }: TraceState): string => {
+  const unsent = packets.findLast(({ answer }) => answer?.kind === 'unsent');
+  if (unsent?.answer?.kind === 'unsent') return `: not sent, ${unsent.answer.message}`;
+  const told = packets.findLast(({ answer }) => answer?.kind === 'unreachable');
+  return told === undefined ? '' : `: the router at hop ${told.ttl} says it cannot deliver`;
 };
 
 const legend = ({ hops }: TraceView): string[] =>
