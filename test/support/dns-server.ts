@@ -52,14 +52,6 @@ export const startDnsServer = async (
     return [...(reaction.before?.(query, written) ?? []), written];
   };
 
-  const udp = createSocket('udp4');
-  udp.on('message', async (bytes, from: RemoteInfo) => {
-    for (const one of await answer(bytes, 'udp', from.port)) udp.send(one, from.port, from.address);
-  });
-  udp.bind(0, '127.0.0.1');
-  await once(udp, 'listening');
-  const { port } = udp.address();
-
   const serve = (transport: Transport) => (socket: Socket) => {
     track(socket);
     socket.once('data', async (framed: Buffer) => {
@@ -71,8 +63,11 @@ export const startDnsServer = async (
       socket.write(bytes);
     });
   };
-  const tcp = createServer(serve('tcp')).listen(port, '127.0.0.1');
-  await once(tcp, 'listening');
+  const { udp, tcp } = await listenOnOnePort(serve('tcp'));
+  const { port } = udp.address();
+  udp.on('message', async (bytes, from: RemoteInfo) => {
+    for (const one of await answer(bytes, 'udp', from.port)) udp.send(one, from.port, from.address);
+  });
   const closers = [tcp];
   const listenSecure = async () => {
     if (authority === undefined) return { tls: 0, https: 0 };
@@ -117,6 +112,23 @@ export const startDnsServer = async (
       for (const server of closers) server.close();
     },
   };
+};
+
+/** A port that is free for UDP may be one a neighbour's connection has for TCP, and is then left. */
+const listenOnOnePort = async (serve: (socket: Socket) => void) => {
+  for (let attempts = 20; ; attempts -= 1) {
+    const udp = createSocket('udp4');
+    udp.bind(0, '127.0.0.1');
+    await once(udp, 'listening');
+    const tcp = createServer(serve);
+    try {
+      await once(tcp.listen(udp.address().port, '127.0.0.1'), 'listening');
+      return { udp, tcp };
+    } catch (error) {
+      udp.close();
+      if (attempts === 0) throw error;
+    }
+  }
 };
 
 const write = (query: DecodedPacket, reaction: DnsReaction): Buffer => {

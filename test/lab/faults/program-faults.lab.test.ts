@@ -69,7 +69,8 @@ afterEach(() => (existsSync(lab.folder) ? clearFaults(lab) : undefined));
 afterAll(async () => {
   for (const child of started) child.kill('SIGKILL');
   await lab?.down();
-  rmSync(folder, { recursive: true, force: true });
+  // A program's child writes until it has seen its parent go.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** `T`: stopped by a signal. */
