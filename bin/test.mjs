@@ -38,6 +38,12 @@ const needs = [
   { kind: 'lab', apt: 'nftables', present: () => onPath('nft') },
   { kind: 'lab', apt: 'traceroute', present: () => onPath('traceroute') },
   { kind: 'lab', apt: 'mtr-tiny', present: () => onPath('mtr') },
+  {
+    kind: 'lab',
+    apt: 'faketime',
+    present: () =>
+      readdirSync('/usr/lib').some((folder) => existsSync(`/usr/lib/${folder}/faketime`)),
+  },
   { kind: 'lab', apt: 'iputils-ping', present: () => onPath('ping') },
 ];
 const isRoot = process.getuid?.() === 0;
