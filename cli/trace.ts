@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { pathProtocols } from '#contract/result.ts';
+import { pathProtocols } from '#contract/body/path.ts';
 import { createPathEngine, type PathEngine } from '#probes/path/engine.ts';
 import { createHopNames, type HopNames } from '#probes/path/hop-names.ts';
 import type { PathProtocol, TraceRequest } from '#probes/path/messages.ts';

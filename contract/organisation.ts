@@ -1,13 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { familyChoices } from './body/connection.ts';
+import { dnsRecordTypes } from './body/dns.ts';
+import { httpMethods, httpVersionChoices } from './body/http.ts';
+import { pathProtocols } from './body/path.ts';
 import { VoiceProbe } from './plan.ts';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
-import {
-  dnsRecordTypes,
-  familyChoices,
-  httpMethods,
-  httpVersionChoices,
-  pathProtocols,
-} from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 
 const every = {

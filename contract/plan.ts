@@ -1,12 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
-import {
-  dnsRecordTypes,
-  familyChoices,
-  httpMethods,
-  httpVersionChoices,
-  pathProtocols,
-  vias,
-} from './result.ts';
+import { familyChoices } from './body/connection.ts';
+import { dnsRecordTypes } from './body/dns.ts';
+import { httpMethods, httpVersionChoices } from './body/http.ts';
+import { pathProtocols } from './body/path.ts';
+import { vias } from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 import { stampBytes } from './stamp.ts';
 

@@ -1,4 +1,4 @@
-import type { EdgeTiming } from './result.ts';
+import type { EdgeTiming } from './body/connection.ts';
 
 /**
  * How an edge tells what a flow cost it: `Server-Timing` (W3C) on its answer to CONNECT, durations

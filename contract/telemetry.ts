@@ -1,9 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { PathBody } from './body/path.ts';
 import {
   DnsResult,
   HttpResult,
   PageLoadResult,
-  PathBody,
   PathResult,
   TcpResult,
   TlsResult,

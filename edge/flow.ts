@@ -1,5 +1,5 @@
+import type { EdgeTiming } from '#contract/body/connection.ts';
 import { isHost } from '#contract/host-pattern.ts';
-import type { EdgeTiming } from '#contract/result.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access, Destination } from './access.ts';
 import { type DialError, DialFailed, type Dialled, dial } from './dial.ts';

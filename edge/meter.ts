@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EdgeTiming } from '#contract/result.ts';
+import type { EdgeTiming } from '#contract/body/connection.ts';
 import type { EdgeSample } from '#contract/telemetry.ts';
 import { startLoopDelayMeter } from '#runtime/clock.ts';
 

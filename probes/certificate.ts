@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ServerCertificate } from '#contract/result.ts';
+import type { ServerCertificate } from '#contract/body/connection.ts';
 import { findInspection } from './inspection.ts';
 import type { TrustContext } from './trust.ts';
 

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { EdgeTiming } from '#contract/body/connection.ts';
 import { check } from '#contract/check.ts';
 import type { Failure } from '#contract/failure.ts';
-import { EdgeTiming } from '#contract/result.ts';
 import { parseEdgeTiming } from '#contract/server-timing.ts';
 import { classifyError, classifyRefusal, failureOf } from './classify.ts';
 import type { Deadline } from './deadline.ts';

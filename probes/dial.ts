@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
+import type { DialAttempt } from '#contract/body/connection.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { DialAttempt } from '#contract/result.ts';
 import { type CutShort, classifyCutShort, classifyError, failureOf } from './classify.ts';
 import { sinceMs } from './duration.ts';
 import {

@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import type { ServerCertificate } from '#contract/body/connection.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { ServerCertificate } from '#contract/result.ts';
 import { describeCertificate, isFor } from './certificate.ts';
 import { classifyError } from './classify.ts';
 import type { Deadline } from './deadline.ts';

@@ -1,4 +1,4 @@
-import type { ServerCertificate } from '#contract/result.ts';
+import type { ServerCertificate } from '#contract/body/connection.ts';
 import type { TrustRoot } from './trust.ts';
 
 type Chain = NonNullable<ServerCertificate['chain']>;

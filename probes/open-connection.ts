@@ -1,6 +1,6 @@
 import { isIP, type Socket } from 'node:net';
+import type { DialAttempt, EdgeTiming } from '#contract/body/connection.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { DialAttempt, EdgeTiming } from '#contract/result.ts';
 import { classifyProxyDial, connectThrough } from './connect-through.ts';
 import type { Deadline } from './deadline.ts';
 import { dial } from './dial.ts';

@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { dnsSources, familyChoices } from '#contract/result.ts';
+import type { dnsSources, familyChoices } from '#contract/body/connection.ts';
 import { sinceMs } from './duration.ts';
 import type { StopSignal } from './stop-signal.ts';
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import type { trustRoots } from '#contract/result.ts';
+import type { trustRoots } from '#contract/body/connection.ts';
 import { createIssuerSearch } from './issuer-search.ts';
 
 export type TrustRoot = (typeof trustRoots)[number];

@@ -1,4 +1,4 @@
-import type { TcpBody, TlsBody } from '#contract/result.ts';
+import type { TcpBody, TlsBody } from '#contract/body/connection.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { showFailure, showMs, showTable } from './lines.ts';
 

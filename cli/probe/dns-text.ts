@@ -1,4 +1,4 @@
-import type { DnsAttempt, DnsReply } from '#contract/result.ts';
+import type { DnsAttempt, DnsReply } from '#contract/body/dns.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { showFailure, showMs, showTable } from './lines.ts';
 

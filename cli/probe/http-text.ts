@@ -1,10 +1,5 @@
-import type {
-  DialAttempt,
-  EdgeTiming,
-  HttpBody,
-  HttpExchange,
-  ServerCertificate,
-} from '#contract/result.ts';
+import type { DialAttempt, EdgeTiming, ServerCertificate } from '#contract/body/connection.ts';
+import type { HttpBody, HttpExchange } from '#contract/body/http.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { showBar, showFailure, showMs, showTable } from './lines.ts';
 

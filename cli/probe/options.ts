@@ -1,11 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  dnsRecordTypes,
-  familyChoices,
-  httpMethods,
-  httpVersionChoices,
-  pathProtocols,
-} from '#contract/result.ts';
+import { familyChoices } from '#contract/body/connection.ts';
+import { dnsRecordTypes } from '#contract/body/dns.ts';
+import { httpMethods, httpVersionChoices } from '#contract/body/http.ts';
+import { pathProtocols } from '#contract/body/path.ts';
 import { stampBytes } from '#contract/stamp.ts';
 import type { ProxyAddress } from '#probes/probe.ts';
 

@@ -1,4 +1,4 @@
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { showBar, showFailure, showMs, showTable } from './lines.ts';
 

@@ -1,4 +1,4 @@
-import type { VoiceBody } from '#contract/voice.ts';
+import type { VoiceBody } from '#contract/body/voice.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { showFailure, showMs, showTable } from './lines.ts';
 

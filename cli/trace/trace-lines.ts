@@ -1,4 +1,4 @@
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 import { showMs } from '../probe/lines.ts';
 import { roundTripsOf, type TraceState, type TraceView } from './trace-state.ts';
 

@@ -1,4 +1,4 @@
-import type { Hop, PathBody } from '#contract/result.ts';
+import type { Hop, PathBody } from '#contract/body/path.ts';
 import type { HopNames } from '#probes/path/hop-names.ts';
 import type {
   MtuAnswer,

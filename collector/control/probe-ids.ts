@@ -1,5 +1,6 @@
+import type { familyChoices } from '#contract/body/connection.ts';
 import type { Application, ProbeSpec } from '#contract/organisation.ts';
-import type { familyChoices, Via } from '#contract/result.ts';
+import type { Via } from '#contract/result.ts';
 
 /** The application id under which devices measure the way to their edges. */
 export const edgeApplicationId = 'whyslow-edge';

@@ -1,4 +1,4 @@
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 
 /** From where on a path is slower, or slower than it was. */
 export type HopStep = {

@@ -1,4 +1,4 @@
-import type { TcpBody, TlsBody } from '#contract/result.ts';
+import type { TcpBody, TlsBody } from '#contract/body/connection.ts';
 import { flagOf, type OwnFields } from './result-fields.ts';
 
 export const tcpFields = (body: TcpBody): OwnFields<'tcp'> => ({

@@ -1,4 +1,7 @@
-import type { DnsBody, HttpBody, PageLoadBody, PathBody } from '#contract/result.ts';
+import type { DnsBody } from '#contract/body/dns.ts';
+import type { HttpBody } from '#contract/body/http.ts';
+import type { PageLoadBody } from '#contract/body/page-load.ts';
+import type { PathBody } from '#contract/body/path.ts';
 import type { FieldsOf, Measurement, RunField } from './schema.ts';
 
 /** The fields that are a probe type's own, without those every run has. */

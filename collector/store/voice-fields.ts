@@ -1,4 +1,4 @@
-import type { VoiceBody } from '#contract/voice.ts';
+import type { VoiceBody } from '#contract/body/voice.ts';
 import type { OwnFields } from './result-fields.ts';
 
 export const voiceFields = (body: VoiceBody): OwnFields<'voice'> => ({

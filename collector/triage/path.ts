@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Point } from '#collector/store/schema.ts';
+import { Hop } from '#contract/body/path.ts';
 import { check } from '#contract/check.ts';
-import { Hop } from '#contract/result.ts';
 import type { PathHop, PathLeg } from './views.ts';
 
 const Hops = Type.Array(Hop);

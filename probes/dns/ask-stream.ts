@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { DnsAttempt } from '#contract/body/dns.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { DnsAttempt } from '#contract/result.ts';
 import { classifyError } from '../classify.ts';
 import type { Deadline } from '../deadline.ts';
 import { dial } from '../dial.ts';

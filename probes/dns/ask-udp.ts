@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { DnsAttempt } from '#contract/result.ts';
+import type { DnsAttempt } from '#contract/body/dns.ts';
 import { sinceMs } from '../duration.ts';
 import { encodeQuery, type Message, type Question, randomId, readAnswer } from './message.ts';
 import { rcodeOf } from './records.ts';

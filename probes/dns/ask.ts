@@ -1,5 +1,5 @@
+import type { DnsReply } from '#contract/body/dns.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { DnsReply } from '#contract/result.ts';
 import { classifyError } from '../classify.ts';
 import { sinceMs } from '../duration.ts';
 import { askStream, type StreamEnd, type StreamMeans } from './ask-stream.ts';

@@ -1,4 +1,4 @@
-import type { DnsReply } from '#contract/result.ts';
+import type { DnsReply } from '#contract/body/dns.ts';
 
 /** Servers side by side: `agree` is null where fewer than two answered. */
 export type Comparison = { agree: boolean | null; differences: string[] };

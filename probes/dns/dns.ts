@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
+import type { DnsBody, DnsReply } from '#contract/body/dns.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { DnsProbe } from '#contract/plan.ts';
-import type { DnsBody, DnsReply } from '#contract/result.ts';
 import { failureOf } from '../classify.ts';
 import { startDeadline } from '../deadline.ts';
 import { sinceMs } from '../duration.ts';

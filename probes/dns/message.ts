@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 import { type Answer, type DecodedPacket, decode, encode, type RecordType } from 'dns-packet';
-import type { dnsRecordTypes } from '#contract/result.ts';
+import type { dnsRecordTypes } from '#contract/body/dns.ts';
 
 export type DnsRecordType = (typeof dnsRecordTypes)[number];
 

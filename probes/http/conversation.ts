@@ -1,5 +1,5 @@
+import type { HttpBody } from '#contract/body/http.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { HttpBody } from '#contract/result.ts';
 import { failureOf } from '../classify.ts';
 import type { Deadline } from '../deadline.ts';
 import { createTextSearch } from './text-search.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
+import type { HttpBody, HttpExchange, httpVersionChoices } from '#contract/body/http.ts';
 import type { Failure } from '#contract/failure.ts';
-import type { HttpBody, HttpExchange, httpVersionChoices } from '#contract/result.ts';
 import { failureOf } from '../classify.ts';
 import { sumMs } from '../duration.ts';
 import { handshake } from '../handshake.ts';

@@ -1,6 +1,6 @@
+import type { HttpBody } from '#contract/body/http.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { HttpProbe } from '#contract/plan.ts';
-import type { HttpBody } from '#contract/result.ts';
 import { classifyError, classifyStatus, failureOf } from '../classify.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
 import { sinceMs } from '../duration.ts';

@@ -1,6 +1,6 @@
+import type { PageLoadBody } from '#contract/body/page-load.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { PageLoadProbe } from '#contract/plan.ts';
-import type { PageLoadBody } from '#contract/result.ts';
 import { type CutShort, classifyCutShort, classifyStatus, failureOf } from '#probes/classify.ts';
 import { startDeadline } from '#probes/deadline.ts';
 import type { ProbeLog } from '#probes/log.ts';

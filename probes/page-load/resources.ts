@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Protocol } from 'puppeteer-core';
-import type { PageResource } from '#contract/result.ts';
+import type { PageResource } from '#contract/body/page-load.ts';
 
 type Timing = Protocol.Network.ResourceTiming;
 

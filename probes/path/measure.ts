@@ -1,5 +1,5 @@
+import type { PathBody } from '#contract/body/path.ts';
 import type { PathProbe } from '#contract/plan.ts';
-import type { PathBody } from '#contract/result.ts';
 import { type Address, createNameResolver } from '#probes/resolve.ts';
 import { hasRoute, measureEndToEnd } from './end-to-end.ts';
 import type { EngineAnswer, PathEngine } from './engine.ts';

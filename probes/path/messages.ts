@@ -1,4 +1,4 @@
-import type { pathProtocols } from '#contract/result.ts';
+import type { pathProtocols } from '#contract/body/path.ts';
 
 /** One probe packet and what came of it; the record everything else is computed from. */
 export type PathProbePacket = {

@@ -1,6 +1,6 @@
+import type { Hop, PathBody } from '#contract/body/path.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { PathProbe } from '#contract/plan.ts';
-import type { Hop, PathBody } from '#contract/result.ts';
 import { type CutShort, classifyCutShort, classifyError, failureOf } from '#probes/classify.ts';
 import { startDeadline } from '#probes/deadline.ts';
 import type { ProbeLog } from '#probes/log.ts';

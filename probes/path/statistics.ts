@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Hop, HopBranch, PathBody } from '#contract/result.ts';
+import type { Hop, HopBranch, PathBody } from '#contract/body/path.ts';
 import type { PathAnswer, PathProbePacket } from './messages.ts';
 import { endHop, lastAnswering } from './strategy.ts';
 

@@ -1,6 +1,6 @@
+import type { TlsBody } from '#contract/body/connection.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { TlsProbe } from '#contract/plan.ts';
-import type { TlsBody } from '#contract/result.ts';
 import { classifyError } from '../classify.ts';
 import { startDeadline } from '../deadline.ts';
 import { sinceMs, sumMs } from '../duration.ts';

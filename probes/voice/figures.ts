@@ -1,4 +1,4 @@
-import type { VoiceBody, VoiceDirection } from '#contract/voice.ts';
+import type { VoiceBody, VoiceDirection } from '#contract/body/voice.ts';
 import { mosOf, ratingOf } from './e-model.ts';
 import type { ReceivedPacket, SentPacket, Stream } from './stream.ts';
 

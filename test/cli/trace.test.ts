@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { sparkline, traceLines } from '#cli/trace/trace-lines.ts';
 import { addPacket, type TraceState, viewOf } from '#cli/trace/trace-state.ts';
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 
 const binary = join(import.meta.dirname, '../../bin/whyslow.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'whyslow-cli-trace-'));

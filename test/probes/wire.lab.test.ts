@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { HttpPhases } from '#contract/result.ts';
+import type { HttpPhases } from '#contract/body/http.ts';
 import { testLabName } from '#test/lab/build/lab-name.ts';
 import { startCapture } from '#test/lab/capture.ts';
 import { type Lab, raiseLab } from '#test/lab/lab.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { PathBody } from '#contract/body/path.ts';
 import { type Failure, failureFacts } from '#contract/failure.ts';
-import type { HttpResult, PageLoadResult, PathBody, Via } from '#contract/result.ts';
+import type { HttpResult, PageLoadResult, Via } from '#contract/result.ts';
 
 type Run = {
   device: { id: string; edge: string };

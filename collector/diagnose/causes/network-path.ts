@@ -1,4 +1,4 @@
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 import type { Evidence, Segment } from '#contract/verdict.ts';
 import { firstRaisedHop, type HopStep, lateButInnocent, storedHops } from '../hops.ts';
 import { nearest } from '../nearest.ts';

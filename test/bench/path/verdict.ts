@@ -1,4 +1,4 @@
-import type { Hop } from '#contract/result.ts';
+import type { Hop } from '#contract/body/path.ts';
 import type { Lab } from '#test/lab/lab.ts';
 import type { LabProber } from '#test/lab/prober.ts';
 import { waysFrom } from '#test/probes/path/lab-way.ts';

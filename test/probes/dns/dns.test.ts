@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DnsBody, type dnsRecordTypes } from '#contract/body/dns.ts';
 import { check } from '#contract/check.ts';
-import { DnsBody, type dnsRecordTypes } from '#contract/result.ts';
 import { createDnsProber } from '#probes/dns/dns.ts';
 import { reverseName } from '#probes/dns/reverse-name.ts';
 import { startNameServer } from '#test/support/name-server.ts';

@@ -1,9 +1,9 @@
 import type { Answer } from 'dns-packet';
 import { encode } from 'dns-packet';
 import { afterEach, describe, expect, it } from 'vitest';
+import { DnsBody } from '#contract/body/dns.ts';
 import { check } from '#contract/check.ts';
 import type { DnsProbe } from '#contract/plan.ts';
-import { DnsBody } from '#contract/result.ts';
 import { createDnsProber } from '#probes/dns/dns.ts';
 import { parseServer } from '#probes/dns/server.ts';
 import { showSvcb } from '#probes/dns/svcb.ts';

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HttpBody } from '#contract/body/http.ts';
 import { check } from '#contract/check.ts';
 import { Failure } from '#contract/failure.ts';
-import { HttpBody } from '#contract/result.ts';
 import { createHttpProber } from '#probes/http/http.ts';
 import { createTestAuthority } from '#test/support/certificates.ts';
 import { type Behaviour, type OriginOptions, startOrigin } from '#test/support/origin.ts';

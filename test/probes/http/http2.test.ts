@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HttpBody } from '#contract/body/http.ts';
 import { check } from '#contract/check.ts';
-import { HttpBody } from '#contract/result.ts';
 import { createHttpProber } from '#probes/http/http.ts';
 import { createTestAuthority } from '#test/support/certificates.ts';
 import { startConnectProxy } from '#test/support/connect-proxy.ts';

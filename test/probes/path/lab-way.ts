@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
+import type { PathBody } from '#contract/body/path.ts';
 import type { PathProbe } from '#contract/plan.ts';
-import type { PathBody } from '#contract/result.ts';
 import type { Outcome } from '#probes/probe.ts';
 import type { Lab } from '#test/lab/lab.ts';
 import type { LabProber } from '#test/lab/prober.ts';

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PathBody } from '#contract/body/path.ts';
 import { check } from '#contract/check.ts';
 import type { PathProbe } from '#contract/plan.ts';
-import { PathBody } from '#contract/result.ts';
 import type { EchoAnswer } from '#probes/path/echo.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { type ChainLab, raiseChain } from './chain-lab.ts';

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TcpBody } from '#contract/body/connection.ts';
 import { check } from '#contract/check.ts';
 import type { TcpProbe } from '#contract/plan.ts';
-import { TcpBody } from '#contract/result.ts';
 import { createTcpProber } from '#probes/tcp/tcp.ts';
 import { startConnectProxy } from '#test/support/connect-proxy.ts';
 import { type Origin, startOrigin } from '#test/support/origin.ts';

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TlsBody } from '#contract/body/connection.ts';
 import { check } from '#contract/check.ts';
 import type { TlsProbe } from '#contract/plan.ts';
-import { TlsBody } from '#contract/result.ts';
 import { createTlsProber } from '#probes/tls/tls.ts';
 import { issueWithKey } from '#runtime/certificates.ts';
 import { createTestAuthority } from '#test/support/certificates.ts';

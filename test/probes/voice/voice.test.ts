@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
+import { VoiceBody } from '#contract/body/voice.ts';
 import { check } from '#contract/check.ts';
 import type { VoiceProbe } from '#contract/plan.ts';
 import { reflectStamp, stampTime } from '#contract/stamp.ts';
-import { VoiceBody } from '#contract/voice.ts';
 import { startReflector } from '#edge/reflector.ts';
 import type { ProbeContext } from '#probes/probe.ts';
 import { runStream } from '#probes/voice/stream.ts';

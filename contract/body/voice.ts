@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { Count, closed, DurationMs, Nullable, Port, Ratio, Text } from './scalar.ts';
+import { Count, closed, DurationMs, Nullable, Port, Ratio, Text } from '../scalar.ts';
 
 /** E-model rating turned into a mean opinion score: ITU-T G.107 Annex B gives 1 to 4.5. */
 const Mos = Type.Number({ minimum: 1, maximum: 5 });
