@@ -2,6 +2,7 @@ import type { EdgeEntry } from '#contract/policy.ts';
 import { backoffMs, sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
+import { createRecentTimes, type RecentTimes, rememberedMs } from './recent-times.ts';
 import { isUsable, type OpenSession, openSession, ping } from './session.ts';
 
 /**
@@ -11,8 +12,9 @@ import { isUsable, type OpenSession, openSession, ping } from './session.ts';
  */
 export type Control = {
   isUp(): boolean;
-  /** Smallest round trip of the last 10 s. */
+  /** Smallest round trip of the last 10 s: what edges are compared by. */
   rttMs(): number | null;
+  roundTrips: Pick<RecentTimes, 'lowestMs' | 'takeMedianMs'>;
   handshakeMs(): number | null;
   /** True until the first attempt has ended one way or the other. */
   isNew(): boolean;
@@ -22,7 +24,6 @@ export type Control = {
   stop(): void;
 };
 
-const windowMs = 10_000;
 const missedPings = 3;
 
 export const startControl = (parts: {
@@ -37,7 +38,7 @@ export const startControl = (parts: {
   log: Log;
 }): Control => {
   const stopping = new AbortController();
-  const rtts: { atMs: number; ms: number }[] = [];
+  const roundTrips = createRecentTimes();
   let session: OpenSession | undefined;
   let isUp = false;
   let isNew = true;
@@ -59,7 +60,7 @@ export const startControl = (parts: {
       }
       isNew = false;
       session = undefined;
-      rtts.length = 0;
+      roundTrips.clear();
       if (isUp && !stopping.signal.aborted) {
         isUp = false;
         counts.reconnectCount += 1;
@@ -87,7 +88,7 @@ export const startControl = (parts: {
         outstanding = false;
         missed = 0;
         if (ms === null || !isUsable(h2)) return;
-        rtts.push({ atMs: performance.now(), ms });
+        roundTrips.add(ms);
         if (isUp) return;
         isUp = true;
         isNew = false;
@@ -112,11 +113,8 @@ export const startControl = (parts: {
 
   return {
     isUp: () => isUp,
-    rttMs: () => {
-      const fromMs = performance.now() - windowMs;
-      while (rtts.length > 1 && (rtts[0]?.atMs ?? fromMs) < fromMs) rtts.shift();
-      return rtts.length === 0 ? null : Math.min(...rtts.map(({ ms }) => ms));
-    },
+    rttMs: () => roundTrips.lowestMs(rememberedMs),
+    roundTrips,
     handshakeMs: () => session?.handshakeMs ?? null,
     isNew: () => isNew,
     problem: () => problem,

@@ -7,6 +7,7 @@ import { type Control, startControl } from './control.ts';
 import { createDataPool, type DataPool } from './data-pool.ts';
 import { type ChoiceState, chooseEdge, noChoice } from './edge-choice.ts';
 import { type Flow, openFlow, StreamLost } from './flow.ts';
+import { createRecentTimes } from './recent-times.ts';
 import { FlowRefused, TunnelDown } from './refused.ts';
 import { measureUnderlay } from './underlay.ts';
 
@@ -35,6 +36,8 @@ type Link = { edge: EdgeEntry; control: Control; pool: DataPool };
 
 const roundMs = 5_000;
 const underlayIntervalMs = 10_000;
+/** Jitter lifts one round trip or another, a queue all of them: what is compared are the lowest. */
+const queueWindowMs = 5_000;
 /** A flow waits this long for a tunnel that is coming up. */
 const waitForEdgeMs = 5_000;
 /** The first choice waits this long for the measurements of the other edges. */
@@ -62,7 +65,8 @@ export const createTunnel = (parts: {
   let reason = 'no edge yet';
   let pinned = '';
   let firstUpMs: number | undefined;
-  let dataRtts: number[] = [];
+  const dataRoundTrips = createRecentTimes(now);
+  const queueing = createRecentTimes(now);
   let underlayRttMs: number | null = null;
 
   const tell = (change: TunnelChange) => {
@@ -90,7 +94,8 @@ export const createTunnel = (parts: {
   };
   const moveTo = (why: string, before: string | null) => {
     reason = why;
-    dataRtts = [];
+    dataRoundTrips.clear();
+    queueing.clear();
     underlayRttMs = null;
     const link = current();
     link?.pool.warm();
@@ -122,7 +127,11 @@ export const createTunnel = (parts: {
   const measureData = async () => {
     const link = current();
     const ms = await link?.pool.measureRtt();
-    if (ms !== null && ms !== undefined && link === current()) dataRtts.push(ms);
+    if (ms === null || ms === undefined || link !== current()) return;
+    dataRoundTrips.add(ms);
+    const dataMs = dataRoundTrips.lowestMs(queueWindowMs);
+    const controlMs = link?.control.roundTrips.lowestMs(queueWindowMs) ?? null;
+    if (dataMs !== null && controlMs !== null) queueing.add(Math.max(0, dataMs - controlMs));
   };
 
   const timers = [
@@ -256,8 +265,6 @@ export const createTunnel = (parts: {
         ...control.takeCounts(),
       }));
       const own = pings.find(({ isCurrent }) => isCurrent);
-      const controlRttMs = link?.control.rttMs() ?? null;
-      const dataRttMs = median(dataRtts.splice(0));
       return {
         edgeId: link?.edge.id ?? null,
         state: link
@@ -267,12 +274,9 @@ export const createTunnel = (parts: {
             : firstUpMs === undefined
               ? 'connecting'
               : 'down',
-        controlRttMs,
-        dataRttMs,
-        queueMs:
-          dataRttMs === null || controlRttMs === null
-            ? null
-            : Math.max(0, dataRttMs - controlRttMs),
+        controlRttMs: link?.control.roundTrips.takeMedianMs() ?? null,
+        dataRttMs: link ? dataRoundTrips.takeMedianMs() : null,
+        queueMs: link ? queueing.takeMedianMs() : null,
         handshakeMs: link?.control.handshakeMs() ?? null,
         underlayRttMs: link ? underlayRttMs : null,
         sessionCount:
@@ -304,9 +308,3 @@ export const createTunnel = (parts: {
 
 const sum = <K extends string>(rows: readonly Record<K, number>[], key: K): number =>
   rows.reduce((total, row) => total + row[key], 0);
-
-const median = (values: readonly number[]): number | null => {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? null;
-};
