@@ -1,21 +1,24 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { pathProtocols } from '#contract/body/path.ts';
-import { createPathEngine, type PathEngine } from '#probes/path/engine.ts';
+import { createPathEngine, type EngineAnswer, type PathEngine } from '#probes/path/engine.ts';
 import { createHopNames, type HopNames } from '#probes/path/hop-names.ts';
-import type { PathProtocol, TraceRequest } from '#probes/path/messages.ts';
+import type { PathProbePacket, PathProtocol, TraceRequest } from '#probes/path/messages.ts';
 import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
+import { endHop } from '#probes/path/strategy.ts';
 import { environment } from '#runtime/config.ts';
 import { definePath } from './probe/target.ts';
 import { findTarget } from './trace/find-target.ts';
 import { openScreen } from './trace/screen.ts';
-import { traceLines } from './trace/trace-lines.ts';
+import { type Line, traceLines } from './trace/trace-lines.ts';
 import {
   addPacket,
+  roundsOf,
   type TraceState,
   type TraceView,
   viewOf,
   withOrigins,
 } from './trace/trace-state.ts';
+import { createTurns, type Turns } from './trace/turns.ts';
 import { UsageError } from './usage-error.ts';
 
 type TraceOptions = {
@@ -74,7 +77,11 @@ const runTrace = async (target: string, options: TraceOptions): Promise<void> =>
     const state = emptyState({ target: host, address, protocol, port });
     const isLive = process.stdout.isTTY && !options.report && !options.json;
     const names = options.names ? createHopNames() : undefined;
-    const follow = { state, options, engine, names, origins, signal: stopping.signal, stop };
+    const { signal } = stopping;
+    const turns = createTurns(signal, () => {
+      state.packets = [];
+    });
+    const follow = { state, options, engine, names, origins, signal, turns, stop };
     await (isLive ? traceLive(follow) : traceOnce(follow));
     const view = await describe(follow);
     console.log(options.json ? asJson(state, view) : asReport(state, view));
@@ -93,6 +100,7 @@ type Following = {
   names: HopNames | undefined;
   origins: OriginTable | undefined;
   signal: AbortSignal;
+  turns: Turns;
   stop: () => void;
 };
 
@@ -110,17 +118,28 @@ const traceOnce = async (following: Following): Promise<void> => {
 };
 
 const traceLive = async (following: Following): Promise<void> => {
-  const { state, options, stop } = following;
-  const screen = openScreen(process.stdout, stop);
+  const { state, options, stop, turns } = following;
+  const shown = { ...following };
+  const keys: Record<string, () => void> = {
+    q: stop,
+    p: turns.pauseOrGoOn,
+    ' ': turns.pauseOrGoOn,
+    r: turns.anew,
+    n() {
+      shown.names = shown.names === undefined ? (following.names ?? createHopNames()) : undefined;
+    },
+  };
+  const screen = openScreen(process.stdout, (key) => {
+    keys[key]?.();
+    void draw();
+  });
   let isDrawing = false;
   const draw = async () => {
     if (isDrawing) return;
     isDrawing = true;
-    const view = await describe(following);
-    screen.show([
-      ...traceLines(state, view, { width: screen.width(), isLive: true }),
-      { text: `round ${view.rounds}; q or Ctrl-C ends with a report`, look: 'quiet' },
-    ]);
+    const view = await describe(shown);
+    const width = screen.width();
+    screen.show([...traceLines(state, view, { width, isLive: true }), keyLine(view, turns)]);
     isDrawing = false;
   };
   const timer = setInterval(() => void draw(), redrawMs);
@@ -135,12 +154,17 @@ const traceLive = async (following: Following): Promise<void> => {
   }
 };
 
+const keyLine = ({ rounds }: TraceView, turns: Turns): Line => ({
+  text: `round ${rounds}; q or Ctrl-C ends with a report, p ${turns.isPaused() ? 'goes on' : 'pauses'}, r begins anew, n names`,
+  look: turns.isPaused() ? 'warn' : 'quiet',
+});
+
 /** The trace itself; beside it what else was asked for. */
 const traceAll = async (
   following: Following,
   pace: Pick<TraceRequest, 'packetCount' | 'intervalMs'>,
 ): Promise<void> => {
-  const { state, options, engine, signal } = following;
+  const { state, options } = following;
   const beside = (async () => {
     if (options.mtu) await findMtu(following);
     if (options.branches) await findBranches(following);
@@ -149,18 +173,38 @@ const traceAll = async (
     ? (['icmp', 'tcp'] as const)
     : [state.protocol]) {
     const request = requestOf(state, options, { ...pace, protocol, flows: 1 });
-    const answer = await engine.trace(request, signal, (packet) => addPacket(state, packet));
+    const answer = await traceInTurns(following, request);
     if (answer.kind === 'crashed') throw new Error(answer.reason);
-    if (answer.kind === 'packets') {
-      state.method = answer.method;
-      if (pace.packetCount <= mostAnswered) state.packets = answer.packets;
-      break;
-    }
+    if (answer.kind === 'packets') break;
     if (protocol !== 'icmp') throw new UsageError(`${protocol} probes: ${answer.reason}`);
     state.protocol = 'tcp';
     state.notes.push('ICMP is not permitted here (see docs/probes-path.md): traced by TCP instead');
   }
   await beside;
+};
+
+const traceInTurns = async (
+  { state, engine, turns }: Following,
+  request: TraceRequest,
+): Promise<EngineAnswer> => {
+  for (let turn = 0; ; turn += 1) {
+    const firstRound = roundsOf(state.packets);
+    const left = Math.max(1, request.packetCount - firstRound);
+    const knownHopCount = endHop(state.packets);
+    const signal = turns.begin();
+    const take = (packet: PathProbePacket) => {
+      // What comes in behind a new beginning belongs to what was before.
+      if (!signal.aborted) addPacket(state, { ...packet, round: packet.round + firstRound });
+    };
+    const rest = { ...request, packetCount: left, knownHopCount };
+    const answer = await engine.trace(rest, signal, take);
+    if (answer.kind !== 'packets') return answer;
+    state.method = answer.method;
+    if (!(await turns.goesOn())) {
+      if (turn === 0 && left <= mostAnswered) state.packets = answer.packets;
+      return answer;
+    }
+  }
 };
 
 /** Of so many rounds the engine's own list is whole, with the packets nobody waited for. */

@@ -7,13 +7,19 @@ const looks = { head: '1', plain: '0', quiet: '2', warn: '33' } as const satisfi
   string
 >;
 
+/** In raw mode it is a key like any other. */
+const ctrlC = '\u0003';
+const escapeByte = 0x1b;
+
 export type Screen = { show(lines: readonly Line[]): void; width(): number; close(): void };
 
-/** The terminal's other page, given back as it was. `onQuit`: q or Ctrl-C. */
-export const openScreen = (output: WriteStream, onQuit: () => void): Screen => {
+/** The terminal's other page, given back as it was. Ctrl-C comes as the key `q`. */
+export const openScreen = (output: WriteStream, onKey: (key: string) => void): Screen => {
   const input = process.stdin;
   const key = (bytes: Buffer) => {
-    if (bytes.includes(0x03) || bytes.toString() === 'q') onQuit();
+    // Arrows and the like are several characters, and none of ours.
+    if (bytes[0] === escapeByte) return;
+    for (const one of bytes.toString()) onKey(one === ctrlC ? 'q' : one.toLowerCase());
   };
   if (input.isTTY) {
     input.setRawMode(true);

@@ -1,4 +1,5 @@
 import type { Hop } from '#contract/body/path.ts';
+import { endToEndOf } from '#probes/path/statistics.ts';
 import { showMs } from '../probe/lines.ts';
 import { roundTripsOf, type TraceState, type TraceView } from './trace-state.ts';
 
@@ -17,38 +18,73 @@ export const sparkline = (rttsMs: readonly (number | null)[], topMs: number): st
     })
     .join('');
 
-const columns = ['best', 'median', 'worst'] as const;
-const numberWidth = 8;
-const answeredWidth = 9;
+type Figure = {
+  name: string;
+  width: number;
+  of(hop: Hop, rttsMs: readonly (number | null)[]): string;
+};
+
+/** `~` where the router answers less than it lets through: that is no loss. */
+const answered: Figure = {
+  name: 'answered',
+  width: 9,
+  of: ({ receivedCount, sentCount, state }) =>
+    `${state === 'limited' ? '~' : ''}${percent(sentCount === 0 ? null : receivedCount / sentCount)}`,
+};
+const sent: Figure = { name: 'sent', width: 6, of: ({ sentCount }) => String(sentCount) };
+const inMs = (
+  name: string,
+  of: (hop: Hop, rttsMs: readonly (number | null)[]) => number | null,
+): Figure => ({ name, width: 9, of: (hop, rttsMs) => showMs(of(hop, rttsMs)) });
+const best = inMs('best', ({ rttMinMs }) => rttMinMs);
+const middle = inMs('median', ({ rttMedianMs }) => rttMedianMs);
+const worst = inMs('worst', ({ rttMaxMs }) => rttMaxMs);
+const last = inMs('last', (_hop, rttsMs) => rttsMs.at(-1) ?? null);
+const jitter = inMs('jitter', (_hop, rttsMs) => endToEndOf(rttsMs).jitterMs);
+
+const fewFigures = [answered, best, middle, worst];
+const allFigures = [answered, sent, last, best, middle, worst, jitter];
+const widthOf = (figures: readonly Figure[]): number =>
+  figures.reduce((sum, { width }) => sum + width, 0);
+
 /** Room for an address of IPv6; more where the terminal has it. */
 const leastNameWidth = 16;
 const leastSparkWidth = 10;
+const numberWidth = 4;
 
-/** What is known as lines of at most `width` characters. `sparkCount` 0: without round trips. */
+type Columns = { names: number; owners: number; figures: readonly Figure[]; sparks: number };
+
+/** As many figures as fit beside an address, and on a screen beside the round trips. */
+const columnsFor = (hops: readonly Hop[], width: number, isLive: boolean): Columns => {
+  const owners = hops.some(({ asn }) => asn !== undefined) ? ownerWidth(hops) + 2 : 0;
+  const beside = numberWidth + owners + (isLive ? leastSparkWidth + 2 : 0);
+  const fits = width - beside - widthOf(allFigures) >= leastNameWidth;
+  const figures = fits ? allFigures : fewFigures;
+  const wanted = Math.max(leastNameWidth, ...hops.flatMap(nameLengths));
+  const names = Math.max(leastNameWidth, Math.min(wanted, width - beside - widthOf(figures)));
+  const free = width - numberWidth - owners - widthOf(figures) - names - 2;
+  const sparks = isLive && free >= leastSparkWidth ? Math.min(60, free) : 0;
+  return { names, owners, figures, sparks };
+};
+
+/** What is known, as lines of at most `width` characters. */
 export const traceLines = (
   state: TraceState,
   view: TraceView,
   { width, isLive }: { width: number; isLive: boolean },
 ): Line[] => {
-  const figures = answeredWidth + columns.length * (numberWidth + 1);
-  const owners = view.hops.some(({ asn }) => asn !== undefined) ? ownerWidth(view.hops) : 0;
-  const free = width - 4 - figures - (owners === 0 ? 0 : owners + 2);
-  const wanted = Math.max(leastNameWidth, ...view.hops.flatMap(nameLengths));
-  const names = Math.max(leastNameWidth, Math.min(wanted, free - (isLive ? leastSparkWidth : 0)));
-  const sparks = isLive ? Math.min(60, free - names - 2) : 0;
-  const row = (hop: Hop) => hopLines(state, hop, { names, owners, sparks, topMs: slowest(view) });
+  const columns = columnsFor(view.hops, width, isLive);
   const head = [
-    ' hop '.padEnd(4),
-    'address'.padEnd(names),
-    ...(owners === 0 ? [] : [' owner'.padEnd(owners + 2)]),
-    ' answered',
-    ...columns.map((name) => ` ${name.padStart(numberWidth)}`),
-    ...(sparks >= leastSparkWidth ? ['  round trips'] : []),
-  ].join('');
+    'hop '.padStart(numberWidth),
+    'address'.padEnd(columns.names),
+    ...(columns.owners === 0 ? [] : ['  owner'.padEnd(columns.owners)]),
+    ...columns.figures.map((figure) => figure.name.padStart(figure.width)),
+    ...(columns.sparks === 0 ? [] : ['  round trips']),
+  ];
   const lines: Line[] = [
     { text: titleOf(state), look: 'head' },
-    { text: head, look: 'quiet' },
-    ...view.hops.flatMap(row),
+    { text: head.join(''), look: 'quiet' },
+    ...view.hops.flatMap((hop) => hopLines(state, hop, columns, slowest(view))),
     ...(view.hops.length === 0
       ? [{ text: '   nothing has answered yet', look: 'quiet' as const }]
       : []),
@@ -73,6 +109,9 @@ const nameLengths = (hop: Hop): number[] => [
 const nameOf = ({ address, name }: Hop): string =>
   address === null ? '(silent)' : name ? `${address} ${name}` : address;
 
+/** More than a terminal is wide, and enough for jitter. */
+const keptRoundTrips = 1_000;
+
 const ownerOf = ({ asn, country }: Hop): string =>
   [asn ? `AS${asn}` : '', country ?? ''].filter((part) => part !== '').join(' ');
 
@@ -85,34 +124,27 @@ const slowest = ({ hops }: TraceView): number =>
 const hopLines = (
   { packets }: TraceState,
   hop: Hop,
-  widths: { names: number; owners: number; sparks: number; topMs: number },
+  { names, owners, figures, sparks }: Columns,
+  topMs: number,
 ): Line[] => {
   const isSilent = hop.state === 'silent';
+  const rttsMs = roundTripsOf(packets, hop.ttl, keptRoundTrips);
   const parts = [
-    `${String(hop.ttl).padStart(3)} `,
-    cut(nameOf(hop), widths.names).padEnd(widths.names),
-    ...(widths.owners === 0 ? [] : [`  ${ownerOf(hop).padEnd(widths.owners)}`]),
-    (isSilent ? '' : answeredOf(hop)).padStart(answeredWidth),
-    ...[hop.rttMinMs, hop.rttMedianMs, hop.rttMaxMs].map(
-      (ms) => ` ${(isSilent ? '' : showMs(ms)).padStart(numberWidth)}`,
-    ),
-    ...(widths.sparks >= leastSparkWidth
-      ? [`  ${sparkline(roundTripsOf(packets, hop.ttl, widths.sparks), widths.topMs)}`]
-      : []),
+    `${String(hop.ttl).padStart(numberWidth - 1)} `,
+    cut(nameOf(hop), names).padEnd(names),
+    ...(owners === 0 ? [] : [`  ${ownerOf(hop)}`.padEnd(owners)]),
+    ...figures.map(({ width, of }) => (isSilent ? '' : of(hop, rttsMs)).padStart(width)),
+    ...(sparks === 0 ? [] : [`  ${sparkline(rttsMs.slice(-sparks), topMs)}`]),
   ];
   const branches = (hop.branches ?? []).map((branch, index, all): Line => {
     const bend = index + 1 === all.length ? '└' : '├';
     const share = `${branch.flowCount} ${branch.flowCount === 1 ? 'flow' : 'flows'}`;
     const loss = `lost ${percent(branch.pathLossRatio)} end to end`;
-    const text = `    ${bend} ${branch.address.padEnd(Math.max(0, widths.names - 2))} ${share}, ${loss}, median ${showMs(branch.pathRttMedianMs)}`;
+    const text = `    ${bend} ${branch.address.padEnd(Math.max(0, names - 2))} ${share}, ${loss}, median ${showMs(branch.pathRttMedianMs)}`;
     return { text, look: (branch.pathLossRatio ?? 0) > 0 ? 'warn' : 'plain' };
   });
   return [{ text: parts.join(''), look: isSilent ? 'quiet' : 'plain' }, ...branches];
 };
-
-/** `~` where the router answers less than it lets through: that is no loss. */
-const answeredOf = ({ receivedCount, sentCount, state }: Hop): string =>
-  `${state === 'limited' ? '~' : ''}${percent(sentCount === 0 ? null : receivedCount / sentCount)}`;
 
 export const percent = (ratio: number | null): string => {
   if (ratio === null) return '–';

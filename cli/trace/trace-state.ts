@@ -49,7 +49,6 @@ export const viewOf = (state: TraceState): TraceView => {
       ? []
       : hopsOf(state.flowPackets).map(({ ttl, branches }) => [ttl, branches]),
   );
-  const rounds = state.packets.reduce((most, { round }) => Math.max(most, round + 1), 0);
   return {
     reached,
     hops: hops.map((hop) => {
@@ -59,9 +58,12 @@ export const viewOf = (state: TraceState): TraceView => {
     ...endToEndOf(rttsMs),
     sentCount: rttsMs.length,
     routeHash: routeHashOf(hops),
-    rounds,
+    rounds: roundsOf(state.packets),
   };
 };
+
+export const roundsOf = (packets: readonly PathProbePacket[]): number =>
+  packets.reduce((most, { round }) => Math.max(most, round + 1), 0);
 
 /** With names and owners, as far as they are known. */
 export const withOrigins = async (

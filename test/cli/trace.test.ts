@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { sparkline, traceLines } from '#cli/trace/trace-lines.ts';
 import { addPacket, type TraceState, viewOf } from '#cli/trace/trace-state.ts';
+import { createTurns } from '#cli/trace/turns.ts';
 import type { Hop } from '#contract/body/path.ts';
 
 const binary = join(import.meta.dirname, '../../bin/whyslow.mjs');
@@ -61,6 +62,16 @@ describe('whyslow trace', () => {
     expect(stdout).toContain('branches: one path only, by 6 flows');
   });
 
+  it('says what is wrong with a table of owners, and where', async () => {
+    const table = join(folder, 'broken.tsv');
+    writeFileSync(table, '# a comment\n127.0.0.0/8\t64500\n');
+    const { code, stderr } = await trace('127.0.0.1', '--asn-file', table);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      `table of owners ${table}: line 2: expected start, end, asn, country and name between tabs`,
+    );
+  });
+
   it('ends with 1 where the target does not answer, and 2 where it is called wrongly', async () => {
     const [unknown, port, table] = await Promise.all([
       trace('no-such-name.invalid', '--json'),
@@ -73,23 +84,69 @@ describe('whyslow trace', () => {
   });
 
   const hasScript = spawnSync('script', ['--version']).status === 0;
-  it.runIf(hasScript)('is a screen in a terminal, and a report when that ends', async () => {
-    const { port, close } = await listening();
-    const command = `stty cols 90 rows 20; ${process.execPath} ${binary} trace 127.0.0.1 --port ${port} -n -c 3 -i 0.5`;
-    const log = join(folder, 'typescript');
-    const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
-      const child = execFile('script', ['-qfc', command, log], (_error, text) =>
-        resolve({ stdout: text }),
-      );
-      child.stdin?.end();
+  it.runIf(hasScript)(
+    'is a screen with keys in a terminal, and a report when that ends',
+    async () => {
+      const { port, close } = await listening();
+      const command = `stty cols 130 rows 20; ${process.execPath} ${binary} trace 127.0.0.1 --port ${port} -n -i 0.2`;
+      const stdout = await new Promise<string>((resolve) => {
+        const child = execFile('script', ['-qfc', command, '/dev/null'], (_error, text) =>
+          resolve(text),
+        );
+        // Each key is pressed when the screen shows what the one before did.
+        const steps: [shows: RegExp, key: string][] = [
+          [/round ([2-9]|\d\d+);/, 'p'],
+          [/p goes on/, 'p'],
+          [/p goes on.*p pauses/s, 'r'],
+          [/p goes on.*p pauses.*round [01];.*round ([3-9]|\d\d+);/s, 'q'],
+        ];
+        let seen = '';
+        child.stdout?.on('data', (text: string) => {
+          seen += text;
+          if (steps[0]?.[0].test(seen)) child.stdin?.write(steps.shift()?.[1] ?? '');
+        });
+      });
+      await close();
+      const [before = '', after = ''] = stdout.split('\u001b[?1049l');
+      expect(before).toContain('\u001b[?1049h');
+      expect(before).toContain('round trips');
+      expect(before).toContain('q or Ctrl-C ends with a report');
+      expect(after).toMatch(/hop address +answered +sent +last +best +median +worst +jitter/);
+      expect(after).toMatch(/end to end {2}lost 0 % of [1-9]/);
+      expect(after).not.toContain('\u001b[');
+    },
+  );
+});
+
+describe('the turns of a live trace', () => {
+  it('end with a pause, and go on with the next key', async () => {
+    const ending = new AbortController();
+    const turns = createTurns(ending.signal, () => {});
+    const first = turns.begin();
+    expect(await turns.goesOn()).toBe(false);
+    turns.pauseOrGoOn();
+    expect([first.aborted, turns.isPaused()]).toEqual([true, true]);
+    const next = turns.goesOn();
+    turns.pauseOrGoOn();
+    expect(await next).toBe(true);
+    expect(turns.begin().aborted).toBe(false);
+  });
+
+  it('end for good with the trace, also while it pauses, and begin anew where they are told to', async () => {
+    const ending = new AbortController();
+    let forgotten = 0;
+    const turns = createTurns(ending.signal, () => {
+      forgotten += 1;
     });
-    await close();
-    const [before = '', after = ''] = stdout.split('\u001b[?1049l');
-    expect(before).toContain('\u001b[?1049h');
-    expect(before).toContain('round trips');
-    expect(before).toContain('q or Ctrl-C ends with a report');
-    expect(after).toContain('end to end  lost 0 % of 3');
-    expect(after).not.toContain('\u001b[');
+    turns.begin();
+    turns.anew();
+    expect([forgotten, await turns.goesOn()]).toEqual([1, true]);
+    turns.begin();
+    turns.pauseOrGoOn();
+    const next = turns.goesOn();
+    ending.abort();
+    expect(await next).toBe(false);
+    expect(turns.begin().aborted).toBe(true);
   });
 });
 
