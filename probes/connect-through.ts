@@ -22,7 +22,7 @@ export const connectThrough = (
   options: { userAgent: string; deadline: Deadline },
 ): Promise<Connected> =>
   new Promise((resolve) => {
-    const startedMs = performance.now();
+    let startedMs = 0;
     const connect = request({
       method: 'CONNECT',
       path: authority,
@@ -55,6 +55,10 @@ export const connectThrough = (
       socket.destroy();
       const failure = classifyRefusal(status, joined(answer.headers['proxy-status']));
       resolve({ ok: false, edge, failure });
+    });
+    // Right before node:http writes the request.
+    connect.once('socket', () => {
+      startedMs = performance.now();
     });
     connect.on('error', fail);
     connect.once('close', () => fail(closedEarly));

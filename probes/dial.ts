@@ -78,8 +78,7 @@ const dialWith = async (
   }
   const race = new Race(options);
   const winner = await race.run(found.addresses, found.later);
-  const { attempts, errors } = race;
-  const connectMs = race.elapsedMs();
+  const { attempts, errors, connectMs } = race;
   if (winner === undefined) {
     const failure = classifyRace(errors, cutShortOf(options));
     return { ok: false, failure, dnsMs, dnsSource, connectMs, attempts };
@@ -114,7 +113,9 @@ class Race {
   readonly attempts: DialAttempt[] = [];
   readonly errors: Loss[] = [];
   readonly #options: DialOptions;
-  readonly #startedMs = performance.now();
+  /** First attempt begun → connected or given up. */
+  connectMs = 0;
+  #startedMs = performance.now();
   readonly #running = new Set<Attempt>();
   #queue: Address[] = [];
   #expectsMore = true;
@@ -124,10 +125,6 @@ class Race {
 
   constructor(options: DialOptions) {
     this.#options = options;
-  }
-
-  elapsedMs(): number {
-    return sinceMs(this.#startedMs);
   }
 
   async run(first: readonly Address[], later: Promise<Address[]>): Promise<Winner | undefined> {
@@ -170,7 +167,7 @@ class Race {
 
   #start({ address, family }: Address): void {
     const { port, attemptTimeoutMs } = this.#options;
-    const startedMs = this.elapsedMs();
+    const startedMs = sinceMs(this.#startedMs);
     const record: DialAttempt = { address, family, startedMs, endedMs: startedMs, outcome: 'lost' };
     this.attempts.push(record);
     const socket = connect({ host: address, port, family, noDelay: true });
@@ -184,14 +181,21 @@ class Race {
       fail: (error) => this.#end(attempt, outcomeOf(error), error),
     };
     this.#running.add(attempt);
+    socket.once('connectionAttempt', () => this.#begin(record));
     socket.once('connect', () => this.#end(attempt, 'connected'));
     socket.on('error', attempt.fail);
+  }
+
+  /** Right before the SYN: what Node does to make a socket is no part of the network's time. */
+  #begin(record: DialAttempt): void {
+    if (record === this.attempts[0]) this.#startedMs = performance.now();
+    record.startedMs = sinceMs(this.#startedMs);
   }
 
   #end(attempt: Attempt, outcome: Outcome, error?: unknown): void {
     if (!this.#running.delete(attempt)) return;
     clearTimeout(attempt.timer);
-    attempt.record.endedMs = this.elapsedMs();
+    attempt.record.endedMs = sinceMs(this.#startedMs);
     attempt.record.outcome = outcome;
     if (outcome === 'connected') {
       attempt.socket.off('error', attempt.fail);
@@ -207,6 +211,7 @@ class Race {
   #finish(winner: Winner | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.connectMs = sinceMs(this.#startedMs);
     clearTimeout(this.#nextTimer);
     for (const attempt of this.#running) this.#end(attempt, winner ? 'lost' : 'timed-out');
     this.#tell(winner);

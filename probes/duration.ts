@@ -1,5 +1,6 @@
-/** Milliseconds since a reading of `performance.now()`, to the microsecond. */
-export const sinceMs = (startedMs: number): number => toMicroseconds(performance.now() - startedMs);
+/** Milliseconds between two readings of `performance.now()`, to the microsecond. */
+export const sinceMs = (startedMs: number, endedMs: number = performance.now()): number =>
+  toMicroseconds(endedMs - startedMs);
 
 /** The sum of what was measured; a phase not gone through adds nothing. */
 export const sumMs = (durations: readonly (number | null)[]): number =>

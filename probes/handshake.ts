@@ -33,8 +33,9 @@ export const handshake = (
 ): Promise<Secured> =>
   new Promise((resolve) => {
     const { deadline } = options;
+    const { secure, leaf, checkedMs } = open(socket, host, options);
+    // The ClientHello is out: making it is this program's time, and no part of the phase.
     const startedMs = performance.now();
-    const { secure, leaf } = open(socket, host, options);
     const finish = (secured: Secured) => {
       deadline.stopSignal.removeEventListener('abort', giveUp);
       secure.off('close', closed);
@@ -51,7 +52,7 @@ export const handshake = (
     const closed = () => fail(closedEarly);
 
     secure.once('secureConnect', () => {
-      const tlsMs = sinceMs(startedMs);
+      const tlsMs = sinceMs(startedMs, checkedMs());
       const certificate = describeCertificate(secure, leaf(), host, options.context);
       if (!secure.authorized) return fail(refusalOf(secure), certificate);
       finish({ ok: true, socket: secure, tlsMs, certificate });
@@ -62,10 +63,16 @@ export const handshake = (
     if (deadline.stopSignal.aborted) giveUp();
   });
 
-type Opening = { secure: TLSSocket; leaf: () => X509Certificate | undefined };
+type Opening = {
+  secure: TLSSocket;
+  leaf: () => X509Certificate | undefined;
+  /** When OpenSSL was through with the handshake; undefined where it refused the chain. */
+  checkedMs: () => number | undefined;
+};
 
 const open = (socket: Socket, host: string, options: HandshakeOptions): Opening => {
   let shown: X509Certificate | undefined;
+  let checkedMs: number | undefined;
   // Asked once: Node takes the leaf out of the connection's own list as it gives it.
   const leaf = () => {
     shown ??= secure.getPeerX509Certificate();
@@ -80,6 +87,7 @@ const open = (socket: Socket, host: string, options: HandshakeOptions): Opening 
     ALPNProtocols: [...(options.alpn ?? ['http/1.1'])],
     rejectUnauthorized: false,
     checkServerIdentity: () => {
+      checkedMs = performance.now();
       const certificate = leaf();
       return certificate && isFor(certificate, host) ? undefined : wrongName;
     },
@@ -87,7 +95,7 @@ const open = (socket: Socket, host: string, options: HandshakeOptions): Opening 
   // Node takes the whole chain apart for its own check of the name, a fifth of a handshake's CPU
   // time; ours above asks OpenSSL instead and needs nothing of it.
   secure.getPeerCertificate = noParts;
-  return { secure, leaf };
+  return { secure, leaf, checkedMs: () => checkedMs };
 };
 
 const noParts = (() => ({})) as TLSSocket['getPeerCertificate'];

@@ -54,17 +54,15 @@ class Http1Ask {
   }
 
   begin(): void {
-    const { socket, what, options } = this.#ask;
+    const { what, options } = this.#ask;
     const outgoing = this.#createRequest();
     const { stopSignal } = options.deadline;
     stopSignal.addEventListener('abort', this.#giveUp);
-    // Ahead of the parser's own listener, so that the time is the byte's and not the headers'.
-    outgoing.once('socket', () => socket.prependOnceListener('data', this.#markFirstByte));
+    outgoing.once('socket', this.#markSent);
     outgoing.once('response', this.#receive);
     outgoing.once('upgrade', () => this.#fail(unasked));
     outgoing.on('error', this.#fail);
     outgoing.once('close', this.#closed);
-    this.#sentMs = performance.now();
     outgoing.end(what.body);
     this.#phase = 'wait';
     if (stopSignal.aborted) this.#giveUp();
@@ -81,6 +79,13 @@ class Http1Ask {
       createConnection: () => socket,
     });
   }
+
+  /** Right before node:http writes the headers. */
+  #markSent = (): void => {
+    // Ahead of the parser's own listener, so that the time is the byte's and not the headers'.
+    this.#ask.socket.prependOnceListener('data', this.#markFirstByte);
+    this.#sentMs = performance.now();
+  };
 
   #markFirstByte = (): void => {
     this.#firstByteMs = performance.now();
