@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { familyOf } from './packet.ts';
+import { isIP } from 'node:net';
+import { type Family, familyOf } from './packet.ts';
 import { addressBytes } from './sockets/address.ts';
 
 /** Whose an address is. */
@@ -17,13 +18,11 @@ type Range = { start: bigint; end: bigint; origin: Origin };
 export const readOrigins = (file: string): OriginTable => parseOrigins(readFileSync(file, 'utf8'));
 
 export const parseOrigins = (text: string): OriginTable => {
-  const ranges: Record<4 | 6, Range[]> = { 4: [], 6: [] };
+  const ranges: Record<Family, Range[]> = { 4: [], 6: [] };
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const parsed = parseRange(line);
-    if (parsed === undefined) {
-      throw new Error(`line ${index + 1}: expected start, end, asn, country and name between tabs`);
-    }
+    if (typeof parsed === 'string') throw new Error(`line ${index + 1}: ${parsed}`);
     ranges[parsed.family].push(parsed.range);
   }
   for (const family of [4, 6] as const) {
@@ -32,19 +31,29 @@ export const parseOrigins = (text: string): OriginTable => {
   return { of: (address) => find(ranges[familyOf(address)], numberOf(address)) };
 };
 
-const parseRange = (line: string): { family: 4 | 6; range: Range } | undefined => {
+/** A text says what is wrong with the line. */
+const parseRange = (line: string): { family: Family; range: Range } | string => {
   const [start = '', end = '', asn = '', country = '', name = ''] = line.trimEnd().split('\t');
-  if (!isAddress(start) || !isAddress(end) || !/^\d+$/.test(asn)) return undefined;
+  const family = isIP(start);
+  if (family === 0 || !/^\d+$/.test(asn) || Number(asn) > highestAsn) {
+    return 'expected start, end, asn, country and name between tabs';
+  }
+  if (isIP(end) !== family || numberOf(start) > numberOf(end)) {
+    return `no range goes from ${start} to ${end}`;
+  }
   const origin = {
     asn: asn === '0' ? null : Number(asn),
     asName: asn === '0' || name === '' ? null : name.slice(0, 100),
     country: /^[A-Z]{2}$/.test(country) ? country : null,
   };
-  return { family: familyOf(start), range: { start: numberOf(start), end: numberOf(end), origin } };
+  return {
+    family: family === 4 ? 4 : 6,
+    range: { start: numberOf(start), end: numberOf(end), origin },
+  };
 };
 
-const isAddress = (text: string): boolean =>
-  /^\d+\.\d+\.\d+\.\d+$/.test(text) || /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text);
+/** RFC 6793. */
+const highestAsn = 4_294_967_295;
 
 const numberOf = (address: string): bigint => BigInt(`0x${addressBytes(address).toString('hex')}`);
 

@@ -26,7 +26,13 @@ describe('a table of who owns addresses', () => {
     expect(origins.of(address)).toEqual(owner);
   });
 
-  it('names the line that is none', () => {
-    expect(() => parseOrigins(`${table}\n192.0.2.0/24	64500`)).toThrow('line 6: expected start');
+  it.each([
+    ['192.0.2.0/24	64500', 'line 6: expected start, end, asn, country and name between tabs'],
+    ['192.0.2.0	192.0.2.255	AS64500	DE	X', 'line 6: expected start'],
+    ['192.0.2.0	192.0.2.256	64500	DE	X', 'line 6: no range goes from 192.0.2.0 to 192.0.2.256'],
+    ['192.0.2.9	192.0.2.1	64500	DE	X', 'line 6: no range'],
+    ['192.0.2.0	2001:db8::1	64500	DE	X', 'line 6: no range'],
+  ])('names the line that is none: %s', (line, words) => {
+    expect(() => parseOrigins(`${table}\n${line}`)).toThrow(words);
   });
 });
