@@ -72,6 +72,9 @@ export const addRange = (list: BlockList, text: string): boolean => {
   return true;
 };
 
+/** Whether the text is what `addRange` takes. */
+export const isAddressOrRange = (text: string): boolean => addRange(new BlockList(), text);
+
 const rangeOf = (pattern: string): BlockList => {
   const list = new BlockList();
   addRange(list, pattern);
