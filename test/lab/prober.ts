@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { HttpProbe, PathProbe } from '#contract/plan.ts';
@@ -28,7 +28,7 @@ export const startProber = (
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error('the prober has no pipes');
   stdin.on('error', () => {});
-  const extraCa = lab.topology.nodes.some(({ role }) => role === 'server') ? readCa(lab) : [];
+  const extraCa = readCa(lab);
   const waiting = new Map<number, { resolve(outcome: Outcome): void; reject(e: Error): void }>();
   let lastId = 0;
 
@@ -57,4 +57,8 @@ export const startProber = (
   };
 };
 
-const readCa = (lab: Lab): string[] => [readFileSync(`${lab.folder}/ca.pem`, 'utf8')];
+/** A lab without services has none. */
+const readCa = ({ folder }: Lab): string[] => {
+  const file = `${folder}/ca.pem`;
+  return existsSync(file) ? [readFileSync(file, 'utf8')] : [];
+};

@@ -9,15 +9,21 @@ import { twoSites } from '#test/lab/topology/two-sites.ts';
 import { addressesOf, type Way, waysFrom } from './lab-way.ts';
 
 let lab: Lab;
-let probers: Record<'a2' | 'b1', LabProber>;
+let probers: Record<'a2' | 'b1' | 'e1', LabProber>;
 let fromA: ReturnType<typeof waysFrom>;
 let fromB: ReturnType<typeof waysFrom>;
+let fromEdge: ReturnType<typeof waysFrom>;
 
 beforeAll(async () => {
   lab = await raiseLab({ topology: twoSites, name: testLabName() });
-  probers = { a2: startProber(lab, 'a2'), b1: startProber(lab, 'b1') };
+  probers = {
+    a2: startProber(lab, 'a2'),
+    b1: startProber(lab, 'b1'),
+    e1: startProber(lab, 'e1'),
+  };
   fromA = waysFrom(lab, 'a2', probers.a2);
   fromB = waysFrom(lab, 'b1', probers.b1);
+  fromEdge = waysFrom(lab, 'e1', probers.e1);
 });
 afterEach(() => clearFaults(lab));
 afterAll(async () => {
@@ -82,6 +88,10 @@ describe('routers that answer badly and forward well', () => {
     const [hop] = outcome.body.hops.filter(({ ttl }) => ttl === 3);
     expect(hop?.receivedCount).toBeGreaterThan(0);
     expect(hop?.receivedCount).toBeLessThan(15);
+    expect(hop?.state).toBe('limited');
+    // The others answer: of them nothing is said.
+    const others = outcome.body.hops.filter(({ ttl }) => ttl !== 3);
+    expect(others.map(({ state }) => state)).toEqual(others.map(() => 'answering'));
     expect(outcome.body).toMatchObject({ reached: true, lossRatio: 0 });
     expect(fromA.nodesOf(addressesOf(outcome)).slice(0, 4)).toEqual(['gwb', 'ib1', 'ib2', 'ix']);
     expect(outcome.body.hops.at(-1)).toMatchObject({ receivedCount: 20 });
@@ -96,6 +106,48 @@ describe('routers that answer badly and forward well', () => {
     expect(body.lossRatio).toBe(0);
     expect(body.rttMinMs).toBeLessThan((usual.body.rttMinMs ?? 0) + 10);
     expect(body.routeHash).toBe(usual.body.routeHash);
+  });
+});
+
+/** The tunnel's packets go from the device to the edge; what it carries goes on from there. */
+describe('the path MTU of the ways that the tunnel takes', () => {
+  const mtuTo = async (ways: typeof fromA, to: string) => {
+    const outcome = await ways.trace({ to, family: 4, protocol: 'icmp' }, { mtu: true });
+    expect(outcome).toMatchObject({ failure: null, body: { reached: true, lossRatio: 0 } });
+    return outcome.body.mtu;
+  };
+  const whole = { bytes: 1_500, blackHole: false, toldBy: null };
+  // The narrow end of a veth takes four bytes more than its MTU from the other: room for a VLAN tag.
+  const hole = { bytes: 1_284, blackHole: true, toldBy: null };
+
+  it('has a hole between device and edge, where large packets vanish and pings pass', async () => {
+    expect(await mtuTo(fromA, 'e1')).toEqual(whole);
+    await setFaults(lab, ['isp-a-mtu-hole']);
+    expect(await mtuTo(fromA, 'e1')).toEqual(hole);
+    // The edge's own way on has none.
+    expect(await mtuTo(fromEdge, 's1')).toEqual(whole);
+  });
+
+  it('has one between edge and application that no device sees', async () => {
+    await setFaults(lab, ['transit-mtu-hole']);
+    expect(await mtuTo(fromEdge, 's1')).toEqual(hole);
+    expect(await mtuTo(fromA, 'e1')).toEqual(whole);
+  });
+
+  it('is what a narrower router says it is, and then no hole', async () => {
+    await setFaults(lab, [
+      {
+        name: 'narrow-link',
+        kinds: [],
+        what: 'The exchange sends no more than 1,400 bytes at once to the edge, and says so.',
+        actions: [{ do: 'mtu', direction: 'ix>e1', bytes: 1_400, silent: false }],
+        truth: { blame: 'nobody' },
+        settleMs: 0,
+      },
+    ]);
+    const mtu = await mtuTo(fromA, 'e1');
+    expect(mtu).toMatchObject({ bytes: 1_400, blackHole: false });
+    expect(fromA.nodesOf([mtu?.toldBy ?? null])).toEqual(['ix']);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PathBody } from '#contract/body/path.ts';
 import { check } from '#contract/check.ts';
 import type { PathProbe } from '#contract/plan.ts';
+import type { Result } from '#contract/result.ts';
 import type { EchoAnswer } from '#probes/path/echo.ts';
 import type { Outcome } from '#probes/probe.ts';
 import { type ChainLab, raiseChain } from './chain-lab.ts';
@@ -181,5 +182,18 @@ describe('a route that changes', () => {
       expect(body.formerRouteHash).not.toBe(body.routeHash);
     }
     expect(new Set(outcomes.map(({ body }) => body.routeHash)).size).toBe(changed.length + 1);
+  });
+});
+
+describe('a network that changes', () => {
+  it('during a run makes it one that says nothing, with the reason', async () => {
+    const route = (await chain.run('h', 'ip', '-4', 'route', 'show', 'default')).trim().split(' ');
+    const script = fileURLToPath(new URL('./run-moving-agent.ts', import.meta.url));
+    const words = ['--import', 'tsx', script, chain.target4, ...route];
+    const results = JSON.parse(await chain.run('h', process.execPath, ...words)) as Result[];
+    expect(results[0]).toMatchObject({ failure: null, availability: 1 });
+    const discarded = results.find(({ failure }) => failure?.type === 'path.network_changed');
+    expect(discarded).toMatchObject({ availability: 0, failure: { source: 'none' } });
+    expect(discarded?.failure?.message).toContain('the default route changed during the run');
   });
 });

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
+import { startAgent } from '#agent/agent.ts';
+import type { Result } from '#contract/result.ts';
+import { silentLog } from '#runtime/log.ts';
+import { startCollectorEndpoint } from '#test/support/collector-endpoint.ts';
+import { makeFolder, removeFolder } from '#test/support/server-process.ts';
+import { waitUntil } from '#test/support/wait-until.ts';
+import { pathProbe } from './path-probe.ts';
+
+/**
+ * A real agent and what it reports to, in the namespace this is run in, whose default route comes and
+ * goes while paths are traced: `run-moving-agent.ts ADDRESS ROUTE` prints the results of the path.
+ */
+const [target = '', ...route] = process.argv.slice(2);
+const collector = await startCollectorEndpoint();
+const stateFolder = makeFolder('moving-agent');
+const agent = await startAgent(
+  {
+    stateFolder,
+    collectorUrl: collector.url,
+    enrollmentToken: collector.createToken(),
+    name: 'laptop-7',
+    listenHost: '127.0.0.1',
+    proxyPort: 0,
+    socksPort: 0,
+    extraCaFiles: [],
+    configIntervalMs: 200,
+    spoolMaxBytes: 5_000_000,
+  },
+  { log: silentLog() },
+);
+const probe = pathProbe(target, { packetCount: 8, intervalMs: 2_000, timeoutMs: 5_000 });
+await collector.setConfig({
+  kind: 'device-config',
+  version: 1,
+  revision: 'r1',
+  issuedAt: Date.now(),
+  deviceId: agent.deviceId,
+  forwarding: { mode: 'off', bypass: [], whenTunnelDown: 'closed', pinnedEdge: '' },
+  edges: [],
+  plan: { revision: 'r1', probes: [probe] },
+  captivePortalUrl: '',
+  sampleIntervalMs: 60_000,
+});
+const paths = () => collector.stored().filter((one): one is Result => one.kind === 'result');
+const hasChanged = () => paths().some(({ failure }) => failure?.type === 'path.network_changed');
+await waitUntil(() => paths().length > 0);
+// Whether a change falls between the start and the end of a run is chance: it is tried again.
+for (let change = 0; change < 40 && !hasChanged(); change += 1) {
+  const verb = change % 2 === 0 ? 'del' : 'add';
+  spawnSync('ip', ['-4', 'route', verb, ...route]);
+  await wait(500 + 700 * Math.random());
+}
+spawnSync('ip', ['-4', 'route', 'replace', ...route]);
+process.stdout.write(JSON.stringify(paths()));
+await agent.stop();
+await collector.stop();
+removeFolder(stateFolder);
+process.exit(0);
