@@ -1,8 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const namespace = `ws-dial-${process.pid}`;
+const files = `/etc/netns/${namespace}`;
 const root = join(import.meta.dirname, '../..');
 
 const inside = (...command: string[]): string =>
@@ -22,6 +24,34 @@ table inet lossy {
     ip daddr 198.51.100.1 tcp flags & (syn | ack) == syn add @seen { tcp sport } drop
   }
 }
+`;
+
+/** What the collector sends to others, and what agents and edges send to it, on the same network. */
+const sendTenTimes = `
+  import { createServer as createPlain } from 'node:http';
+  import { createServer } from 'node:https';
+  import { post } from ${JSON.stringify(join(root, 'collector/notify/post.ts'))};
+  import { createCollectorAgent, requestCollector } from ${JSON.stringify(join(root, 'runtime/collector-request.ts'))};
+  import { createTestAuthority } from ${JSON.stringify(join(root, 'test/support/certificates.ts'))};
+  const authority = await createTestAuthority();
+  const { certificatePem, privateKeyPem } = await authority.server('hook.test');
+  const plain = createPlain((_request, response) => response.end()).listen(0, '0.0.0.0');
+  const secure = createServer({ cert: certificatePem, key: privateKeyPem }, (_request, response) => response.end('{}')).listen(0, '0.0.0.0');
+  await Promise.all([plain, secure].map((one) => new Promise((resolve) => one.once('listening', resolve))));
+  const signal = new AbortController().signal;
+  const portOf = (server) => server.address().port;
+  const deliver = () => post({
+    url: 'http://hook.test:' + portOf(plain) + '/', headers: {}, body: '{}', timeoutMs: 10_000, signal,
+  });
+  const upload = () => requestCollector({
+    url: new URL('https://hook.test:' + portOf(secure) + '/v1/ingest'), method: 'POST', body: Buffer.from('{}'),
+    agent: createCollectorAgent({ caCertificatePem: undefined }),
+  }).then(({ status }) => ({ answered: true, status }), (error) => ({ answered: false, reason: error.message }));
+  const ten = (work) => Promise.all(Array.from({ length: 10 }, work));
+  console.log(JSON.stringify({ deliveries: await ten(deliver), uploads: await ten(upload) }));
+  plain.close();
+  secure.close();
+  process.exit(0);
 `;
 
 const dialTenTimes = `
@@ -54,6 +84,9 @@ type Dialled = {
 
 beforeAll(() => {
   execFileSync('ip', ['netns', 'add', namespace]);
+  // `ip netns exec` puts these in place of the machine's own.
+  mkdirSync(files, { recursive: true });
+  writeFileSync(join(files, 'hosts'), '2001:db8::1 hook.test\n198.51.100.1 hook.test\n');
   inside('ip', 'link', 'set', 'dev', 'lo', 'up');
   inside('ip', 'addr', 'add', '198.51.100.1/32', 'dev', 'lo');
   inside('ip', 'addr', 'add', '2001:db8::1/128', 'dev', 'lo', 'nodad');
@@ -61,11 +94,12 @@ beforeAll(() => {
 });
 afterAll(() => {
   execFileSync('ip', ['netns', 'del', namespace]);
+  rmSync(files, { recursive: true, force: true });
 });
 
-const run = (): Promise<Dialled[]> =>
+const run = <T>(script: string): Promise<T> =>
   new Promise((resolve, reject) => {
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', dialTenTimes];
+    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
     const child = spawn('ip', ['netns', 'exec', namespace, ...node], { cwd: root });
     let output = '';
     let complaints = '';
@@ -76,14 +110,14 @@ const run = (): Promise<Dialled[]> =>
       complaints += chunk.toString();
     });
     child.once('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as Dialled[]);
+      if (code === 0) resolve(JSON.parse(output) as T);
       else reject(new Error(complaints));
     });
   });
 
 describe('dial on a bad network', () => {
   it('connects 10 of 10 times past a dead IPv6 address and a lost SYN', async () => {
-    const dials = await run();
+    const dials = await run<Dialled[]>(dialTenTimes);
     expect(dials.filter(({ ok }) => ok)).toHaveLength(10);
     for (const { connectMs, attempts } of dials) {
       expect(attempts).toMatchObject([
@@ -95,5 +129,13 @@ describe('dial on a bad network', () => {
       expect(connectMs).toBeGreaterThanOrEqual(1_150);
       expect(connectMs).toBeLessThan(5_000);
     }
+  });
+
+  it('delivers webhooks and uploads 10 of 10 times as well', async () => {
+    type Sent = { answered: boolean; status?: number; reason?: string };
+    const told = await run<{ deliveries: Sent[]; uploads: Sent[] }>(sendTenTimes);
+    const all = Array.from({ length: 10 }, () => ({ answered: true, status: 200 }));
+    expect(told.deliveries).toMatchObject(all);
+    expect(told.uploads).toMatchObject(all);
   });
 });
