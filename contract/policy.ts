@@ -1,5 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { forwardingDetails } from './forwarding.ts';
 import { Plan } from './plan.ts';
+import { RunRequest } from './run-request.ts';
 import { closed, EpochMs, OneOf, Port, Slug, Text, Uuid } from './scalar.ts';
 
 /**
@@ -34,6 +36,7 @@ export const ForwardingPolicy = Type.Object(
     whenTunnelDown: OneOf(['open', 'closed'] as const),
     /** Edge to use whatever the measurements say; empty: the fastest. */
     pinnedEdge: Type.Union([Slug, Type.Literal('')]),
+    ...forwardingDetails,
   },
   { ...closed, $id: 'ForwardingPolicy' },
 );
@@ -68,6 +71,8 @@ export const DeviceConfig = Type.Object(
     /** Plain-HTTP URL that answers 204 when no captive portal is in the way; our own collector's. '': no check. */
     captivePortalUrl: Text(512),
     sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
+    /** Runs asked for and not yet picked up; only in answers to agents that ask with `Prefer: wait`. */
+    requests: Type.Optional(Type.Array(RunRequest, { maxItems: 16 })),
   },
   { ...closed, $id: 'DeviceConfig' },
 );

@@ -20,6 +20,10 @@ export const SelfCheck = Type.Object(
     cpuStealRatio: Nullable(Ratio),
     /** Wall clock or boot clock moved against the monotonic one: sleep or a clock step. */
     clockJumpMs: Type.Number(),
+    /** The longest that this program did not get to run, at once. */
+    longestDelayMs: Type.Optional(DurationMs),
+    /** From the time it was planned for to its real start; left out of a run that was not planned. */
+    latenessMs: Type.Optional(DurationMs),
   },
   { ...closed, $id: 'SelfCheck' },
 );
@@ -39,6 +43,10 @@ const envelope = {
   edgeId: Nullable(Slug),
   /** The same on the two runs, one each way, that were made back to back to be compared. */
   pairId: Type.Optional(Nullable(Uuid)),
+  /** The distorted result that this run was made again for; such a run is beside the plan. */
+  repeats: Type.Optional(Uuid),
+  /** Whose request this run was made for; such runs are beside the plan and not evenly spaced. */
+  requestId: Type.Optional(Uuid),
   /** Device's clock. */
   startedAt: EpochMs,
   durationMs: DurationMs,

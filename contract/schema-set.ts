@@ -21,6 +21,7 @@ import {
   EdgeSample,
   MissedRuns,
   OnwardSample,
+  RunReport,
   TunnelSample,
 } from './telemetry.ts';
 import { Verdict } from './verdict.ts';
@@ -53,6 +54,7 @@ export const schemaSet = {
   'sample-edge': EdgeSample,
   'sample-onward': OnwardSample,
   missed: MissedRuns,
+  'run-report': RunReport,
   event: ChangeEvent,
   batch: Batch,
   acknowledgement: Acknowledgement,

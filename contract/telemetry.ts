@@ -135,8 +135,21 @@ export const OnwardSample = Type.Object(
 );
 export type OnwardSample = Static<typeof OnwardSample>;
 
-/** Planned runs that gave no result, counted, so that scheduled = stored + explained. */
-export const missedReasons = ['overrun', 'spool-full', 'asleep', 'stopped', 'refused'] as const;
+/**
+ * Runs that gave no result, counted. The first five are planned ones, so that scheduled = stored +
+ * explained; the others are runs beside the plan: a distorted one that was not made again, and what
+ * a request asked for beyond its budget or after its end.
+ */
+export const missedReasons = [
+  'overrun',
+  'spool-full',
+  'asleep',
+  'stopped',
+  'refused',
+  'not-repeated',
+  'over-budget',
+  'request-ended',
+] as const;
 export const MissedRuns = Type.Object(
   {
     kind: Type.Literal('missed'),
@@ -150,6 +163,25 @@ export const MissedRuns = Type.Object(
   { ...closed, $id: 'MissedRuns' },
 );
 export type MissedRuns = Static<typeof MissedRuns>;
+
+/** How far a device is with runs that were asked for. Its results come as records of their own. */
+export const RunReport = Type.Object(
+  {
+    kind: Type.Literal('run-report'),
+    id: Uuid,
+    deviceId: Uuid,
+    requestId: Uuid,
+    at: EpochMs,
+    state: OneOf(['picked-up', 'running', 'done'] as const),
+    /** Runs that gave a result, and runs that were not made, until now. */
+    madeCount: Count,
+    lostCount: Count,
+    /** Why it ended before all was made; empty when it was, or has not ended. */
+    reason: Text(300),
+  },
+  { ...closed, $id: 'RunReport' },
+);
+export type RunReport = Static<typeof RunReport>;
 
 /** Something that changed on a device or an edge, with its reason. */
 export const ChangeEvent = Type.Object(
@@ -189,6 +221,7 @@ export const records = {
   edge: EdgeSample,
   onward: OnwardSample,
   missed: MissedRuns,
+  'run-report': RunReport,
   event: ChangeEvent,
 } as const;
 
