@@ -3,6 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { check } from '#contract/check.ts';
+import type { Result } from '#contract/result.ts';
 import { OneOf, Slug } from '#contract/scalar.ts';
 import { MissedRuns, missedReasons, type TelemetryRecord } from '#contract/telemetry.ts';
 
@@ -15,9 +16,12 @@ export type RunLedger = {
    * A record that reached the spool in the moment of a kill is not accounted for twice.
    */
   settle(findStored: (ids: readonly string[]) => Promise<Set<string>>): Promise<void>;
-  begin(runId: string, probeId: string): void;
+  /** `lostAs`: what it counts as should it give no result; `stopped` for a planned run. */
+  begin(runId: string, probeId: string, lostAs?: MissedReason): void;
   /** The run's result is safe, or was counted. */
   end(runId: string): void;
+  /** There will be no result. */
+  lose(runId: string): void;
   count(probeId: string, reason: MissedReason, count: number): void;
   /** Records that were given up: results become counts, counts stay counts. */
   countLost(records: readonly TelemetryRecord[], reason: 'spool-full' | 'refused'): void;
@@ -29,6 +33,8 @@ export type RunLedger = {
 
 const Kept = Type.Object({
   underway: Type.Record(Type.String(), Slug),
+  /** Of those under way that are beside the plan. */
+  lostAs: Type.Optional(Type.Record(Type.String(), OneOf(missedReasons))),
   counts: Type.Array(
     Type.Object({
       probeId: Slug,
@@ -52,8 +58,19 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
   const totals: Record<string, number> = {};
 
   const save = () => {
-    writeFileSync(`${file}.new`, JSON.stringify(kept), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    try {
+      writeFileSync(`${file}.new`, JSON.stringify(kept), { mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    } catch {
+      // A full disk: the book goes on in memory and is written when there is room again.
+    }
+  };
+
+  const lossOf = (runId: string): MissedReason => kept.lostAs?.[runId] ?? 'stopped';
+
+  const forget = (runId: string) => {
+    delete kept.underway[runId];
+    delete kept.lostAs?.[runId];
   };
 
   const add = (probeId: string, reason: MissedReason, count: number) => {
@@ -68,18 +85,26 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
       const runIds = Object.keys(kept.underway);
       const stored = await findStored([...runIds, ...kept.leaving.map(({ id }) => id)]);
       for (const [runId, probeId] of Object.entries(kept.underway)) {
-        if (!stored.has(runId)) add(probeId, 'stopped', 1);
+        if (!stored.has(runId)) add(probeId, lossOf(runId), 1);
       }
       kept.underway = {};
+      delete kept.lostAs;
       kept.leaving = kept.leaving.filter(({ id }) => !stored.has(id));
       save();
     },
-    begin: (runId, probeId) => {
+    begin: (runId, probeId, lostAs = 'stopped') => {
       kept.underway[runId] = probeId;
+      if (lostAs !== 'stopped') kept.lostAs = { ...kept.lostAs, [runId]: lostAs };
       save();
     },
     end: (runId) => {
-      delete kept.underway[runId];
+      forget(runId);
+      save();
+    },
+    lose: (runId) => {
+      const probeId = kept.underway[runId];
+      if (probeId !== undefined) add(probeId, lossOf(runId), 1);
+      forget(runId);
       save();
     },
     count: (probeId, reason, count) => {
@@ -88,7 +113,7 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
     },
     countLost: (records, reason) => {
       for (const record of records) {
-        if (record.kind === 'result') add(record.probeId, reason, 1);
+        if (record.kind === 'result') add(record.probeId, besidePlan(record) ?? reason, 1);
         // A count the collector refuses would be refused for ever; one that found no room is kept.
         if (record.kind === 'missed' && reason === 'spool-full') {
           add(record.probeId, record.reason, record.count);
@@ -109,6 +134,12 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
     },
     totals: () => ({ ...totals }),
   };
+};
+
+/** A result that was never planned is not counted among those that were. */
+const besidePlan = ({ requestId, repeats }: Result): MissedReason | undefined => {
+  if (requestId !== undefined) return 'request-ended';
+  return repeats === undefined ? undefined : 'not-repeated';
 };
 
 const readKept = (file: string): Kept => {

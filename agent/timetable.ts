@@ -10,8 +10,11 @@ export type Missed = {
 /** One line of the plan and where it stands. Times are on the timetable's own line. */
 export type Entry = { probe: ProbeDefinition; nextAt: number; isBusy: boolean };
 
+/** A run that is to begin, and the time it was planned for. */
+export type Due = { probe: ProbeDefinition; plannedAt: number };
+
 /** What is to be done at a moment: runs that begin now, and runs that will not be. */
-export type Moment = { due: ProbeDefinition[]; missed: Missed[] };
+export type Moment = { due: Due[]; missed: Missed[] };
 
 export type Timetable = {
   setPlan(probes: readonly ProbeDefinition[], now: number): void;
@@ -19,6 +22,7 @@ export type Timetable = {
   /** The run of a probe ended, whatever it gave. */
   finish(probeId: string): void;
   nextAt(): number | undefined;
+  entry(probeId: string): Entry | undefined;
   entries(): readonly Entry[];
 };
 
@@ -29,11 +33,13 @@ export type Timetable = {
  */
 export const createTimetable = (deviceId: string): Timetable => {
   let entries = new Map<string, Entry>();
+  /** Also of probes that left the plan: one that comes back meanwhile waits for its old run. */
+  const busy = new Set<string>();
 
   const plan = (probe: ProbeDefinition, now: number): Entry => {
     const kept = entries.get(probe.id);
     if (kept !== undefined && isSame(kept.probe, probe)) return kept;
-    return { probe, nextAt: nextSlot(deviceId, probe, now), isBusy: kept?.isBusy ?? false };
+    return { probe, nextAt: nextSlot(deviceId, probe, now), isBusy: busy.has(probe.id) };
   };
 
   const advanceEntry = (entry: Entry, now: number, wasAsleep: boolean, moment: Moment): void => {
@@ -49,7 +55,8 @@ export const createTimetable = (deviceId: string): Timetable => {
     if (missedCount > 0) moment.missed.push({ probeId, reason: 'overrun', count: missedCount });
     if (entry.isBusy) return;
     entry.isBusy = true;
-    moment.due.push(entry.probe);
+    busy.add(probeId);
+    moment.due.push({ probe: entry.probe, plannedAt: entry.nextAt - intervalMs });
   };
 
   return {
@@ -64,13 +71,16 @@ export const createTimetable = (deviceId: string): Timetable => {
       return moment;
     },
     finish: (probeId) => {
+      busy.delete(probeId);
       const entry = entries.get(probeId);
       if (entry !== undefined) entry.isBusy = false;
     },
     nextAt: () => {
-      const times = [...entries.values()].map((entry) => entry.nextAt);
-      return times.length === 0 ? undefined : Math.min(...times);
+      let next: number | undefined;
+      for (const { nextAt } of entries.values()) next = Math.min(next ?? nextAt, nextAt);
+      return next;
     },
+    entry: (probeId) => entries.get(probeId),
     entries: () => [...entries.values()],
   };
 };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ProbeDefinition } from '#contract/plan.ts';
 
 /** What is run one after the other without a pause: a probe alone, or a pair. */
-export type Turn = {
+export type TakenTurn = {
   probes: readonly [ProbeDefinition, ...ProbeDefinition[]];
   /** The same on both results of a pair; undefined: a probe alone. */
   pairId: string | undefined;
@@ -13,8 +13,8 @@ export type Turn = {
  * network, and in random order, so that neither always finds what the other has warmed up (a
  * resolver's cache, the server's). One whose other half is still under way goes alone.
  */
-export const takeTurns = (due: readonly ProbeDefinition[], random = Math.random): Turn[] => {
-  const turns: Turn[] = [];
+export const takeTurns = (due: readonly ProbeDefinition[], random = Math.random): TakenTurn[] => {
+  const turns: TakenTurn[] = [];
   const taken = new Set<ProbeDefinition>();
   for (const probe of due) {
     if (taken.has(probe)) continue;
@@ -25,7 +25,7 @@ export const takeTurns = (due: readonly ProbeDefinition[], random = Math.random)
       continue;
     }
     taken.add(other);
-    const probes: Turn['probes'] = random() < 0.5 ? [probe, other] : [other, probe];
+    const probes: TakenTurn['probes'] = random() < 0.5 ? [probe, other] : [other, probe];
     turns.push({ probes, pairId: randomUUID() });
   }
   return turns;

@@ -45,10 +45,13 @@ test('a pair never runs at once, and each half once an interval, in both orders 
   const log: { id: string; pairId: string | undefined; begun: boolean }[] = [];
   const scheduler = startScheduler({
     deviceId: '3f1f6c9e-7b51-4f52-9e2a-111111111111',
-    run: async ({ id }, _signal, pairId) => {
+    begin: () => '',
+    drop: () => {},
+    run: async ({ probe: { id }, pairId }) => {
       log.push({ id, pairId, begun: true });
       await new Promise((resolve) => setTimeout(resolve, 2));
       log.push({ id, pairId, begun: false });
+      return undefined;
     },
     onMissed: () => {},
     log: silentLog(),
