@@ -10,6 +10,7 @@ import type { NetworkWatch } from './control/network-state.ts';
 import type { GatewayMeter } from './device/gateway.ts';
 import type { Forwarding } from './forward.ts';
 import type { Measuring } from './measuring.ts';
+import type { OnDemand } from './on-demand/on-demand.ts';
 import type { RunLedger } from './run-ledger.ts';
 import type { AgentStatus } from './status.ts';
 
@@ -25,6 +26,7 @@ export const composeStatus = (parts: {
   forwarding: Forwarding;
   network: NetworkWatch;
   measuring: Measuring;
+  onDemand: Pick<OnDemand, 'requests'>;
   gatewayMeter: GatewayMeter;
 }): AgentStatus => {
   const { config, identity, sync, forwarding, network, measuring, shipper, spool, ledger } = parts;
@@ -74,6 +76,8 @@ export const composeStatus = (parts: {
               distortion: last.distortion,
             },
     })),
+    lateness: measuring.lateness(),
+    requests: parts.onDemand.requests(),
     shipping: { ...room, ...shipping },
     missed: ledger.totals(),
     capabilities: readCapabilities({

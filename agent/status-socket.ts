@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseJson } from '#runtime/collector-request.ts';
 import type { Running } from '#runtime/service.ts';
 
 /** Longest path of a Unix socket on the systems we run on, less its end. */
 const maxSocketPath = 100;
+/** Whoever neither asks for anything nor ends its side wants the status. */
+const askWithinMs = 1_000;
+const maxQuestionBytes = 64_000;
 
 /** Where the agent of a state folder answers. */
 export const socketPath = (stateFolder: string): string => {
@@ -17,15 +21,31 @@ export const socketPath = (stateFolder: string): string => {
   return path.length <= maxSocketPath ? path : join(tmpdir(), `whyslow-${name}.sock`);
 };
 
-/** Answers every connection with one JSON text. For the owner of the state folder only. */
-export const serveStatus = async (stateFolder: string, read: () => unknown): Promise<Running> => {
+/** What the agent does for whoever may open its socket. */
+export type SocketAnswers = {
+  status: () => unknown;
+  /** Takes a question, tells what happens line by line, and ends. */
+  ask: (question: unknown, tell: (line: unknown) => void, gone: AbortSignal) => Promise<void>;
+};
+
+/**
+ * Answers a connection that says nothing with the status as one JSON text, and one that asks
+ * something with a JSON text a line. For the owner of the state folder only.
+ */
+export const serveStatus = async (
+  stateFolder: string,
+  answers: SocketAnswers,
+): Promise<Running> => {
   const path = socketPath(stateFolder);
   const isFile = process.platform !== 'win32';
   // Whoever holds the folder's lock owns the socket: a file that is there is a dead agent's.
   if (isFile) await rm(path, { force: true });
-  const server = createServer((client) => {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    open.add(client);
     client.on('error', () => client.destroy());
-    client.end(JSON.stringify(read()));
+    client.once('close', () => open.delete(client));
+    void answer(client, answers);
   });
   await new Promise<void>((done, reject) => {
     server.once('error', reject);
@@ -33,9 +53,43 @@ export const serveStatus = async (stateFolder: string, read: () => unknown): Pro
   });
   if (isFile) await chmod(path, 0o600);
   return {
-    stop: () => new Promise((done) => server.close(() => done())),
+    stop: () => {
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      for (const client of open) client.destroy();
+      return closed;
+    },
   };
 };
+
+const answer = async (client: Socket, answers: SocketAnswers): Promise<void> => {
+  const question = await readQuestion(client);
+  if (question === '') {
+    client.end(JSON.stringify(answers.status()));
+    return;
+  }
+  const gone = new AbortController();
+  client.once('close', () => gone.abort());
+  const tell = (line: unknown) => void client.write(`${JSON.stringify(line)}\n`);
+  await answers.ask(parseJson(question), tell, gone.signal);
+  client.end();
+};
+
+/** Until the other side ends, or has been silent for a moment. */
+const readQuestion = (client: Socket): Promise<string> =>
+  new Promise((done) => {
+    let text = '';
+    const timer = setTimeout(() => done(text), askWithinMs);
+    const finish = () => {
+      clearTimeout(timer);
+      done(text);
+    };
+    client.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > maxQuestionBytes) client.destroy();
+    });
+    client.once('end', finish);
+    client.once('close', finish);
+  });
 
 /** What the agent answers; rejects when none does. */
 export const askStatus = (stateFolder: string): Promise<string> =>
@@ -48,4 +102,28 @@ export const askStatus = (stateFolder: string): Promise<string> =>
     });
     socket.once('error', reject);
     socket.once('end', () => done(text));
+    socket.end();
+  });
+
+/** Asks something of the agent; each line as it comes. Ends when the agent has said all. */
+export const askAgent = (
+  stateFolder: string,
+  question: unknown,
+  onLine: (line: unknown) => void,
+): Promise<void> =>
+  new Promise((done, reject) => {
+    let text = '';
+    const socket = connect(socketPath(stateFolder));
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (text + chunk).split('\n');
+      text = lines.pop() ?? '';
+      try {
+        for (const line of lines) onLine(parseJson(line));
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
+    socket.once('error', reject);
+    socket.once('close', () => done());
+    socket.end(JSON.stringify(question));
   });

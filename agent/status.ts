@@ -78,7 +78,18 @@ export const AgentStatus = Type.Object({
     problem: Nullable(Type.String()),
     retryAt: Nullable(Time),
   }),
-  /** Planned runs without a result since the start, by reason. */
+  /** How late the latest planned runs began. */
+  lateness: Type.Object({
+    runCount: Type.Integer(),
+    p50Ms: Nullable(Type.Number()),
+    p99Ms: Nullable(Type.Number()),
+    longestMs: Nullable(Type.Number()),
+  }),
+  /** Runs somebody asked for, under way. */
+  requests: Type.Array(
+    Type.Object({ id: Type.String(), madeCount: Type.Integer(), lostCount: Type.Integer() }),
+  ),
+  /** Runs without a result since the start, by reason. */
   missed: Type.Record(Type.String(), Type.Integer()),
   /** What this device can do beyond the basics; `problem` says what is missing and how to get it. */
   capabilities: Type.Array(Type.Object({ name: Type.String(), problem: Nullable(Type.String()) })),
@@ -178,7 +189,7 @@ const describeForwarding = ({ forwarding: { proxy, socks, pacUrl, decisions } }:
   ),
 ];
 
-const describeProbes = ({ at, probes, missed }: AgentStatus) => {
+const describeProbes = ({ at, probes, missed, lateness, requests }: AgentStatus) => {
   const width = Math.max(0, ...probes.map((probe) => probe.id.length)) + 2;
   return [
     row('probes', probes.length === 0 ? 'none planned' : `${probes.length} planned`),
@@ -186,9 +197,23 @@ const describeProbes = ({ at, probes, missed }: AgentStatus) => {
       const next = probe.isRunning ? 'running now' : `next in ${span(probe.nextRunAt - at)}`;
       return `  ${probe.id.padEnd(width)}${describeLast(at, probe.last)}; ${next}`;
     }),
+    ...describeLateness(lateness),
+    ...requests.map(({ id, madeCount, lostCount }) =>
+      row('asked for', `request ${id}: ${madeCount} runs made, ${lostCount} not`),
+    ),
     ...Object.entries(missed).map(([reason, count]) => row('missed', `${count} ${reason}`)),
   ];
 };
+
+const describeLateness = ({ runCount, p50Ms, p99Ms, longestMs }: AgentStatus['lateness']) =>
+  p50Ms === null || p99Ms === null || longestMs === null
+    ? []
+    : [
+        row(
+          'lateness',
+          `median ${milliseconds(p50Ms)}, p99 ${milliseconds(p99Ms)}, longest ${milliseconds(longestMs)} over the last ${runCount} planned runs`,
+        ),
+      ];
 
 const describeLast = (at: number, last: AgentStatus['probes'][number]['last']): string => {
   if (last === null) return 'no run yet';

@@ -14,7 +14,7 @@ export type CollectorTrust = {
 
 export type CollectorRequest = {
   url: URL;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT';
   headers?: Record<string, string>;
   body?: Buffer;
   agent: Agent;
@@ -31,7 +31,8 @@ const maxAnswerBytes = 40_000_000;
 export const createCollectorAgent = (trust: CollectorTrust): Agent =>
   new Agent({
     keepAlive: true,
-    maxSockets: 2,
+    // One may be held by the collector until there is news.
+    maxSockets: 3,
     minVersion: 'TLSv1.3',
     servername: collectorServerName,
     rejectUnauthorized: trust.caCertificatePem !== undefined,

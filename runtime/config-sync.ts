@@ -30,12 +30,25 @@ export type ConfigSyncOptions<S extends TSchema> = {
   schema: S;
   intervalMs: number;
   caCertificatePem: string;
-  /** Called with each config that is taken up, the one from disk included; errors refuse it. */
-  onChange: (config: Static<S>) => void;
+  /**
+   * Lets the collector hold a question until there is news (RFC 7240 `Prefer: wait`), at most for the
+   * interval: as many questions as without, and news at once. One that does not is asked as before.
+   */
+  mayWait?: boolean;
+  /**
+   * Called with each config that is taken up, the one from disk included, which the collector has not
+   * confirmed; errors refuse it.
+   */
+  onChange: (config: Static<S>, from: { isConfirmed: boolean }) => void;
   /** A reason to refuse a well-formed, well-signed config (made for another device). */
   refuse?: (config: Static<S>) => string | undefined;
   log: Log;
 };
+
+/** Of a held question; longer ones die in middleboxes. */
+const longestWaitSeconds = 50;
+/** After an answer to a held question: news may come in a row, and two collectors may disagree. */
+const pauseMs = { afterNews: 1_000, afterNone: 20 } as const;
 
 const Kept = Type.Object({ etag: Type.Union([Type.String(), Type.Null()]), signed: SignedConfig });
 
@@ -59,7 +72,7 @@ export const startConfigSync = async <S extends TSchema>(
     if (read.ok) {
       current = read.config;
       etag = kept.etag ?? undefined;
-      onChange(read.config);
+      onChange(read.config, { isConfirmed: false });
     } else log.warn({ component: 'config-sync', reason: read.reason }, 'kept config not usable');
   }
 
@@ -91,28 +104,38 @@ export const startConfigSync = async <S extends TSchema>(
     current = read.config;
     etag = newEtag;
     confirm();
-    if (changed) onChange(read.config);
+    if (changed) onChange(read.config, { isConfirmed: true });
     return true;
   };
 
-  /** True when the collector gave a usable answer. */
-  const poll = async (): Promise<{ ok: boolean; retryAfterMs: number | null }> => {
-    const answer = await client.fetchConfig(etag, stopping.signal);
-    if (stopping.signal.aborted) return { ok: true, retryAfterMs: null };
-    if (answer.kind === 'unchanged') {
-      confirm();
-      return { ok: true, retryAfterMs: null };
+  const jittered = (): number => intervalMs * (0.9 + Math.random() * 0.2);
+
+  /** What came of it, and how long to wait before the next. */
+  const poll = async (): Promise<Polled> => {
+    const beganMs = performance.now();
+    const roundMs = jittered();
+    const answer = await client.fetchConfig(
+      etag,
+      stopping.signal,
+      options.mayWait === true ? waitSecondsOf(roundMs) : undefined,
+    );
+    if (stopping.signal.aborted) return { ok: true, waitMs: 0 };
+    if (answer.kind === 'unanswered') {
+      report(answer.reason);
+      return { ok: false, retryAfterMs: answer.retryAfterMs };
     }
-    if (answer.kind === 'config') {
-      return { ok: await takeUp(answer.signed, answer.etag), retryAfterMs: null };
-    }
-    report(answer.reason);
-    return { ok: false, retryAfterMs: answer.retryAfterMs };
+    if (answer.kind === 'unchanged') confirm();
+    else if (!(await takeUp(answer.signed, answer.etag))) return { ok: false, retryAfterMs: null };
+    if (!answer.isHeld) return { ok: true, waitMs: roundMs };
+    if (answer.kind === 'config') return { ok: true, waitMs: pauseMs.afterNews };
+    // Held for all the time it was allowed, or given up sooner: no more questions than without.
+    const restMs = roundMs - (performance.now() - beganMs);
+    return { ok: true, waitMs: Math.max(pauseMs.afterNone, restMs) };
   };
 
   const pollForEver = async () => {
     for (let failures = 0; !stopping.signal.aborted; ) {
-      let outcome: Awaited<ReturnType<typeof poll>>;
+      let outcome: Polled;
       try {
         outcome = await poll();
       } catch (error) {
@@ -121,7 +144,7 @@ export const startConfigSync = async <S extends TSchema>(
       }
       failures = outcome.ok ? 0 : failures + 1;
       const waitMs = outcome.ok
-        ? intervalMs * (0.9 + Math.random() * 0.2)
+        ? outcome.waitMs
         : Math.max(
             outcome.retryAfterMs ?? 0,
             backoffMs(failures, {
@@ -143,6 +166,12 @@ export const startConfigSync = async <S extends TSchema>(
     },
   };
 };
+
+type Polled = { ok: true; waitMs: number } | { ok: false; retryAfterMs: number | null };
+
+/** Whole seconds, as the header has them; 0 says that one can take what comes to those who wait. */
+const waitSecondsOf = (intervalMs: number): number =>
+  Math.min(longestWaitSeconds, Math.floor(intervalMs / 1_000));
 
 const readKept = async (file: string) => {
   try {
