@@ -84,6 +84,8 @@ export const judgeRuns = (
       continue;
     }
     judgement.slowSinceMs = null;
+    // Asked for, so not evenly spaced: a burst would be all of the past by itself.
+    if (run.run.fields.request_id !== null) continue;
     normal.push(run);
     steady.push(steadyMs(run));
     if (normal.length > rememberedRuns) {

@@ -24,6 +24,7 @@ import { comparisonTracks, judgedTracks, type Track, tracksOf } from './tracks.t
 import { atMost, sayMs } from './wording.ts';
 import {
   failingWords,
+  leftOutWords,
   okWords,
   pageOkWords,
   pageSlowWords,
@@ -59,8 +60,10 @@ const rank = {
   policy: 5,
   ok: 6,
   'page-ok': 7,
-  thin: 8,
-  'page-thin': 9,
+  'left-out': 8,
+  'page-left-out': 9,
+  thin: 10,
+  'page-thin': 11,
 } as const satisfies Record<Finding['kind'] | PageFinding['kind'], number>;
 
 /** Among equals the one that adds most, then the first. */
@@ -109,6 +112,12 @@ const verdictOf = (finding: Finding, tracks: readonly Track[], input: DiagnosisI
       return {
         ...blank(input),
         ...spoken(policyWords(finding, input)),
+        evidence: clean(runLines(tracks)),
+      };
+    case 'left-out':
+      return {
+        ...blank(input),
+        ...spoken(leftOutWords(finding, input)),
         evidence: clean(runLines(tracks)),
       };
     case 'thin': {
@@ -184,6 +193,8 @@ const pageVerdict = (finding: PageFinding, input: DiagnosisInput): Verdict => {
         score: 0,
         evidence: clean([failureLine(finding), ...lines]),
       };
+    case 'page-left-out':
+      return { ...blank(input), ...spoken(leftOutWords(finding, input)), evidence: clean(lines) };
     case 'page-thin':
       return { ...blank(input), ...spoken(thinWords(finding, input)), evidence: clean(lines) };
   }

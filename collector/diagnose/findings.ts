@@ -10,7 +10,7 @@ import {
 import { failedSegment } from './failing.ts';
 import type { DiagnosisInput } from './input.ts';
 import { type SplitRun, splitIntoLedger } from './ledger.ts';
-import type { Track } from './tracks.ts';
+import { type LeftOut, leftOutOf, type Track } from './tracks.ts';
 
 /** One slow or failed run is no trend: two in a row are. */
 export const runsForVerdict = 2;
@@ -38,11 +38,14 @@ export type Finding = { track: Track } & (
   | { kind: 'unlocated'; runs: JudgedRun[]; sinceMs: number; shares: Share[]; run: JudgedRun }
   | { kind: 'failing'; run: Point<'http'>; segment: Segment | null; sinceMs: number; count: number }
   | { kind: 'policy'; run: Point<'http'> }
+  | ({ kind: 'left-out' } & LeftOut)
   | { kind: 'thin'; have: number; need: number; what: 'runs' | 'reference'; runs: JudgedRun[] }
 );
 
 /** The last two runs decide: both failed, both refused, both slow, or none of it. */
 export const findInTrack = (track: Track, input: DiagnosisInput): Finding => {
+  const leftOut = leftOutOf(track);
+  if (leftOut !== undefined) return { track, kind: 'left-out', ...leftOut };
   const last = track.runs.slice(-runsForVerdict);
   if (last.length === runsForVerdict) {
     if (last.every(isBlocked)) return { track, kind: 'policy', run: last.at(-1) as Point<'http'> };
@@ -66,7 +69,10 @@ const splitAll = (runs: readonly Point<'http'>[], input: DiagnosisInput): SplitR
 
 const othersOf = (track: Track, input: DiagnosisInput): SplitRun[] =>
   splitAll(
-    input.others.filter((run) => run.tags.via === track.via && run.fields.distorted !== 1),
+    input.others.filter(
+      ({ tags, fields }) =>
+        tags.via === track.via && fields.distorted !== 1 && fields.request_id === null,
+    ),
     input,
   );
 

@@ -4,7 +4,7 @@ import { runsForOwnPast } from './baseline.ts';
 import { failedSegment } from './failing.ts';
 import { runsForVerdict } from './findings.ts';
 import { median, robustSpread } from './statistics.ts';
-import type { Track } from './tracks.ts';
+import { type LeftOut, leftOutOf, type Track } from './tracks.ts';
 
 type PageRun = Point<'page_load'>;
 
@@ -26,6 +26,7 @@ export type PageFinding = { track: Track<PageRun> } & (
   | { kind: 'page-ok'; page: JudgedPage; lone: boolean }
   | { kind: 'page-slow'; page: JudgedPage; sinceMs: number; count: number; host: GrownHost | null }
   | { kind: 'page-failing'; run: PageRun; segment: Segment | null; sinceMs: number }
+  | ({ kind: 'page-left-out' } & LeftOut<PageRun>)
   | { kind: 'page-thin'; have: number; need: number; what: 'runs' | 'reference' }
 );
 
@@ -35,6 +36,8 @@ const rememberedPages = 30;
 
 /** The page's own judgement, asked for when the request itself is fine. */
 export const findInPages = (track: Track<PageRun>): PageFinding => {
+  const leftOut = leftOutOf(track);
+  if (leftOut !== undefined) return { track, kind: 'page-left-out', ...leftOut };
   const last = track.runs.slice(-runsForVerdict);
   if (last.length === runsForVerdict && last.every((run) => run.fields.ok !== 1)) {
     const [first, run] = last as [PageRun, PageRun];
@@ -85,7 +88,7 @@ const judgePages = (runs: readonly PageRun[]): { judged: JudgedPage[]; normal: P
       normal.map((each) => each.ms),
     );
     judged.push(page);
-    if (page.slow) continue;
+    if (page.slow || run.fields.request_id !== null) continue;
     normal.push({ run, ms });
     if (normal.length > rememberedPages) normal.shift();
   }

@@ -1,3 +1,4 @@
+import { type FailureType, failureFacts } from '#contract/failure.ts';
 import type { Segment } from '#contract/verdict.ts';
 import type { Point } from '../store/schema.ts';
 import type { JudgedRun } from './baseline.ts';
@@ -130,6 +131,32 @@ const missingWords = (run: JudgedRun): { what: string; action: string } => {
     action: waitAction,
   };
 };
+
+/** The third state: neither up nor down, and why. */
+export const leftOutWords = (
+  {
+    count,
+    reason,
+    run,
+  }: { count: number; reason: string; run: Point<'http'> | Point<'page_load'> },
+  { appName, deviceName }: DiagnosisInput,
+): Words => {
+  const type = run.tags.failure_type;
+  return {
+    sentence: `It cannot be said how ${appName} does on ${deviceName}: the last ${sayCount(count, 'run')} say${count === 1 ? 's' : ''} nothing about it, as ${reason}.`,
+    action:
+      run.fields.distorted === 1
+        ? distortedAction
+        : isFailureType(type)
+          ? failureFacts[type].action
+          : waitAction,
+  };
+};
+
+const distortedAction =
+  'See what kept the device from running the agent in time (CPU, sleep, its clock); the next runs will tell.';
+
+const isFailureType = (type: string): type is FailureType => Object.hasOwn(failureFacts, type);
 
 export const failingWords = (
   run: Point<'http'> | Point<'page_load'>,

@@ -107,9 +107,12 @@ const tracesCompared = 20;
 const looksAtHops = (
   segment: Segment,
   target: string,
-  points: readonly { fields: { hops: string | null; route_hash: string | null } }[],
+  points: readonly {
+    fields: { hops: string | null; route_hash: string | null; request_id?: string | null };
+  }[],
 ): Evidence[] => {
   const usable = points
+    .filter((point, i) => i === points.length - 1 || !isAskedFor(point))
     .map(({ fields }) => ({ hops: storedHops(fields.hops), route: fields.route_hash }))
     .filter((trace) => trace.hops.length > 0)
     .slice(-1 - tracesCompared);
@@ -129,6 +132,10 @@ const looksAtHops = (
       .map((hop) => lateEvidence(segment, hop)),
   ];
 };
+
+/** Many at once, and no measure of what was before. */
+const isAskedFor = ({ fields }: { fields: { request_id?: string | null } }): boolean =>
+  typeof fields.request_id === 'string';
 
 const stepEvidence = (
   segment: Segment,

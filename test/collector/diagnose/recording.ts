@@ -87,6 +87,9 @@ export type RunOptions = {
   failure?: { type: FailureType; message: string };
   distortion?: HttpResult['distortion'];
   dnsSource?: 'cold' | 'warm';
+  /** Beside the plan. */
+  requestId?: string;
+  repeats?: string;
 };
 
 const envelope = (atMs: number, world: World, options: RunOptions) => ({
@@ -102,6 +105,8 @@ const envelope = (atMs: number, world: World, options: RunOptions) => ({
   failure: options.failure ? failureOf(options.failure.type, options.failure.message) : null,
   self: { eventLoopDelayMs: world.lagMs, cpuStealRatio: 0, clockJumpMs: 0 },
   distortion: options.distortion ?? ('none' as const),
+  ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
+  ...(options.repeats === undefined ? {} : { repeats: options.repeats }),
 });
 
 const noPhases = {

@@ -137,11 +137,11 @@ describe('what must not raise a verdict', () => {
   it('distorted runs: they are left out and the evidence says why', () => {
     const run = { distortion: 'agent-overloaded' } as const;
     const verdict = lastOf(
-      tell({ minutes: [...many(8), ...many(3, { world: { serverMs: 900 }, run })] }),
+      tell({ minutes: [...many(8), ...many(2, { world: { serverMs: 900 }, run })] }),
     );
     expect(verdict.state).toBe('ok');
     expect(verdict.evidence.map((line) => line.text)).toContainEqual(
-      expect.stringContaining('3 runs left out: the agent was overloaded'),
+      expect.stringContaining('2 runs left out: the agent was overloaded'),
     );
   });
 
