@@ -1,11 +1,17 @@
+import { createHash } from 'node:crypto';
+import type { ProbeDefinition } from '#contract/plan.ts';
 import type { DeviceConfig, EdgeConfig, SignedConfig } from '#contract/policy.ts';
 import { type KeyedCertificate, signText } from '#runtime/certificates.ts';
 import { compileDeviceConfig, compileEdgeConfig } from './compile-configs.ts';
 import type { Fleet, Identity } from './fleet.ts';
 import type { OrganisationVersions } from './organisation-versions.ts';
+import type { RunRequests } from './run-requests.ts';
 
-/** The config in force for one device or edge. It is signed only when it is asked for. */
-export type CurrentConfig = { revision: string; sign(): Promise<SignedConfig> };
+/**
+ * The config in force for one device or edge. It is signed only when it is asked for. `tag` changes
+ * with the revision, and with what was asked of the device.
+ */
+export type CurrentConfig = { tag: string; sign(): Promise<SignedConfig> };
 
 /** Compiles from what is declared and enrolled at this moment; nothing is kept between requests. */
 export const createConfigSource = (parts: {
@@ -13,9 +19,10 @@ export const createConfigSource = (parts: {
   fleet: Fleet;
   authority: KeyedCertificate;
   captivePortalUrl: () => string;
+  runRequests: RunRequests;
   now: () => number;
 }) => {
-  const { organisations, fleet, authority, now } = parts;
+  const { organisations, fleet, authority, runRequests, now } = parts;
 
   const compile = async (identity: Identity): Promise<DeviceConfig | EdgeConfig> => {
     const { document: organisation } = await organisations.current();
@@ -30,16 +37,32 @@ export const createConfigSource = (parts: {
     return compileDeviceConfig({ organisation, deviceId, edges, captivePortalUrl, issuedAt });
   };
 
-  return async (identity: Identity): Promise<CurrentConfig> => {
-    const config = await compile(identity);
-    return {
-      revision: config.revision,
-      async sign() {
-        const payload = JSON.stringify(config);
-        return { payload, signature: await signText(authority.privateKeyPem, payload) };
-      },
-    };
+  return {
+    /** `takesRequests`: one that does not know them would refuse a config that has some. */
+    async of(identity: Identity, takesRequests: boolean): Promise<CurrentConfig> {
+      const config = await compile(identity);
+      const requests =
+        takesRequests && identity.role === 'device'
+          ? await runRequests.openFor(identity.id, now())
+          : [];
+      const isAsked = requests.length > 0;
+      return {
+        tag: `"${config.revision}${isAsked ? `.${shortHash(requests.map(({ id }) => id))}` : ''}"`,
+        async sign() {
+          const payload = JSON.stringify(isAsked ? { ...config, requests } : config);
+          return { payload, signature: await signText(authority.privateKeyPem, payload) };
+        },
+      };
+    },
+    /** The plan of one device, as it is given to it now. */
+    async planOf(deviceId: string): Promise<readonly ProbeDefinition[]> {
+      const config = await compile({ role: 'device', id: deviceId });
+      return config.kind === 'device-config' ? config.plan.probes : [];
+    },
   };
 };
+
+const shortHash = (ids: readonly string[]): string =>
+  createHash('sha256').update(ids.join()).digest('hex').slice(0, 12);
 
 export type ConfigSource = ReturnType<typeof createConfigSource>;

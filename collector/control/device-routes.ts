@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import type { FastifyReply } from 'fastify';
 import { EnrollmentRequest, EnrollmentResponse, RenewalRequest } from '#contract/enrollment.ts';
 import { SignedConfig } from '#contract/policy.ts';
 import { answers } from '../http/answers.ts';
@@ -6,10 +7,14 @@ import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { Enrollment } from './enrollment.ts';
+import type { HeldQuestions } from './held-questions.ts';
 import type { IdentityCheck } from './identity.ts';
 import type { RefusalLimit } from './refusal-limit.ts';
 
 const security = [{ clientCertificate: [] }];
+
+/** As long as any proxy keeps a connection without a byte on it. */
+const longestWaitSeconds = 60;
 
 /** What devices and edges ask of the centre: whom to trust, who they are, what to do. */
 export const registerDeviceRoutes = (
@@ -18,11 +23,12 @@ export const registerDeviceRoutes = (
     caCertificatePem: string;
     enrollment: Enrollment;
     identities: IdentityCheck;
-    configFor: ConfigSource;
+    configs: ConfigSource;
+    held: HeldQuestions;
     refusals: RefusalLimit;
   },
 ): void => {
-  const { enrollment, identities, refusals } = parts;
+  const { enrollment, identities, held, refusals } = parts;
 
   app.get(
     '/v1/ca',
@@ -82,18 +88,50 @@ export const registerDeviceRoutes = (
     {
       schema: {
         tags: ['config'],
-        summary: 'What this device or edge is to do, signed; ETag is the revision',
+        summary: 'What this device or edge is to do, signed; ETag changes with it',
+        description:
+          'With `Prefer: wait=<seconds>` (RFC 7240) and the ETag it has, a device is answered when ' +
+          'something is asked of it, at the latest after that time; `Preference-Applied` says so.',
         security,
         response: answers(SignedConfig, 'payload: device-config or edge-config'),
       },
       onRequest: identities.require,
     },
     async (request, reply) => {
-      const config = await parts.configFor(identities.of(request));
-      const tag = `"${config.revision}"`;
-      reply.header('etag', tag).header('cache-control', 'no-cache');
-      if (request.headers['if-none-match'] === tag) return reply.code(304).send(undefined as never);
+      const identity = identities.of(request);
+      const waitSeconds = readWaitSeconds(request.headers['prefer']);
+      const known = request.headers['if-none-match'];
+      const isHeld = identity.role === 'device' && waitSeconds > 0 && held.hasRoom();
+      const read = () => parts.configs.of(identity, waitSeconds >= 0);
+
+      let config = await read();
+      const deadlineMs = performance.now() + waitSeconds * 1_000;
+      const gone = goneSignal(reply);
+      while (isHeld && config.tag === known && !gone.aborted && held.hasRoom()) {
+        const leftMs = deadlineMs - performance.now();
+        if (leftMs <= 0) break;
+        await held.hold(identity.id, leftMs, gone);
+        // It may have been revoked meanwhile.
+        await identities.require(request);
+        config = await read();
+      }
+      if (isHeld) reply.header('preference-applied', `wait=${waitSeconds}`);
+      reply.header('etag', config.tag).header('cache-control', 'no-cache');
+      if (config.tag === known) return reply.code(304).send(undefined as never);
       return reply.send(await config.sign());
     },
   );
+};
+
+/** RFC 7240 section 4.3; −1: not said. */
+const readWaitSeconds = (header: string | string[] | undefined): number => {
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(String(header ?? ''))?.[1];
+  return seconds === undefined ? -1 : Math.min(longestWaitSeconds, Number(seconds));
+};
+
+/** Aborted when whoever asked is gone. */
+const goneSignal = (reply: Pick<FastifyReply, 'raw'>): AbortSignal => {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
 };

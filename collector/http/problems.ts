@@ -17,6 +17,7 @@ export const problemTypes = {
   'bearer-required': { status: 403, title: 'Changes need the bearer header, not the cookie' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'version-conflict': { status: 409, title: 'Someone else changed it at the same time' },
+  'too-many-requests': { status: 409, title: 'The device has enough to do already' },
   'precondition-failed': { status: 412, title: 'The version in force is another one' },
   'body-too-large': { status: 413, title: 'The body is larger than allowed' },
   'unsupported-media-type': { status: 415, title: 'This media type or encoding is not understood' },

@@ -65,7 +65,7 @@ const schemaFor = (value: unknown) => {
     ? { pointer: '/type', message: `expected one of ${probeTypes.join(', ')}` }
     : {
         pointer: '/kind',
-        message: 'expected one of result, tunnel, device, edge, onward, missed, event',
+        message: 'expected one of result, tunnel, device, edge, onward, missed, run-report, event',
       };
 };
 

@@ -3,6 +3,7 @@ import type { Log } from '#runtime/log.ts';
 import type { BatchRows } from '../control/batch-rows.ts';
 import type { Identity } from '../control/fleet.ts';
 import { edgeApplicationId } from '../control/probe-ids.ts';
+import type { RunRequests } from '../control/run-requests.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { toPoints } from '../store/points.ts';
 import type { Point } from '../store/schema.ts';
@@ -24,6 +25,7 @@ export const createIngest = (parts: {
   store: Store;
   batches: BatchRows;
   declaredApplications: DeclaredApplications;
+  runRequests: Pick<RunRequests, 'settle'>;
   jobs: Jobs;
   now: () => number;
   diagnoseDelayMs: number;
@@ -63,6 +65,9 @@ export const createIngest = (parts: {
     const { accepted, ...refused } = checkRecords(batch.records, sender, receivedAt);
     const points = accepted.flatMap((record) => toPoints(record, receivedAt));
     await write(points, senderName);
+    for (const record of accepted) {
+      if (record.kind === 'run-report') await parts.runRequests.settle(record);
+    }
     await enqueueDiagnoses(accepted);
     const row = {
       sender: senderName,
