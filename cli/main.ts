@@ -5,6 +5,7 @@ import { registerApply } from './apply.ts';
 import { registerDiagnose } from './diagnose.ts';
 import { registerProbe } from './probe.ts';
 import { registerPrograms } from './programs.ts';
+import { registerRun } from './run.ts';
 import { registerToken } from './token.ts';
 import { registerTrace } from './trace.ts';
 import { registerUp } from './up/up.ts';
@@ -27,6 +28,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   registerUp(program);
   registerWhy(program);
   registerProbe(program);
+  registerRun(program);
   registerTrace(program);
   registerDiagnose(program);
   registerApply(program);

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { logLevels } from '#runtime/log.ts';
+import { registerAgentRun } from './agent-run.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -36,6 +37,8 @@ export const registerPrograms = (program: Command): void => {
         options.json === true ? JSON.stringify(status, null, 2) : describeAgentStatus(status),
       );
     });
+
+  registerAgentRun(agent);
 
   program
     .command('edge')
