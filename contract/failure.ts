@@ -58,12 +58,14 @@ export const failureTypes = [
   'browser.crashed',
   'browser.timed_out',
   'browser.navigation_failed',
+  'browser.step_failed',
   'agent.overrun',
   'agent.network_down',
   'agent.captive_portal',
   'agent.dns_hijacked',
   'agent.not_permitted',
   'agent.out_of_resources',
+  'agent.secret_missing',
   'agent.internal',
   'probe.bad_url',
   'probe.bad_config',
@@ -347,6 +349,11 @@ export const failureFacts = {
     source: 'target',
     action: 'The browser could not open the page: see the message, and the HTTP probe beside it.',
   },
+  'browser.step_failed': {
+    source: 'target',
+    action:
+      'A step of the page did not do what was expected: see which in the message, the screenshot, and whether the page was changed.',
+  },
   'agent.overrun': {
     source: 'agent',
     action: 'The run before had not ended: raise the interval or lower the timeout.',
@@ -372,6 +379,11 @@ export const failureFacts = {
   'agent.out_of_resources': {
     source: 'agent',
     action: 'The device has no memory or file handles left for the run: see what uses them.',
+  },
+  'agent.secret_missing': {
+    source: 'agent',
+    action:
+      'Add the secret to the file that `secretsFile` of the agent’s config names (mode 0600), or correct the name in the step.',
   },
   'agent.internal': {
     source: 'agent',

@@ -3,7 +3,8 @@ import { familyChoices } from './body/connection.ts';
 import { dnsRecordTypes } from './body/dns.ts';
 import { httpMethods, httpVersionChoices } from './body/http.ts';
 import { pathProtocols } from './body/path.ts';
-import { VoiceProbe } from './plan.ts';
+import { maxSteps, PageStepSpec } from './page-step.ts';
+import { screenshotChoices, VoiceProbe } from './plan.ts';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 
@@ -62,6 +63,10 @@ export const ProbeSpec = Type.Union([
       ...every,
       type: Type.Literal('page-load'),
       url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+      /** What a person would do next: a log-in, a search. */
+      steps: Type.Optional(Type.Array(PageStepSpec, { minItems: 1, maxItems: maxSteps })),
+      screenshot: Type.Optional(OneOf(screenshotChoices)),
+      har: Type.Optional(Type.Boolean()),
     },
     closed,
   ),
@@ -152,7 +157,7 @@ export const Organisation = Type.Object(
   {
     version: Type.Literal(1),
     applications: Type.Array(Application, { maxItems: 512 }),
-    forwarding: Type.Optional(Type.Partial(ForwardingPolicy, closed)),
+    forwarding: Type.Optional(Type.Partial(Type.Omit(ForwardingPolicy, ['privateHosts']), closed)),
     access: Type.Optional(
       Type.Array(
         Type.Object(

@@ -3,6 +3,7 @@ import { familyChoices } from './body/connection.ts';
 import { dnsRecordTypes } from './body/dns.ts';
 import { httpMethods, httpVersionChoices } from './body/http.ts';
 import { pathProtocols } from './body/path.ts';
+import { maxSteps, PageStep } from './page-step.ts';
 import { vias } from './result.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
 import { stampBytes } from './stamp.ts';
@@ -70,11 +71,20 @@ export const PathProbe = Type.Object(
   { ...closed, $id: 'PathProbe' },
 );
 
+/** When a picture of the page is made; `on-failure` where it is left out. */
+export const screenshotChoices = ['on-failure', 'always', 'never'] as const;
+
 export const PageLoadProbe = Type.Object(
   {
     ...schedule,
     type: Type.Literal('page-load'),
     url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    /* In a plan only where declared. */
+    /** Done one after the other once the page has loaded; the first that fails ends the run. */
+    steps: Type.Optional(Type.Array(PageStep, { minItems: 1, maxItems: maxSteps })),
+    screenshot: Type.Optional(OneOf(screenshotChoices)),
+    /** Keep what the browser loaded as an HTTP archive. */
+    har: Type.Optional(Type.Boolean()),
   },
   { ...closed, $id: 'PageLoadProbe' },
 );

@@ -1,4 +1,5 @@
 import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
+import { planSteps } from '#contract/page-step.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
 import { stampPort } from '#contract/stamp.ts';
@@ -125,7 +126,13 @@ const measureOf = (spec: ProbeSpec) => {
         ...(spec.names === undefined ? {} : { names: spec.names }),
       };
     case 'page-load':
-      return { type: spec.type, url: spec.url };
+      return {
+        type: spec.type,
+        url: spec.url,
+        ...(spec.steps === undefined ? {} : { steps: planSteps(spec.steps) }),
+        ...(spec.screenshot === undefined ? {} : { screenshot: spec.screenshot }),
+        ...(spec.har === undefined ? {} : { har: spec.har }),
+      };
     case 'dns':
       return {
         type: spec.type,

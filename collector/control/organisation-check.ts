@@ -1,5 +1,6 @@
 import { type Checked, check, type Mistake } from '#contract/check.ts';
 import { type Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
+import { stepMistakes } from '#contract/page-step.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
 import { checkFollowed } from './followed.ts';
@@ -94,6 +95,8 @@ const checkProbes = (
         mistakes.push({ pointer: `${at}/via`, message });
       }
       if (spec.type === 'http') mistakes.push(...checkHttp(spec, at));
+      if (spec.type === 'page-load')
+        mistakes.push(...stepMistakes(spec.steps ?? [], `${at}/steps`));
       for (const { planId } of ways) {
         if (!check(Slug, planId).ok) {
           const message = `makes the plan’s id “${planId}”, which is too long (64): shorten it`;
