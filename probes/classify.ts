@@ -268,7 +268,7 @@ const messageLimit = 300;
  * Takes out what must not be stored: addresses (a failure is compared across devices), what follows
  * `?` in a URL, `user:password@`, credentials by name, and anything that looks like a token.
  */
-const scrub = (message: string): string => {
+export const scrub = (message: string): string => {
   const clean = message
     .replace(/\s+/g, ' ')
     .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1')

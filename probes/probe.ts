@@ -1,3 +1,4 @@
+import type { ArtefactKind } from '#contract/artefact.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { BodyOf, ProbeType } from '#contract/result.ts';
@@ -18,7 +19,12 @@ export type ProbeContext = {
   browserPath: string | undefined;
   /** The edge the device is on, for probes to the edge itself; null or left out: none. */
   edge?: { id: string; host: string; reflectorPort: number | null } | null;
+  /** A secret by its name, read anew at each call; undefined: there is none. Left out: no secrets. */
+  secrets?: (name: string) => string | undefined;
 };
+
+/** Something made beside a result that is no figure: kept for a while, best effort. */
+export type Artefact = { kind: ArtefactKind; mediaType: string; bytes: Uint8Array };
 
 /** What one run measured, success or failure; the caller puts it into a Result. */
 export type Outcome<T extends ProbeType = ProbeType> = {
@@ -26,6 +32,7 @@ export type Outcome<T extends ProbeType = ProbeType> = {
   availability: 0 | 1;
   failure: Failure | null;
   body: BodyOf[T];
+  artefacts?: Artefact[];
 };
 
 /** One probe type. `run` never throws for what the network does. */

@@ -23,6 +23,10 @@ export type LentBrowser =
       kind: 'browser';
       browser: Browser;
       version: string;
+      /** Of its processes; undefined where the system does not tell. */
+      groupId: number | undefined;
+      /** What the browser said of the last page's process that ended; undefined: nothing useful. */
+      crashFinding: () => string | undefined;
       /** Why it could not be given the extra CAs; undefined: it trusts them. */
       untrusted: string | undefined;
     }
@@ -31,6 +35,8 @@ export type LentBrowser =
 
 type Warm = {
   browser: Browser;
+  /** How the last page's process ended, in Chromium's word. */
+  lastCrash: { status: string } | undefined;
   version: string;
   untrusted: string | undefined;
   profile: string;
@@ -66,6 +72,8 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
         // A pipe ends with this process even when that is killed; a socket would leave an orphan.
         pipe: true,
         userDataDir: `${profile}/profile`,
+        // Pages open windows only when they are clicked on, as in a person's browser.
+        ignoreDefaultArgs: ['--disable-popup-blocking'],
         args: browserFlags({
           isRoot: process.getuid?.() === 0,
           isContainer: existsSync('/.dockerenv') || existsSync('/run/.containerenv'),
@@ -79,7 +87,19 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
       });
       const version = await browser.version();
       log?.debug({ component: 'page-load', version }, 'browser started');
-      return { browser, version, untrusted, profile, settings: fingerprint(settings), runCount: 0 };
+      const started: Warm = {
+        browser,
+        lastCrash: undefined,
+        version,
+        untrusted,
+        profile,
+        settings: fingerprint(settings),
+        runCount: 0,
+      };
+      await noteCrashes(browser, (status) => {
+        started.lastCrash = { status };
+      }).catch(() => {});
+      return started;
     } catch (error) {
       await removeProfile(profile).catch(() => {});
       throw error;
@@ -108,10 +128,23 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
         }
       }
       warm.runCount += 1;
-      const { browser, version, untrusted } = warm;
-      return { kind: 'browser', browser, version, untrusted };
+      const lent = warm;
+      lent.lastCrash = undefined;
+      const { browser, version, untrusted } = lent;
+      return {
+        kind: 'browser',
+        browser,
+        version,
+        groupId: browser.process()?.pid,
+        crashFinding: () => (lent.lastCrash?.status === 'oom' ? 'out of memory' : undefined),
+        untrusted,
+      };
     },
     discard,
+    /** Ends it in the midst of a run, which sees it gone. */
+    kill(): void {
+      if (warm !== undefined) killGroup(warm.browser);
+    },
   };
 };
 
@@ -132,6 +165,13 @@ const unfitness = (warm: Warm, settings: BrowserSettings): string | undefined =>
   const pid = warm.browser.process()?.pid;
   const memoryBytes = pid === undefined ? undefined : groupMemoryBytes(pid);
   return memoryBytes !== undefined && memoryBytes > maxMemoryBytes ? 'memory' : undefined;
+};
+
+/** Puppeteer only says that a page crashed, not how. */
+const noteCrashes = async (browser: Browser, note: (status: string) => void): Promise<void> => {
+  const session = await browser.target().createCDPSession();
+  session.on('Target.targetCrashed', ({ status }) => note(status));
+  await session.send('Target.setDiscoverTargets', { discover: true });
 };
 
 /** Puppeteer starts it as the leader of a group of its own: renderers go with it. */

@@ -44,4 +44,9 @@ const unwantedFeatures = [
   'NetworkTimeServiceQuerying',
   'OptimizationGuideModelDownloading',
   'OptimizationHintsFetching',
+  // Chromium's own windows draw their address bar's lists with a page of their own, for each run:
+  // five times the CPU time of a small page. The third starts a process for a page that never comes.
+  'WebUIOmniboxPopup',
+  'WebUIOmniboxAimPopup',
+  'SpareRendererForSitePerProcess',
 ];

@@ -47,6 +47,13 @@ export const observerScript = `(() => {
       totalBlockingMs: milestones.longTasks
         .filter(([start]) => loadMs === null || start < loadMs)
         .reduce((sum, [, duration]) => sum + Math.max(0, duration - 50), 0),
+      longTasks: {
+        count: milestones.longTasks.length,
+        longest: milestones.longTasks
+          .sort(([, one], [, other]) => other - one)
+          .slice(0, 10)
+          .map(([startMs, durationMs]) => ({ startMs, durationMs })),
+      },
     };
   };
   Object.defineProperty(window, '${readerName}', { value: read });
@@ -54,7 +61,8 @@ export const observerScript = `(() => {
 
 export const readScript = `window.${readerName} ? window.${readerName}() : null`;
 
-const Ms = Type.Union([Type.Number({ minimum: 0, maximum: 86_400_000 }), Type.Null()]);
+const Time = Type.Number({ minimum: 0, maximum: 86_400_000 });
+const Ms = Type.Union([Time, Type.Null()]);
 const Milestones = Type.Object({
   ttfbMs: Ms,
   fcpMs: Ms,
@@ -63,6 +71,13 @@ const Milestones = Type.Object({
   domContentLoadedMs: Ms,
   loadMs: Ms,
   totalBlockingMs: Ms,
+  longTasks: Type.Union([
+    Type.Object({
+      count: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+      longest: Type.Array(Type.Object({ startMs: Time, durationMs: Time }), { maxItems: 10 }),
+    }),
+    Type.Null(),
+  ]),
 });
 export type Milestones = Static<typeof Milestones>;
 
@@ -80,4 +95,5 @@ export const noMilestones: Milestones = {
   domContentLoadedMs: null,
   loadMs: null,
   totalBlockingMs: null,
+  longTasks: null,
 };

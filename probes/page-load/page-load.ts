@@ -1,12 +1,16 @@
+import { artefactMediaTypes } from '#contract/artefact.ts';
 import type { PageLoadBody } from '#contract/body/page-load.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { PageLoadProbe } from '#contract/plan.ts';
 import { type CutShort, classifyCutShort, classifyStatus, failureOf } from '#probes/classify.ts';
 import { startDeadline } from '#probes/deadline.ts';
 import type { ProbeLog } from '#probes/log.ts';
-import type { Outcome, ProbeContext, Prober } from '#probes/probe.ts';
+import type { Artefact, Outcome, ProbeContext, Prober } from '#probes/probe.ts';
 import { createWarmBrowser, type LentBrowser, type WarmBrowser } from './browser.ts';
+import { watchMemory } from './memory-watch.ts';
+import { createRedactor, type Redactor } from './redact.ts';
 import { withoutQuery } from './resources.ts';
+import type { StepFailure } from './steps.ts';
 import { type Visit, visit } from './visit.ts';
 
 /** Part of the timeout kept for reading what was measured and for clearing up. */
@@ -34,11 +38,14 @@ export const createPageLoadProber = ({ log }: { log?: ProbeLog } = {}): Prober<'
       last = turn.catch(() => {});
       const measured = await turn.finally(deadline.stop);
       const { body, failure } = judge(probe, measured, deadline.cutShort());
+      const artefacts = measured === undefined ? [] : artefactsOf(probe, measured);
+      // Pictures and clearing up are ours, not the page's.
+      const endedMs = measured?.visit?.measuredAtMs ?? performance.now();
       return {
-        durationMs: performance.now() - startedMs,
+        durationMs: Math.max(0, endedMs - startedMs),
         availability: failure === null ? 1 : 0,
-        failure,
-        body,
+        ...(measured?.redactor.deep({ failure, body }) ?? { failure, body }),
+        ...(artefacts.length === 0 ? {} : { artefacts }),
       } satisfies Outcome<'page-load'>;
     },
     async stop() {
@@ -50,7 +57,11 @@ export const createPageLoadProber = ({ log }: { log?: ProbeLog } = {}): Prober<'
   };
 };
 
-type Measured = { lent: LentBrowser; visit: Visit | undefined };
+type Measured = {
+  lent: LentBrowser | { kind: 'no-secret'; names: string[] };
+  visit: Visit | undefined;
+  redactor: Redactor;
+};
 
 const measure = async (
   warmBrowser: WarmBrowser,
@@ -58,11 +69,55 @@ const measure = async (
   context: ProbeContext,
   signal: AbortSignal,
 ): Promise<Measured> => {
+  const { secrets, missing } = readSecrets(probe, context);
+  const redactor = createRedactor([...secrets.values()]);
+  if (missing.length > 0) {
+    return { lent: { kind: 'no-secret', names: missing }, visit: undefined, redactor };
+  }
   const lent = await warmBrowser.borrow(context);
-  if (lent.kind !== 'browser') return { lent, visit: undefined };
-  const seen = await visit(lent.browser, { url: probe.url, proxy: context.proxy, signal });
+  if (lent.kind !== 'browser') return { lent, visit: undefined, redactor };
+  const memory = watchMemory(lent.groupId, () => warmBrowser.kill());
+  const seen = await visit(lent.browser, { probe, proxy: context.proxy, secrets, signal }).finally(
+    memory.stop,
+  );
+  const finding =
+    memory.finding() ?? (seen.end.kind === 'crashed' ? lent.crashFinding() : undefined);
+  if (finding !== undefined) seen.end = { kind: 'crashed', message: finding };
   if (seen.isBrowserSpoilt || seen.end.kind === 'crashed') await warmBrowser.discard('spoilt');
-  return { lent, visit: seen };
+  return { lent, visit: seen, redactor };
+};
+
+/** Half a log-in would be no measurement: nothing is begun before all its secrets are there. */
+const readSecrets = ({ steps = [] }: PageLoadProbe, context: ProbeContext) => {
+  const secrets = new Map<string, string>();
+  const missing: string[] = [];
+  for (const step of steps) {
+    if (step.type !== 'fill' || step.secret === undefined || secrets.has(step.secret)) continue;
+    const value = context.secrets?.(step.secret);
+    if (value === undefined) missing.push(step.secret);
+    else secrets.set(step.secret, value);
+  }
+  return { secrets, missing };
+};
+
+const artefactsOf = (probe: PageLoadProbe, { lent, visit, redactor }: Measured): Artefact[] => {
+  if (visit === undefined || lent.kind !== 'browser') return [];
+  const { har, screenshot } = visit;
+  const artefacts: Artefact[] = [];
+  if (har !== undefined) {
+    const archive = har.archive({
+      url: visit.finalUrl ?? probe.url,
+      browser: lent.version,
+      milestones: visit.milestones,
+    });
+    const bytes = Buffer.from(JSON.stringify(redactor.deep(archive)));
+    artefacts.push({ kind: 'har', mediaType: artefactMediaTypes.har, bytes });
+  }
+  if (screenshot !== undefined) {
+    const mediaType = artefactMediaTypes.screenshot;
+    artefacts.push({ kind: 'screenshot', mediaType, bytes: screenshot });
+  }
+  return artefacts;
 };
 
 const judge = (
@@ -79,6 +134,10 @@ const judge = (
     return { body, failure };
   }
   const { lent, visit } = measured;
+  if (lent.kind === 'no-secret') {
+    const message = `no secret named ${lent.names.join(', ')} on this device`;
+    return { body, failure: failureOf('agent.secret_missing', 'prepare', message) };
+  }
   if (lent.kind === 'missing') {
     return { body, failure: failureOf('browser.missing', 'prepare', lent.message) };
   }
@@ -98,7 +157,15 @@ const judge = (
 const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined): Failure | null => {
   switch (end.kind) {
     case 'cut-short':
-      return classifyCutShort('render', cutShort ?? 'timed-out');
+      return end.step === undefined || cutShort === 'abandoned'
+        ? classifyCutShort('render', cutShort ?? 'timed-out')
+        : failureOf('browser.timed_out', 'render', `the run’s time was over: ${end.step}`);
+    case 'looped': {
+      const message = `the page sent itself on ${end.count} times by script`;
+      return failureOf('http.response.redirect_loop', 'render', message);
+    }
+    case 'step-failed':
+      return failureOfStep(end.failure);
     case 'crashed':
       return failureOf('browser.crashed', 'render', end.message);
     case 'failed':
@@ -112,22 +179,23 @@ const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined):
   }
 };
 
+const failureOfStep = ({ number, step, reason, isBadStep }: StepFailure): Failure => {
+  const selector = 'selector' in step && step.selector !== undefined ? ` (${step.selector})` : '';
+  return failureOf(
+    isBadStep ? 'probe.bad_config' : 'browser.step_failed',
+    'render',
+    `step ${number} “${step.name}”${selector} – ${reason}`,
+  );
+};
+
 /** Chromium takes any number. */
 const isStatus = (status: number): boolean => status >= 100 && status <= 999;
 
 const bodyOf = (probe: PageLoadProbe, measured: Measured | undefined): PageLoadBody => {
   const visit = measured?.visit;
   const version = measured?.lent.kind === 'browser' ? measured.lent.version : null;
-  const empty = {
-    requestCount: 0,
-    transferBytes: 0,
-    failedRequestCount: 0,
-    thirdPartyCount: 0,
-    resources: [],
-    documentTtfbMs: null,
-  };
-  const { documentTtfbMs, ...network } =
-    visit?.resources.summary(visit.finalUrl ?? probe.url, maxResources) ?? empty;
+  const { documentTtfbMs, networkProblems, ...network } =
+    visit?.resources.summary(visit.finalUrl ?? probe.url, maxResources) ?? nothingLoaded;
   const milestones = visit?.milestones;
   return {
     url: probe.url,
@@ -141,7 +209,22 @@ const bodyOf = (probe: PageLoadProbe, measured: Measured | undefined): PageLoadB
     loadMs: milestones?.loadMs ?? null,
     totalBlockingMs: milestones?.totalBlockingMs ?? null,
     ...network,
-    consoleErrorCount: visit?.consoleErrorCount ?? 0,
+    consoleErrorCount: visit?.problems.consoleCount() ?? 0,
     browser: version?.slice(0, 64) ?? null,
+    navigation: visit?.navigation ?? null,
+    longTasks: milestones?.longTasks ?? null,
+    problems: visit?.problems.withNetwork(networkProblems) ?? [],
+    ...(visit?.steps === undefined ? {} : { steps: visit.steps }),
   };
+};
+
+const nothingLoaded = {
+  requestCount: 0,
+  transferBytes: 0,
+  failedRequestCount: 0,
+  thirdPartyCount: 0,
+  hosts: [],
+  networkProblems: [],
+  resources: [],
+  documentTtfbMs: null,
 };

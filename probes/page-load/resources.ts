@@ -1,11 +1,14 @@
 import { isIP } from 'node:net';
 import type { Protocol } from 'puppeteer-core';
-import type { PageResource } from '#contract/body/page-load.ts';
+import type { PageHost, PageNavigation, PageResource } from '#contract/body/page-load.ts';
 
 type Timing = Protocol.Network.ResourceTiming;
 
 /** One request as the browser's network events tell it, before it is put into the contract's words. */
 type Request = {
+  /** The same over a chain of redirects. */
+  id: string;
+  frameId: string;
   url: string;
   type: string;
   startedSeconds: number;
@@ -53,6 +56,8 @@ export const createResourceLog = () => {
       if (!/^https?:/.test(event.request.url) || frozenSeconds !== undefined) return;
       note(event.timestamp);
       const request: Request = {
+        id: event.requestId,
+        frameId: event.frameId ?? '',
         url: event.request.url,
         type: (event.type ?? 'Other').toLowerCase(),
         startedSeconds: event.timestamp,
@@ -87,6 +92,13 @@ export const createResourceLog = () => {
     freeze(): void {
       frozenSeconds ??= performance.now() / 1_000 + offsetSeconds;
     },
+    /** How many have begun so far. */
+    count: (): number => requests.length,
+    /** What the requests begun between two counts have transferred so far. */
+    bytesBetween: (from: number, to: number): number =>
+      Math.max(0, Math.round(sum(requests.slice(from, to).map((one) => one.transferBytes)))),
+    /** Phases of the newest document of the page itself. */
+    navigation: (): PageNavigation | null => navigationOf(requests),
     /** Unfinished requests last until the end of the visit, and say so. */
     summary: (pageUrl: string, maxResources: number) =>
       summarise(
@@ -124,6 +136,8 @@ const summarise = (
       ({ failed, status }) => failed !== null || (status ?? 0) >= 400,
     ).length,
     thirdPartyCount: resources.filter(({ host }) => siteOf(host) !== page).length,
+    hosts: hostsOf(resources, page),
+    networkProblems: resources.flatMap(problemOf),
     resources: resources.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, maxResources),
     /** Since the start of the first request; the page's own clock is better where it can be read. */
     documentTtfbMs: ttfbOf(requests, originSeconds),
@@ -133,8 +147,53 @@ const summarise = (
 const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0);
 
+const maxHosts = 20;
+
+const hostsOf = (resources: readonly PageResource[], page: string): PageHost[] => {
+  const byHost = new Map<string, PageHost>();
+  for (const { host, durationMs, transferBytes } of resources) {
+    const one = byHost.get(host) ?? {
+      host,
+      requestCount: 0,
+      transferBytes: 0,
+      sumMs: 0,
+      longestMs: 0,
+      isThirdParty: siteOf(host) !== page,
+    };
+    one.requestCount += 1;
+    one.transferBytes += transferBytes;
+    one.sumMs += durationMs;
+    one.longestMs = Math.max(one.longestMs, durationMs);
+    byHost.set(host, one);
+  }
+  return [...byHost.values()].toSorted((a, b) => b.longestMs - a.longestMs).slice(0, maxHosts);
+};
+
+/** `net::ERR_ABORTED` is what a page's own change of mind looks like: no fault of anyone's. */
+const problemOf = ({ failed, status, url }: PageResource): string[] => {
+  if (failed !== null && failed !== unfinished && failed !== 'net::ERR_ABORTED') {
+    return [`${failed} ${url}`];
+  }
+  return status !== null && status >= 400 ? [`status ${status} ${url}`] : [];
+};
+
+/** Of the page itself: the frame that made the first request. */
+const documentsOf = (requests: readonly Request[]): Request[] =>
+  requests.filter(({ type, frameId }) => type === 'document' && frameId === requests[0]?.frameId);
+
+const navigationOf = (requests: readonly Request[]): PageNavigation | null => {
+  const document = documentsOf(requests).at(-1);
+  if (document === undefined || document.timing === null) return null;
+  const first = requests.find(({ id }) => id === document.id) ?? document;
+  return {
+    redirectMs:
+      first === document ? null : (document.startedSeconds - first.startedSeconds) * 1_000,
+    ...phasesOf(document.timing, document.endedSeconds),
+  };
+};
+
 const ttfbOf = (requests: readonly Request[], originSeconds: number): number | null => {
-  const timing = requests.findLast(({ type, timing }) => type === 'document' && timing)?.timing;
+  const timing = documentsOf(requests).findLast(({ timing }) => timing)?.timing;
   if (!timing) return null;
   return (timing.requestTime - originSeconds) * 1_000 + timing.receiveHeadersEnd;
 };

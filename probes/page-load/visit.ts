@@ -1,35 +1,48 @@
-import type { Browser, BrowserContext, CDPSession, Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
+import type { PageNavigation, PageStepResult } from '#contract/body/page-load.ts';
+import type { PageLoadProbe } from '#contract/plan.ts';
 import type { ProxyAddress } from '#probes/probe.ts';
-import {
-  type Milestones,
-  noMilestones,
-  observerScript,
-  parseMilestones,
-  readScript,
-} from './milestones.ts';
+import { createHarLog, type HarLog } from './har.ts';
+import { type Milestones, noMilestones, parseMilestones, readScript } from './milestones.ts';
+import { type Navigations, watchNavigations } from './navigations.ts';
+import { type OpenPage, openPage } from './open-page.ts';
+import { after } from './pause.ts';
+import { createProblemLog, type ProblemLog } from './problems.ts';
 import { createResourceLog, type ResourceLog } from './resources.ts';
+import { takeScreenshot } from './screenshot.ts';
+import { type StepFailure, startSteps } from './steps.ts';
 
 /** How a visit ended. `failed` carries Chromium's own net:: error. */
 type VisitEnd =
   | { kind: 'loaded' }
-  | { kind: 'cut-short' }
+  | { kind: 'cut-short'; step?: string }
   | { kind: 'failed'; message: string }
+  | { kind: 'looped'; count: number }
+  | { kind: 'step-failed'; failure: StepFailure }
   | { kind: 'crashed'; message: string };
 
 export type Visit = {
   end: VisitEnd;
   milestones: Milestones;
+  navigation: PageNavigation | null;
   resources: ResourceLog;
+  har: HarLog | undefined;
+  problems: ProblemLog;
+  steps: PageStepResult[] | undefined;
   status: number | null;
   finalUrl: string | null;
-  consoleErrorCount: number;
+  screenshot: Buffer | undefined;
+  /** When all was measured; pictures and clearing up come after it. */
+  measuredAtMs: number;
   /** The browser did not give the context back: it is not to be used again. */
   isBrowserSpoilt: boolean;
 };
 
 export type VisitOptions = {
-  url: string;
+  probe: Pick<PageLoadProbe, 'url' | 'steps' | 'har' | 'screenshot'>;
   proxy: ProxyAddress | undefined;
+  /** By name; all that the steps need are in it. */
+  secrets: ReadonlyMap<string, string>;
   /** Aborted when the time for loading is over; reading what was measured comes after it. */
   signal: AbortSignal;
 };
@@ -43,46 +56,141 @@ const closeTimeoutMs = 1_500;
 
 /** Loads the page once in a context of its own: nothing cached, no cookies, no warm connections. */
 export const visit = async (browser: Browser, options: VisitOptions): Promise<Visit> => {
-  const seen: Visit = {
-    end: { kind: 'cut-short' },
-    milestones: noMilestones,
-    resources: createResourceLog(),
-    status: null,
-    finalUrl: null,
-    consoleErrorCount: 0,
-    isBrowserSpoilt: false,
-  };
-  let context: BrowserContext | undefined;
+  const seen = beginVisit(options);
   const ended = endOf(browser, options.signal);
+  let opened: OpenPage | undefined;
   try {
-    const opening = openPage(browser, options.proxy, seen);
+    const opening = openPage(browser, {
+      proxy: options.proxy,
+      network: [seen.resources, ...(seen.har === undefined ? [] : [seen.har])],
+      console: seen.problems,
+    });
     opening.catch(() => {});
-    const opened = await Promise.race([opening, ended.first]);
-    if ('kind' in opened) {
-      seen.end = opened;
+    const first = await Promise.race([opening, ended.first]);
+    if ('kind' in first) {
+      seen.end = first;
       seen.isBrowserSpoilt = true;
       return seen;
     }
-    context = opened.context;
-    const crashed = crashOf(opened.page);
-    seen.end = await Promise.race([ended.first, crashed, load(opened.page, options, seen)]);
-    if (seen.end.kind === 'loaded') {
-      // Chromium calls a page loaded just before it says that its process has crashed.
-      const settled = settle(seen.resources, options.signal).then(() => seen.end);
-      seen.end = await Promise.race([crashed, ended.gone, settled]);
-    }
-    seen.resources.freeze();
-    if (seen.end.kind !== 'crashed') await read(opened.page, seen);
+    opened = first;
+    await use(opened, options, seen, ended);
   } catch (error) {
     seen.end = browser.connected
       ? { kind: 'failed', message: (error as Error).message }
       : { kind: 'crashed', message: 'the browser ended' };
   } finally {
     ended.stop();
-    seen.resources.freeze();
-    if (context !== undefined) seen.isBrowserSpoilt ||= !(await closes(context));
+    freeze(seen);
+    if (opened !== undefined) seen.isBrowserSpoilt ||= !(await closes(opened));
   }
   return seen;
+};
+
+const beginVisit = ({ probe }: VisitOptions): Visit => ({
+  end: { kind: 'cut-short' },
+  milestones: noMilestones,
+  navigation: null,
+  resources: createResourceLog(),
+  har: probe.har === true ? createHarLog() : undefined,
+  problems: createProblemLog(),
+  steps: undefined,
+  status: null,
+  finalUrl: null,
+  screenshot: undefined,
+  measuredAtMs: performance.now(),
+  isBrowserSpoilt: false,
+});
+
+const freeze = (seen: Visit): void => {
+  seen.resources.freeze();
+  seen.har?.freeze();
+};
+
+type Ends = ReturnType<typeof endOf>;
+
+/** Load, read, do the steps, take the picture: each ended early by what ends a visit. */
+const use = async (
+  opened: OpenPage,
+  options: VisitOptions,
+  seen: Visit,
+  ended: Ends,
+): Promise<void> => {
+  const { page } = opened;
+  const { steps } = options.probe;
+  const navigations = watchNavigations(page);
+  const crashed = crashOf(page);
+  const looped = navigations.looped.then((count): VisitEnd => ({ kind: 'looped', count }));
+  seen.end = await Promise.race([ended.first, crashed, looped, load(page, options)]);
+  if (seen.end.kind === 'loaded') {
+    // Chromium calls a page loaded just before it says that its process has crashed.
+    const settled = settle(seen.resources, options.signal).then(() => seen.end);
+    seen.end = await Promise.race([crashed, looped, ended.gone, settled]);
+  }
+  const goesOn = seen.end.kind === 'loaded' && (navigations.status() ?? 0) < 400 && steps;
+  if (!goesOn) freeze(seen);
+  seen.navigation = seen.resources.navigation();
+  if (seen.end.kind !== 'crashed') await read(page, seen);
+  const typed = { values: [] as string[], origins: new Set<string>() };
+  if (goesOn) {
+    const onSecret = (value: string, origin: string) => {
+      typed.values.push(value);
+      typed.origins.add(origin);
+    };
+    seen.end = await doSteps(opened, options, seen, {
+      navigations,
+      onSecret,
+      stops: [ended.first, crashed, looped],
+    });
+    freeze(seen);
+  }
+  seen.status = navigations.status();
+  seen.finalUrl = navigations.url();
+  seen.measuredAtMs = performance.now();
+  if (wantsPicture(options, seen)) {
+    const taking = takeScreenshot(page, opened.session, typed);
+    seen.screenshot = (await Promise.race([taking, ended.gone.then(() => undefined)])) ?? undefined;
+  }
+};
+
+const wantsPicture = ({ probe }: VisitOptions, { end, status }: Visit): boolean => {
+  // A renderer that has ended draws nothing.
+  if (end.kind === 'crashed' || probe.screenshot === 'never') return false;
+  return probe.screenshot === 'always' || end.kind !== 'loaded' || (status ?? 0) >= 400;
+};
+
+const doSteps = async (
+  { page }: OpenPage,
+  { probe, secrets, signal }: VisitOptions,
+  seen: Visit,
+  parts: {
+    navigations: Navigations;
+    onSecret: (value: string, origin: string) => void;
+    stops: Promise<VisitEnd>[];
+  },
+): Promise<VisitEnd> => {
+  const ending = new AbortController();
+  const steps = startSteps(probe.steps ?? [], {
+    page,
+    resources: seen.resources,
+    navigations: parts.navigations,
+    signal: AbortSignal.any([signal, ending.signal]),
+    secret: (name) => secrets.get(name) ?? '',
+    onSecret: parts.onSecret,
+  });
+  seen.steps = steps.results;
+  const done = steps.ended.then(
+    (failure): VisitEnd =>
+      failure === undefined
+        ? { kind: signal.aborted ? 'cut-short' : 'loaded' }
+        : { kind: 'step-failed', failure },
+  );
+  done.catch(() => {});
+  const end = await Promise.race([...parts.stops, done]);
+  const step = end.kind === 'loaded' || end.kind === 'step-failed' ? undefined : steps.cutOff();
+  ending.abort();
+  // What a step that was cut off may still write is not this visit's any more.
+  seen.steps = structuredClone(steps.results);
+  return end.kind === 'cut-short' && step !== undefined ? { ...end, step } : end;
 };
 
 /** What ends a visit from outside: `gone` the browser did, `first` that or the time is over. */
@@ -114,67 +222,16 @@ const crashOf = (page: Page): Promise<VisitEnd> =>
     page.on('error', (error) => resolve({ kind: 'crashed', message: error.message }));
   });
 
-const openPage = async (
-  browser: Browser,
-  proxy: ProxyAddress | undefined,
-  seen: Visit,
-): Promise<{ context: BrowserContext; page: Page }> => {
-  const context = await browser.createBrowserContext(
-    proxy === undefined
-      ? {}
-      : {
-          proxyServer: `http://${proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host}:${proxy.port}`,
-          // Chromium goes past the proxy for loopback names unless told not to.
-          proxyBypassList: ['<-loopback>'],
-        },
-  );
-  const page = await context.newPage();
-  // A dialog would hold the page for ever: there is no one to answer it.
-  page.on('dialog', (dialog) => void dialog.dismiss().catch(() => {}));
-  page.on('console', (message) => {
-    if (message.type() === 'error') seen.consoleErrorCount += 1;
-  });
-  page.on('pageerror', () => {
-    seen.consoleErrorCount += 1;
-  });
-  await page.evaluateOnNewDocument(observerScript);
-  await watchNetwork(await page.createCDPSession(), seen.resources);
-  return { context, page };
-};
-
-/** Frames of other sites live in processes of their own, with network events of their own. */
-const watchNetwork = async (session: CDPSession, resources: ResourceLog): Promise<void> => {
-  session.on('Network.requestWillBeSent', resources.onRequest);
-  session.on('Network.responseReceived', resources.onResponse);
-  session.on('Network.dataReceived', resources.onData);
-  session.on('Network.loadingFinished', resources.onFinished);
-  session.on('Network.loadingFailed', resources.onFailed);
-  session.on('sessionattached', (child: CDPSession) => {
-    watchNetwork(child, resources)
-      .then(() => child.send('Runtime.runIfWaitingForDebugger'))
-      .catch(() => {});
-  });
-  await session.send('Network.enable');
-  await session.send('Target.setAutoAttach', {
-    autoAttach: true,
-    waitForDebuggerOnStart: true,
-    flatten: true,
-  });
-};
-
-const load = async (page: Page, options: VisitOptions, seen: Visit): Promise<VisitEnd> => {
-  page.on('response', (response) => {
-    const request = response.request();
-    if (!request.isNavigationRequest() || request.frame() !== page.mainFrame()) return;
-    seen.status = response.status();
-    seen.finalUrl = response.url();
-  });
+const load = async (page: Page, { probe, signal }: VisitOptions): Promise<VisitEnd> => {
   try {
-    await page.goto(options.url, { waitUntil: 'load', timeout: 0 });
+    await page.goto(probe.url, { waitUntil: 'load', timeout: 0 });
     return { kind: 'loaded' };
   } catch (error) {
     const message = (error as Error).message;
-    if (options.signal.aborted) return { kind: 'cut-short' };
+    if (signal.aborted) return { kind: 'cut-short' };
+    if (message.includes('net::ERR_ABORTED')) {
+      return { kind: 'failed', message: `a download or nothing at all, no page: ${message}` };
+    }
     return /net::|Navigat|invalid URL/i.test(message)
       ? { kind: 'failed', message }
       : { kind: 'crashed', message };
@@ -198,7 +255,7 @@ const read = async (page: Page, seen: Visit): Promise<void> => {
   seen.milestones = parseMilestones(value);
 };
 
-const closes = (context: BrowserContext): Promise<boolean> =>
+const closes = ({ context }: OpenPage): Promise<boolean> =>
   Promise.race([
     context.close().then(
       () => true,
@@ -206,8 +263,3 @@ const closes = (context: BrowserContext): Promise<boolean> =>
     ),
     after(closeTimeoutMs).then(() => false),
   ]);
-
-const after = (ms: number): Promise<null> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms, null).unref();
-  });

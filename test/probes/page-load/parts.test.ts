@@ -4,8 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { findBrowser } from '#probes/page-load/find-browser.ts';
 import { browserFlags } from '#probes/page-load/flags.ts';
 import { noMilestones, parseMilestones } from '#probes/page-load/milestones.ts';
+import { createProblemLog } from '#probes/page-load/problems.ts';
 import { isStaleProfile, sweepProfiles } from '#probes/page-load/profile.ts';
+import { createRedactor } from '#probes/page-load/redact.ts';
 import { createResourceLog, siteOf, withoutQuery } from '#probes/page-load/resources.ts';
+import { matchesUrl } from '#probes/page-load/step-actions.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 
 describe('the browser', () => {
@@ -119,6 +122,47 @@ describe('resources', () => {
     expect(log.isQuietFor(0)).toBe(false);
   });
 
+  it('give the phases of the page’s own document, with its redirects, not of a frame’s', () => {
+    const log = createResourceLog();
+    const own = { type: 'Document', frameId: 'page' };
+    const answer = (requestId: string) =>
+      log.onResponse({
+        requestId,
+        response: { status: 200, timing, encodedDataLength: 1 },
+      } as never);
+    log.onRequest(request('1', 'https://a.test/', 99.9, own));
+    const redirectResponse = { status: 302, encodedDataLength: 1 };
+    log.onRequest(request('1', 'https://b.test/', 100, { ...own, redirectResponse }));
+    answer('1');
+    log.onFinished({ requestId: '1', timestamp: 100.1, encodedDataLength: 9 } as never);
+    log.onRequest(request('2', 'https://ads.test/', 100.2, { type: 'Document', frameId: 'ad' }));
+    answer('2');
+    expect(log.navigation()?.redirectMs).toBeCloseTo(100);
+    expect(log.navigation()).toMatchObject({ dnsMs: 4, connectMs: 10, tlsMs: 20, waitMs: 50 });
+    expect(log.navigation()?.receiveMs).toBeCloseTo(14);
+  });
+
+  it('are summed up by host, the slowest first, and name what failed', () => {
+    const log = createResourceLog();
+    log.onRequest(request('1', 'https://www.a.test/', 10));
+    log.onFinished({ requestId: '1', timestamp: 10.1, encodedDataLength: 100 } as never);
+    for (const id of ['2', '3']) {
+      log.onRequest(request(id, `https://cdn.b.test/${id}?k=v`, 10));
+      log.onFailed({ requestId: id, timestamp: 10.3, errorText: 'net::ERR_FAILED' } as never);
+    }
+    const { hosts, networkProblems } = log.summary('https://a.test/', 50);
+    expect(hosts).toMatchObject([
+      { host: 'cdn.b.test', requestCount: 2, isThirdParty: true },
+      { host: 'www.a.test', requestCount: 1, transferBytes: 100, isThirdParty: false },
+    ]);
+    expect(hosts[0]?.sumMs).toBeCloseTo(600);
+    expect(hosts[0]?.longestMs).toBeCloseTo(300);
+    expect(networkProblems).toEqual([
+      'net::ERR_FAILED https://cdn.b.test/2',
+      'net::ERR_FAILED https://cdn.b.test/3',
+    ]);
+  });
+
   it.each([
     ['www.example.com', 'example.com'],
     ['a.b.example.co.uk', 'example.co.uk'],
@@ -132,6 +176,51 @@ describe('resources', () => {
 
   it('lose the query of their URL', () => {
     expect(withoutQuery('https://a.test/p?x=1#y')).toBe('https://a.test/p');
+  });
+});
+
+describe('a page’s complaints', () => {
+  it('are kept once each, short, without queries, and counted all', () => {
+    const log = createProblemLog();
+    for (let i = 0; i < 3; i++) log.onConsole('bad https://a.test/x?token=abc');
+    log.onConsole('Failed to load resource: the server responded with a status of 404');
+    log.onException(`TypeError: ${'x '.repeat(1_000)}`);
+    expect(log.consoleCount()).toBe(5);
+    const problems = log.withNetwork(Array.from({ length: 20 }, (_, i) => `status 404 /${i}`));
+    expect(problems).toHaveLength(10);
+    expect(problems[0]).toEqual({ kind: 'console', text: 'bad https://a.test/x?…' });
+    expect(problems[1]?.text.length).toBeLessThanOrEqual(300);
+    expect(problems[2]).toEqual({ kind: 'network', text: 'status 404 /0' });
+  });
+});
+
+describe('secrets', () => {
+  it('are taken out of every text in whatever form a page passes them on', () => {
+    const secret = 'p@ss "w"ord/é';
+    const redactor = createRedactor([secret, '']);
+    const texts = [
+      secret,
+      `https://a.test/?p=${encodeURIComponent(secret)}`,
+      new URLSearchParams({ p: secret }).toString(),
+      JSON.stringify({ p: secret }),
+      `Basic ${Buffer.from(secret).toString('base64')}`,
+    ];
+    const { left } = redactor.deep({ left: texts, count: 3 });
+    for (const text of left) expect(text).not.toMatch(/ss|ord/);
+    expect(left[1]).toBe('https://a.test/?p=•••');
+    expect(createRedactor([]).deep({ a: 'x' })).toEqual({ a: 'x' });
+  });
+});
+
+describe('an address that is waited for', () => {
+  it.each([
+    ['/home', 'https://a.test/home?x=1', true],
+    ['/home*tab=2', 'https://a.test/home?x=1&tab=2', true],
+    ['https://*.a.test/', 'https://crm.a.test/', true],
+    ['/ho.e', 'https://a.test/home', false],
+    ['/home', 'https://a.test/login', false],
+  ])('%s is found in %s: %s', (wanted, url, isThere) => {
+    expect(matchesUrl(wanted, url)).toBe(isThere);
   });
 });
 

@@ -1,0 +1,105 @@
+import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PageStepSpec } from '#contract/page-step.ts';
+import { waitUntil } from '#test/support/wait-until.ts';
+import { browserProcesses } from './browser-processes.ts';
+import { type PageRunner, startPageRunner } from './page-runner.ts';
+
+/** Pages that would hold up, escape from or exhaust whoever loads them. */
+describe('a page load', () => {
+  let site: PageRunner;
+  beforeAll(async () => {
+    site = await startPageRunner();
+    site.page('/other', 'other');
+  });
+  afterAll(() => site.stop());
+  const fine = async () => {
+    const { failure } = await site.run(site.page('/fine', 'fine'));
+    expect(failure).toBeNull();
+  };
+
+  it('is stopped and named when the page sends itself on for ever', async () => {
+    const url = site.page('/round', '<script>location = "/round?" + Math.random()</script>');
+    const { failure, body } = await site.run(url);
+    expect(failure).toMatchObject({ type: 'http.response.redirect_loop', source: 'target' });
+    expect(failure?.message).toMatch(/sent itself on \d+ times by script/);
+    expect(body.requestCount).toBeLessThan(100);
+    await fine();
+  });
+
+  it('opens no windows by itself, and closes those a click opens', async () => {
+    const url = site.page(
+      '/windows',
+      `<script>for (let i = 0; i < 20; i++) window.open('/popped?by-itself')</script>
+       <button onclick="window.open('/popped?by-click'); this.id = 'clicked'">open</button>`,
+    );
+    site.page('/popped', '<script>setInterval(() => fetch("/popped?again"), 50)</script>');
+    const steps: PageStepSpec[] = [
+      { type: 'click', selector: 'button' },
+      { type: 'expect', selector: '#clicked' },
+    ];
+    expect((await site.run(url, { steps })).failure).toBeNull();
+    expect(site.origin.seen.filter((one) => one.url === '/popped?by-itself')).toEqual([]);
+    const again = () => site.origin.seen.filter((one) => one.url === '/popped?again').length;
+    const count = again();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(again()).toBe(count);
+    await fine();
+  });
+
+  it('saves nothing to the disk, and says so where there is no page', async () => {
+    site.origin.on('/file.bin', {
+      headers: { 'content-type': 'application/octet-stream', 'content-disposition': 'attachment' },
+      body: Buffer.alloc(1_000),
+    });
+    const before = await readdir(homedir());
+    const { failure } = await site.run(`${site.origin.url}/file.bin`);
+    expect(failure?.type).toBe('browser.navigation_failed');
+    expect(failure?.message).toMatch(/download/);
+    const url = site.page('/saves', '<a id="a" href="/file.bin" download>save</a>');
+    const clicked = await site.run(url, { steps: [{ type: 'click', selector: '#a' }] });
+    expect(clicked.failure).toBeNull();
+    expect(await readdir(homedir())).toEqual(before);
+  });
+
+  it('answers dialogs, also those that would keep it on the page', async () => {
+    const url = site.page(
+      '/asks',
+      `<script>alert(1); confirm(2); prompt(3); onbeforeunload = () => 'stay';</script>
+       <a id="a" href="/other">leave</a>`,
+    );
+    const { failure, body } = await site.run(url, { steps: [{ type: 'click', selector: '#a' }] });
+    expect(failure).toBeNull();
+    expect(body.finalUrl).toContain('/other');
+  });
+
+  it('ends in time when dialogs never do', async () => {
+    const url = site.page('/nagging', '<script>for (;;) alert(1)</script>');
+    const { failure, durationMs } = await site.run(url, { timeoutMs: 2_500 });
+    expect(failure?.type).toBe('browser.timed_out');
+    expect(durationMs).toBeLessThan(10_000);
+    await fine();
+  });
+
+  it.each([
+    ['in its scripts', 'a.push(new Array(1e6).fill(Math.random()))'],
+    ['beside its scripts', 'a.push(new Uint8Array(5e7).fill(1))'],
+  ])('is stopped when the page eats memory %s, before the device has none', async (name, eat) => {
+    const url = site.page(
+      `/hungry-${name.length}`,
+      `<script>const a = []; setInterval(() => { for (let i = 0; i < 4; i++) ${eat} }, 5)</script><img src="/never.svg">`,
+    );
+    site.origin.on('/never.svg', { fault: 'hang' });
+    const { failure } = await site.run(url);
+    expect(failure).toMatchObject({ type: 'browser.crashed' });
+    expect(failure?.message).toMatch(/out of memory/);
+    await fine();
+    // Of the one that was stopped nothing is left, its crash handler included.
+    const leaders = () =>
+      browserProcesses(site.workFolder).filter(
+        ({ pid, group, type }) => type === 'browser' && pid === group,
+      );
+    await waitUntil(() => leaders().length === 1);
+  });
+});
