@@ -1,0 +1,54 @@
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openSecrets } from '#runtime/secrets-file.ts';
+import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
+
+const write = async (text: string, mode = 0o600): Promise<string> => {
+  const path = join(await makeTemporaryFolder(), 'secrets.yaml');
+  await writeFile(path, text);
+  await chmod(path, mode);
+  return path;
+};
+
+describe('a file of secrets', () => {
+  it('gives each by its name, as it stands in the file now', async () => {
+    const path = await write('CRM_PASSWORD: hunter22\n"pin": "0042"\n');
+    const secrets = openSecrets(path);
+    expect(secrets('CRM_PASSWORD')).toBe('hunter22');
+    expect(secrets('pin')).toBe('0042');
+    expect(secrets('other')).toBeUndefined();
+    expect(secrets('toString')).toBeUndefined();
+    await writeFile(path, 'CRM_PASSWORD: changed\n');
+    expect(secrets('CRM_PASSWORD')).toBe('changed');
+  });
+
+  it('has none, and says why, once others may read it or it is gone', async () => {
+    const path = await write('A: hunter22\n');
+    const problems: string[] = [];
+    const secrets = openSecrets(path, (reason) => problems.push(reason));
+    await chmod(path, 0o640);
+    expect(secrets('A')).toBeUndefined();
+    await rm(path);
+    expect(secrets('A')).toBeUndefined();
+    expect(problems).toEqual([
+      expect.stringMatching(/mode 0640.*chmod 0600/),
+      expect.stringMatching(/no file/),
+    ]);
+  });
+
+  it.each([
+    ['others may read it', 'A: hunter22', 0o604, /mode 0604/],
+    ['a secret is a number', 'A: 12345', 0o600, /quotes/],
+    ['a secret is too short to be taken out of text', 'A: abc', 0o600, /4 to 1,000/],
+    ['a name is none', '"a b": hunter22', 0o600, /no name of a secret/],
+    ['it is a list', '- hunter22', 0o600, /NAME: secret/],
+  ])(
+    'is refused at the start where %s, without telling a secret',
+    async (_, text, mode, reason) => {
+      const path = await write(text, mode);
+      expect(() => openSecrets(path)).toThrow(reason);
+      expect(() => openSecrets(path)).not.toThrow(/hunter22/);
+    },
+  );
+});
