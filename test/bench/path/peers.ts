@@ -2,14 +2,18 @@ import { kernelTools } from '#test/lab/faults/kernel-tools.ts';
 import type { Lab } from '#test/lab/lab.ts';
 import type { LabProber } from '#test/lab/prober.ts';
 import { addressesOf, waysFrom } from '#test/probes/path/lab-way.ts';
-import { type Row, rounded } from './row.ts';
+import { type Row, rounded } from '../rows.ts';
 
 /** Hops by ICMP beside traceroute and mtr: which of the ways are the same in all three. */
-export const compareHops = async (lab: Lab, prober: LabProber): Promise<Row[]> => {
-  const ways = waysFrom(lab, 'a2', prober);
+export const compareHops = async (
+  lab: Lab,
+  prober: LabProber,
+  { from, to: ends }: { from: string; to: readonly string[] },
+): Promise<Row[]> => {
+  const ways = waysFrom(lab, from, prober);
   let same = 0;
   let asked = 0;
-  for (const to of ['s1', 's2', 's3', 'e1']) {
+  for (const to of ends) {
     for (const family of [4, 6] as const) {
       const way = { to, family, protocol: 'icmp' as const };
       const ours = JSON.stringify(addressesOf(await ways.trace(way)));
@@ -23,7 +27,7 @@ export const compareHops = async (lab: Lab, prober: LabProber): Promise<Row[]> =
   }
   return [
     {
-      name: 'ways whose hops are those of traceroute and mtr',
+      name: `${lab.topology.name}: ways whose hops are those of traceroute and mtr`,
       unit: `of ${asked}`,
       ours: same,
       peer: null,

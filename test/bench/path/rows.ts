@@ -4,33 +4,64 @@ import { testLabName } from '#test/lab/build/lab-name.ts';
 import { type Lab, raiseLab } from '#test/lab/lab.ts';
 import { type LabProber, startProber } from '#test/lab/prober.ts';
 import { large } from '#test/lab/topology/large.ts';
+import type { Topology } from '#test/lab/topology/topology.ts';
+import { twoSites } from '#test/lab/topology/two-sites.ts';
 import { type ChainLab, raiseChain } from '#test/probes/path/chain-lab.ts';
+import type { Row } from '../rows.ts';
 import { compareBranches, compareHops, compareTime } from './peers.ts';
-import type { Row } from './row.ts';
 import { judgeLoss } from './verdict.ts';
 import { compareWithWire } from './wire.ts';
 
-export const pathParts = ['wire', 'many', 'hops', 'time', 'branches', 'verdict'] as const;
-type Part = (typeof pathParts)[number];
+export const pathParts = [
+  'path-rtt',
+  'path-many',
+  'path-hops',
+  'path-time',
+  'path-branches',
+  'path-verdict',
+] as const;
+export type PathPart = (typeof pathParts)[number];
 
 /** Paths beside the wire, traceroute, mtr and scamper, in networks of namespaces made for it. */
-export const pathRows = async (options: {
-  parts: readonly Part[];
-  verdictRuns: number;
-}): Promise<Row[]> => {
-  const wants = (...parts: Part[]) => parts.some((part) => options.parts.includes(part));
-  const rows: Row[] = [];
-  if (wants('wire')) rows.push(...(await inChain(compareWithWire)));
-  if (wants('many')) rows.push(...(await inChain(manyTargets)));
-  if (!wants('hops', 'branches', 'time', 'verdict')) return rows;
-  return inLarge(async (lab, prober) => [
-    ...rows,
-    ...(wants('hops') ? await compareHops(lab, prober) : []),
-    ...(wants('time') ? await compareTime(lab, prober, silenceBackbone(lab)) : []),
-    ...(wants('branches') && hasScamper() ? await compareBranches(lab, prober) : []),
-    ...(wants('verdict') ? await judgeLoss(lab, prober, options.verdictRuns) : []),
-  ]);
+export const pathRows = async (
+  parts: ReadonlySet<PathPart>,
+  verdictRuns: number,
+): Promise<Row[]> => {
+  const when = async (part: PathPart, rows: () => Promise<Row[]>): Promise<Row[]> =>
+    parts.has(part) ? rows() : [];
+  return [
+    ...(await when('path-rtt', () => inChain(compareWithWire))),
+    ...(await when('path-many', () => inChain(manyTargets))),
+    ...(await when('path-hops', hopsEverywhere)),
+    ...(await when('path-time', () =>
+      inLab(large, 'a2', (lab, prober) => compareTime(lab, prober, silenceBackbone(lab))),
+    )),
+    ...(await when('path-branches', async () =>
+      hasScamper() ? inLab(large, 'a2', compareBranches) : [],
+    )),
+    ...(await when('path-verdict', () =>
+      inLab(large, 'a2', (lab, prober) => judgeLoss(lab, prober, verdictRuns)),
+    )),
+  ];
 };
+
+/** On every topology the lab has; ways from one end of it to the others. */
+const hopsEverywhere = async (): Promise<Row[]> => [
+  ...(await inChain(async ({ lab }) => {
+    const prober = startProber(lab, 'h');
+    try {
+      return await compareHops(lab, prober, { from: 'h', to: ['t'] });
+    } finally {
+      await prober.stop();
+    }
+  })),
+  ...(await inLab(twoSites, 'a2', (lab, prober) =>
+    compareHops(lab, prober, { from: 'a2', to: ['e1', 'e2', 's1', 'col'] }),
+  )),
+  ...(await inLab(large, 'a2', (lab, prober) =>
+    compareHops(lab, prober, { from: 'a2', to: ['s1', 's2', 's3', 'e1', 'e2'] }),
+  )),
+];
 
 /** `apt-get install scamper` */
 export const hasScamper = (): boolean => existsSync('/usr/bin/scamper');
@@ -44,9 +75,13 @@ const inChain = async (work: (chain: ChainLab) => Promise<Row[]>): Promise<Row[]
   }
 };
 
-const inLarge = async (work: (lab: Lab, prober: LabProber) => Promise<Row[]>): Promise<Row[]> => {
-  const lab = await raiseLab({ topology: large, name: testLabName() });
-  const prober = startProber(lab, 'a2');
+const inLab = async (
+  topology: Topology,
+  node: string,
+  work: (lab: Lab, prober: LabProber) => Promise<Row[]>,
+): Promise<Row[]> => {
+  const lab = await raiseLab({ topology, name: testLabName() });
+  const prober = startProber(lab, node);
   try {
     return await work(lab, prober);
   } finally {

@@ -2,7 +2,7 @@ import type { Hop } from '#contract/body/path.ts';
 import type { Lab } from '#test/lab/lab.ts';
 import type { LabProber } from '#test/lab/prober.ts';
 import { waysFrom } from '#test/probes/path/lab-way.ts';
-import { type Row, rounded } from './row.ts';
+import { type Row, rounded } from '../rows.ts';
 
 /** As many at a time: more would ask the limited router more than any fleet does. */
 const lanes = 3;

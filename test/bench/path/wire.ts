@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Outcome } from '#probes/probe.ts';
 import type { ChainLab } from '#test/probes/path/chain-lab.ts';
 import { pathProbe } from '#test/probes/path/path-probe.ts';
-import { percentile, type Row, rounded } from './row.ts';
+import { percentile, type Row, rounded } from '../rows.ts';
 
 /** Round trips by TTL, from pairs of request and answer with the same id and sequence number. */
 const wireRoundTrips = (output: string): Map<number, number[]> => {
