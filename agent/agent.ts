@@ -15,10 +15,12 @@ import { makePrivateFolder } from '#runtime/durable-file.ts';
 import { takeLock } from '#runtime/file-lock.ts';
 import { type IdentityHolder, loadOrEnroll } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
+import { openSecrets } from '#runtime/secrets-file.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
 import { type Shipper, startShipper } from '#runtime/shipper.ts';
 import { openSpool, type Spool } from '#runtime/spool.ts';
 import packageFile from '../package.json' with { type: 'json' };
+import { startArtefactOutbox } from './artefacts.ts';
 import { composeStatus } from './compose-status.ts';
 import type { AgentProgramConfig } from './config.ts';
 import { createNetworkWatch, type NetworkWatch } from './control/network-state.ts';
@@ -28,8 +30,12 @@ import { startDeviceSampler } from './device/sampler.ts';
 import { changeEvent } from './events.ts';
 import { type Forwarding, startForwarding } from './forward.ts';
 import { type Measuring, startMeasuring } from './measuring.ts';
+import { defaultBudget } from './on-demand/budget.ts';
+import { answerLocally } from './on-demand/local.ts';
+import { type OnDemand, startOnDemand } from './on-demand/on-demand.ts';
 import { openRunLedger, type RunLedger } from './run-ledger.ts';
 import { startSampling } from './sampling.ts';
+import { createSelfChecks } from './self-check.ts';
 import { serveStatus } from './status-socket.ts';
 
 export type RunningAgent = Running & {
@@ -99,7 +105,7 @@ const startParts = async (
     await ledger.flush(append);
   });
 
-  const { measuring, gatewayMeter } = await startProbing({
+  const { measuring, onDemand, gatewayMeter } = await startProbing({
     config,
     deviceId,
     extraCa,
@@ -110,6 +116,8 @@ const startParts = async (
     log,
     stopper,
   });
+  // A request for runs comes with the config and changes nothing else of it.
+  let applied: string | undefined;
   sync = await startConfigSync({
     client: outgoing.client,
     folder: config.stateFolder,
@@ -118,11 +126,18 @@ const startParts = async (
     caCertificatePem: identity.current().caCertificatePem,
     refuse: (received) =>
       received.deviceId === deviceId ? undefined : `it is for device ${received.deviceId}`,
-    onChange: (received) => {
-      forwarding.setPolicy(received);
-      measuring.setPlan(received.plan.probes);
-      log.info({ component: 'agent', revision: received.revision }, 'policy applied');
-      tell('policy-applied', `revision ${received.revision}`);
+    mayWait: true,
+    onChange: (received, { isConfirmed }) => {
+      const { requests: _, issuedAt: __, ...policy } = received;
+      if (JSON.stringify(policy) !== applied) {
+        applied = JSON.stringify(policy);
+        forwarding.setPolicy(received);
+        measuring.setPlan(received.plan.probes);
+        log.info({ component: 'agent', revision: received.revision }, 'policy applied');
+        tell('policy-applied', `revision ${received.revision}`);
+      }
+      // What lies on disk may have been asked for long ago.
+      if (isConfirmed) onDemand.take(received);
     },
     log,
   });
@@ -159,10 +174,14 @@ const startParts = async (
       forwarding,
       network,
       measuring,
+      onDemand,
       gatewayMeter,
       ...outgoing,
     });
-  const status = await serveStatus(config.stateFolder, readStatus);
+  const status = await serveStatus(config.stateFolder, {
+    status: readStatus,
+    ask: answerLocally(onDemand),
+  });
   stopper.add('status', () => status.stop());
   log.info({ component: 'agent', deviceId, proxy: forwarding.proxy }, 'agent is up');
   return {
@@ -171,6 +190,12 @@ const startParts = async (
     socks: forwarding.socks,
     stop: () => stopper.stop(),
   };
+};
+
+const secretsOf = ({ secretsFile }: AgentProgramConfig, log: Log) => {
+  if (secretsFile === undefined) return {};
+  const tell = (reason: string) => log.error({ component: 'secrets', reason }, 'no secrets');
+  return { secrets: openSecrets(secretsFile, tell) };
 };
 
 const readAsnFile = (path: string): OriginTable => {
@@ -266,7 +291,7 @@ const startProbing = async (parts: {
   outgoing: Outgoing;
   log: Log;
   stopper: Stopper;
-}): Promise<{ measuring: Measuring; gatewayMeter: GatewayMeter }> => {
+}): Promise<{ measuring: Measuring; onDemand: OnDemand; gatewayMeter: GatewayMeter }> => {
   const { config, deviceId, extraCa, forwarding, network, outgoing, log, stopper } = parts;
   const workFolder = join(config.stateFolder, 'work');
   await rm(workFolder, { recursive: true, force: true });
@@ -276,6 +301,8 @@ const startProbing = async (parts: {
   const origins = config.asnFile === undefined ? {} : { origins: readAsnFile(config.asnFile) };
   const probers = createProbers({ pathEngine, ...origins, log });
   stopper.add('probers', () => stopProbers(probers));
+  const outbox = startArtefactOutbox({ put: outgoing.client.putArtefact, log });
+  stopper.add('artefacts', () => outbox.stop());
   const measuring = startMeasuring({
     probers,
     deviceId,
@@ -286,14 +313,35 @@ const startProbing = async (parts: {
       return entry ? { ...entry, reflectorPort: entry.reflectorPort ?? null } : null;
     },
     network,
-    context: { extraCa, workFolder, browserPath: config.browserPath },
+    context: { extraCa, workFolder, browserPath: config.browserPath, ...secretsOf(config, log) },
+    onArtefacts: outbox.hold,
     proxy: () => forwarding.probeProxy,
+    selfChecks: createSelfChecks(),
     ledger: outgoing.ledger,
+    append: outbox.releasing(outgoing.spool.append),
+    log,
+  });
+  const onDemand = await startOnDemand({
+    deviceId,
+    folder: config.stateFolder,
+    measuring,
+    ledger: outgoing.ledger,
+    limits: {
+      maxBytes: config.onDemand?.maxBytes ?? defaultBudget.maxBytes,
+      maxCpuRatio: config.onDemand?.maxCpuRatio ?? defaultBudget.maxCpuRatio,
+    },
     append: outgoing.spool.append,
     log,
   });
+  // It begins nothing more, then the runs under way end, then what became of them is told.
+  stopper.add('last reports', () => onDemand.ended());
   stopper.add('measuring', () => measuring.stop());
-  return { measuring, gatewayMeter: createGatewayMeter(createEcho({ engine: pathEngine, log })) };
+  stopper.add('on demand', () => onDemand.stop());
+  return {
+    measuring,
+    onDemand,
+    gatewayMeter: createGatewayMeter(createEcho({ engine: pathEngine, log })),
+  };
 };
 
 /** Tells when the device moved to another network. */

@@ -32,9 +32,21 @@ export const AgentProgramConfig = Type.Object(
     asnFile: Type.Optional(Text(1_024)),
     /** Chrome, Chromium or Edge for page loads; absent: looked for in the usual places. */
     browserPath: Type.Optional(Text(1_024)),
+    /** `NAME: secret` lines for steps of pages (docs/probes-page-load.md); mode 0600. */
+    secretsFile: Type.Optional(Text(1_024)),
     configIntervalMs: Type.Integer({ minimum: 100, maximum: 3_600_000 }),
     /** Disk for records not yet shipped; the oldest go first when it is full. */
     spoolMaxBytes: Type.Integer({ minimum: 32_768, maximum: 100_000_000_000 }),
+    /** What runs that somebody asks for may cost: bytes a request, share of one core while it lasts. */
+    onDemand: Type.Optional(
+      Type.Object(
+        {
+          maxBytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000_000_000 })),
+          maxCpuRatio: Type.Optional(Type.Number({ minimum: 0, maximum: 16 })),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );

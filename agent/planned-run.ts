@@ -4,14 +4,15 @@ import { type Failure, failureFacts } from '#contract/failure.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { Result } from '#contract/result.ts';
 import { records } from '#contract/telemetry.ts';
-import type { Outcome, ProbeContext } from '#probes/probe.ts';
+import type { Artefact, Outcome, ProbeContext } from '#probes/probe.ts';
 import { type Probers, runProbe } from '#probes/registry.ts';
 import type { Log } from '#runtime/log.ts';
 import { blameNetwork, mayBeNetwork } from './control/blame-network.ts';
 import type { NetworkWatch } from './control/network-state.ts';
 import { readDefaultRoute } from './device/route.ts';
 import { emptyBody } from './empty-body.ts';
-import { startSelfCheck } from './self-check.ts';
+import type { RunToMake } from './scheduler.ts';
+import type { SelfChecks } from './self-check.ts';
 
 export type RunParts = {
   probers: Probers;
@@ -23,48 +24,67 @@ export type RunParts = {
   edge: () => NonNullable<ProbeContext['edge']> | null;
   context: Omit<ProbeContext, 'signal' | 'proxy' | 'edge'>;
   proxy: () => NonNullable<ProbeContext['proxy']>;
+  selfChecks: SelfChecks;
+  /** Told of what a run made beside its figures, before its result is kept. */
+  onArtefacts?: (resultId: string, appId: string, artefacts: readonly Artefact[]) => void;
   log: Log;
 };
 
 /** Probers keep to the probe's timeout themselves; one that does not is given up after this. */
 const graceMs = 10_000;
+/** The contract's bound of a duration. */
+const longestDurationMs = 86_400_000;
 
 /** Makes one run. Undefined when the agent's stop cut it off: such a run measured nothing. */
 export const runPlanned = async (
   parts: RunParts,
-  probe: ProbeDefinition,
-  { runId, pairId }: { runId: string; pairId?: string | undefined },
+  run: RunToMake,
   signal: AbortSignal,
 ): Promise<Result | undefined> => {
+  const { probe } = run;
   const startedAt = Date.now();
   const edgeIdBefore = parts.edgeId();
-  const selfCheck = startSelfCheck();
+  const selfCheck = parts.selfChecks.start();
   const network = networkKey();
   const outcome = await measure(parts, probe, signal);
   const checked = selfCheck.finish();
   // A run that came to its end all the same is worth keeping.
   if (signal.aborted && outcome.failure?.type === 'abandoned') return undefined;
+  parts.onArtefacts?.(run.runId, probe.appId, outcome.artefacts ?? []);
   const failure = await settleFailure(parts, probe, outcome, networkKey() !== network, signal);
   const result = {
     kind: 'result',
-    id: runId,
+    id: run.runId,
     deviceId: parts.deviceId,
     appId: probe.appId,
     probeId: probe.id,
     via: probe.via,
     // The tunnel may have come up, or moved, while the run was waiting for it.
     edgeId: edgeInBody(outcome) ?? edgeIdBefore ?? parts.edgeId(),
-    ...(pairId === undefined ? {} : { pairId }),
+    ...markOf(run),
     startedAt,
-    durationMs: Math.min(86_400_000, Math.max(0, outcome.durationMs)),
+    durationMs: Math.min(longestDurationMs, Math.max(0, outcome.durationMs)),
     availability: failure === null ? outcome.availability : 0,
     failure,
-    ...checked,
+    self: {
+      ...checked.self,
+      ...(run.latenessMs === undefined
+        ? {}
+        : { latenessMs: Math.min(longestDurationMs, run.latenessMs) }),
+    },
+    distortion: checked.distortion,
     type: probe.type,
     body: outcome.body,
   } as Result;
   return withShape(parts, probe, result);
 };
+
+/** Why it was made, where the plan is not the whole answer. */
+const markOf = ({ pairId, repeats, requestId }: RunToMake) => ({
+  ...(pairId === undefined ? {} : { pairId }),
+  ...(repeats === undefined ? {} : { repeats }),
+  ...(requestId === undefined ? {} : { requestId }),
+});
 
 /** What the run itself heard from the edge that carried it. */
 const edgeInBody = ({ body }: Outcome): string | null =>

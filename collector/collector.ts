@@ -6,6 +6,7 @@ import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 import { createStopper } from '#runtime/service.ts';
 import type { CollectorProgramConfig } from './config.ts';
+import { createArtefactRows } from './control/artefact-rows.ts';
 import { loadAuthority } from './control/authority.ts';
 import { createBatchRows } from './control/batch-rows.ts';
 import { createConfigSource } from './control/config-source.ts';
@@ -14,8 +15,10 @@ import { createEnrollment } from './control/enrollment.ts';
 import { createEnrollmentTokens } from './control/enrollment-tokens.ts';
 import { ensureFirstOperator } from './control/first-operator.ts';
 import { createFleet } from './control/fleet.ts';
+import { createHeldQuestions } from './control/held-questions.ts';
 import { createOperators } from './control/operators.ts';
 import { createOrganisationVersions } from './control/organisation-versions.ts';
+import { createRunRequests } from './control/run-requests.ts';
 import { createVerdictRows } from './control/verdict-rows.ts';
 import { createDeviceListener } from './device-listener.ts';
 import type { App } from './http/app.ts';
@@ -79,32 +82,44 @@ const start = async (
   const batches = createBatchRows(state.db);
   const verdicts = createVerdictRows(state.db);
   const deliveries = createDeliveryRows(state.db);
+  const artefacts = createArtefactRows(state.db);
 
   // Known once the listeners are: ports may be any free ones.
   const urls = { device: '', operator: '', pages: config.publicUrl?.replace(/\/$/, '') ?? '' };
   const { diagnoseDelayMs } = config;
+  const runRequests = createRunRequests(state.db);
+  const configs = createConfigSource({
+    organisations,
+    fleet,
+    authority,
+    // Behind TLS a plain request would be sent on to https and look like a portal: no check then.
+    captivePortalUrl: () => (urls.pages.startsWith('http:') ? `${urls.pages}/generate_204` : ''),
+    runRequests,
+    now,
+  });
+  const held = createHeldQuestions({
+    devicesAskedSince: runRequests.devicesAskedSince,
+    now,
+    onError: (error) => log.warn({ component: 'http', err: error }, 'requests not looked for'),
+  });
   const device = await createDeviceListener({
     authority,
     listenHost: config.deviceListen.host,
     enrollment: createEnrollment({ db: state.db, authority, tokens, now }),
     fleet,
-    configFor: createConfigSource({
-      organisations,
-      fleet,
-      authority,
-      // Behind TLS a plain request would be sent on to https and look like a portal: no check then.
-      captivePortalUrl: () => (urls.pages.startsWith('http:') ? `${urls.pages}/generate_204` : ''),
-      now,
-    }),
+    configs,
+    held,
     ingest: createIngest({
       store,
       batches,
       declaredApplications: createDeclaredApplications(organisations),
+      runRequests,
       jobs,
       now,
       diagnoseDelayMs,
       log,
     }),
+    artefacts,
     now,
     log,
   });
@@ -118,8 +133,10 @@ const start = async (
     organisations,
     verdicts,
     deliveries,
+    artefacts,
     deviceListener: { url: () => urls.device, openApi: device.openApi },
     operatorUrl: () => urls.operator,
+    runs: { runRequests, planOf: configs.planOf, held },
     now,
     log,
   });
@@ -129,6 +146,8 @@ const start = async (
   if (urls.pages === '') urls.pages = urls.operator;
   urls.device = await listen(device.app, config.deviceListen, 'https');
   whenStopping('device listener', () => device.app.close());
+  // Before the listeners, which wait for what is under way.
+  whenStopping('held questions', () => held.stop());
   const renewal = startCertificateRenewal(device.app, authority, {
     listenHost: config.deviceListen.host,
     now,
@@ -137,7 +156,7 @@ const start = async (
   whenStopping('certificate renewal', renewal.stop);
 
   const pagesUrl = () => urls.pages;
-  const records = { fleet, organisations, verdicts, deliveries, batches };
+  const records = { fleet, organisations, verdicts, deliveries, batches, artefacts, runRequests };
   const workers = startWorkers({ store, jobs, ...records, pagesUrl, now, log });
   whenStopping('workers', workers.stop);
 

@@ -1,14 +1,17 @@
 import type { KeyedCertificate } from '#runtime/certificates.ts';
 import type { Log } from '#runtime/log.ts';
+import type { ArtefactRows } from './control/artefact-rows.ts';
 import type { ConfigSource } from './control/config-source.ts';
 import { registerDeviceRoutes } from './control/device-routes.ts';
 import type { Enrollment } from './control/enrollment.ts';
 import type { Fleet } from './control/fleet.ts';
+import type { HeldQuestions } from './control/held-questions.ts';
 import { createIdentityCheck } from './control/identity.ts';
 import { createRefusalLimit } from './control/refusal-limit.ts';
 import { type App, createApp } from './http/app.ts';
 import { issueListenerCertificate } from './http/listener-certificate.ts';
 import { describeRoutes, type OpenApiDocument } from './http/openapi.ts';
+import { registerArtefactUpload } from './ingest/artefact-upload.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import { registerIngestRoutes } from './ingest/ingest-routes.ts';
 
@@ -21,8 +24,10 @@ export const createDeviceListener = async (parts: {
   listenHost: string;
   enrollment: Enrollment;
   fleet: Fleet;
-  configFor: ConfigSource;
+  configs: ConfigSource;
+  held: HeldQuestions;
   ingest: Ingest;
+  artefacts: ArtefactRows;
   now: () => number;
   log: Log;
 }): Promise<{ app: App; openApi: () => OpenApiDocument }> => {
@@ -35,9 +40,11 @@ export const createDeviceListener = async (parts: {
     caCertificatePem: authority.certificatePem,
     enrollment: parts.enrollment,
     identities,
-    configFor: parts.configFor,
+    configs: parts.configs,
+    held: parts.held,
     refusals: createRefusalLimit({ limit: refusalsAMinute, windowMs: 60_000, now }),
   });
   registerIngestRoutes(app, { ingest: parts.ingest, identities });
+  registerArtefactUpload(app, { artefacts: parts.artefacts, identities, now });
   return { app, openApi };
 };

@@ -1,5 +1,7 @@
 import type { Log } from '#runtime/log.ts';
 import { registerAccessRoutes } from './control/access-routes.ts';
+import { registerArtefactRoutes } from './control/artefact-routes.ts';
+import type { ArtefactRows } from './control/artefact-rows.ts';
 import type { DeliveryRows } from './control/delivery-rows.ts';
 import type { EnrollmentTokens } from './control/enrollment-tokens.ts';
 import type { Fleet } from './control/fleet.ts';
@@ -8,6 +10,7 @@ import type { Operators } from './control/operators.ts';
 import { registerOrganisationRoutes } from './control/organisation-routes.ts';
 import type { OrganisationVersions } from './control/organisation-versions.ts';
 import { registerRecordRoutes } from './control/record-routes.ts';
+import { registerRunRoutes } from './control/run-routes.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { type App, createApp } from './http/app.ts';
 import { registerHealthRoutes } from './http/health-routes.ts';
@@ -33,6 +36,8 @@ export const createOperatorListener = async (parts: {
   organisations: OrganisationVersions;
   verdicts: VerdictRows;
   deliveries: DeliveryRows;
+  artefacts: ArtefactRows;
+  runs: Pick<Parameters<typeof registerRunRoutes>[1], 'runRequests' | 'planOf' | 'held'>;
   deviceListener: { url: () => string; openApi: () => OpenApiDocument };
   operatorUrl: () => string;
   now: () => number;
@@ -62,6 +67,8 @@ export const createOperatorListener = async (parts: {
   registerFleetRoutes(app, { fleet, auth, now });
   registerAccessRoutes(app, { operators, tokens, auth, now });
   registerRecordRoutes(app, { verdicts, deliveries, db: engines.state.db, auth });
+  registerRunRoutes(app, { ...parts.runs, fleet, store: engines.store, auth, now });
+  registerArtefactRoutes(app, { artefacts: parts.artefacts, auth });
   const pages = {
     store: engines.store,
     state: engines.state,

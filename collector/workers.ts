@@ -1,8 +1,10 @@
 import type { Log } from '#runtime/log.ts';
+import type { ArtefactRows } from './control/artefact-rows.ts';
 import type { BatchRows } from './control/batch-rows.ts';
 import type { DeliveryRows } from './control/delivery-rows.ts';
 import type { Fleet } from './control/fleet.ts';
 import type { OrganisationVersions } from './control/organisation-versions.ts';
+import type { RunRequests } from './control/run-requests.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { createExpire, startExpireTimer } from './expire.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -23,6 +25,8 @@ export const startWorkers = (parts: {
   verdicts: VerdictRows;
   deliveries: DeliveryRows;
   batches: BatchRows;
+  artefacts: ArtefactRows;
+  runRequests: RunRequests;
   pagesUrl: () => string;
   now: () => number;
   log: Log;

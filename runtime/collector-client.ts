@@ -1,6 +1,7 @@
 import type { Agent } from 'node:https';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
+import type { ArtefactKind } from '#contract/artefact.ts';
 import { check, explain, type Mistake } from '#contract/check.ts';
 import { SignedConfig } from '#contract/policy.ts';
 import { Acknowledgement } from '#contract/telemetry.ts';
@@ -25,9 +26,10 @@ export type Unanswered = {
   retryAfterMs: number | null;
 };
 
+/** `isHeld`: the collector keeps such questions until there is news. */
 export type ConfigAnswer =
-  | { kind: 'unchanged' }
-  | { kind: 'config'; signed: SignedConfig; etag: string | undefined }
+  | { kind: 'unchanged'; isHeld: boolean }
+  | { kind: 'config'; signed: SignedConfig; etag: string | undefined; isHeld: boolean }
   | Unanswered;
 
 /** One batch as JSON text; the id is inside it as well. */
@@ -43,11 +45,36 @@ export type UploadAnswer =
   | { kind: 'not-allowed'; status: number; reason: string }
   | Unanswered;
 
+/** What a run made beside its figures, ready to travel. */
+export type ArtefactUpload = {
+  resultId: string;
+  appId: string;
+  kind: ArtefactKind;
+  mediaType: string;
+  encoding: 'gzip' | 'identity';
+  body: Buffer;
+};
+
+export type ArtefactAnswer =
+  | { kind: 'stored' }
+  /** Sending it again will not help; an older collector knows no artefacts. */
+  | { kind: 'refused'; reason: string }
+  | Unanswered;
+
 export type CollectorClient = {
-  fetchConfig(etag: string | undefined, signal?: AbortSignal): Promise<ConfigAnswer>;
+  /** `waitSeconds`: how long the collector may hold the question; left out: not at all. */
+  fetchConfig(
+    etag: string | undefined,
+    signal?: AbortSignal,
+    waitSeconds?: number,
+  ): Promise<ConfigAnswer>;
   postBatch(upload: Upload, signal?: AbortSignal): Promise<UploadAnswer>;
+  putArtefact(upload: ArtefactUpload, signal?: AbortSignal): Promise<ArtefactAnswer>;
   stop(): Promise<void>;
 };
+
+/** Of a question that is answered at once. */
+const configTimeoutMs = 30_000;
 
 const compress = promisify(gzip);
 
@@ -90,12 +117,16 @@ export const createCollectorClient = ({
   };
 
   return {
-    fetchConfig: async (etag, signal) => {
+    fetchConfig: async (etag, signal, waitSeconds) => {
       const answer = await ask({
         url: collectorEndpoint(collectorUrl, 'v1/config'),
         method: 'GET',
-        headers: etag === undefined ? {} : { 'if-none-match': etag },
+        headers: {
+          ...(etag === undefined ? {} : { 'if-none-match': etag }),
+          ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }),
+        },
         signal,
+        timeoutMs: configTimeoutMs + (waitSeconds ?? 0) * 1_000,
       });
       return 'kind' in answer ? answer : readConfigAnswer(answer);
     },
@@ -110,6 +141,20 @@ export const createCollectorClient = ({
         signal,
       });
       return 'kind' in answer ? answer : readUploadAnswer(answer);
+    },
+    putArtefact: async ({ resultId, appId, kind, mediaType, encoding, body }, signal) => {
+      const path = `v1/artefacts/${resultId}/${kind}?app=${encodeURIComponent(appId)}`;
+      const answer = await ask({
+        url: collectorEndpoint(collectorUrl, path),
+        method: 'PUT',
+        headers: {
+          'content-type': mediaType,
+          ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
+        },
+        body,
+        signal,
+      });
+      return 'kind' in answer ? answer : readArtefactAnswer(answer);
     },
     stop: async () => {
       connections?.agent.destroy();
@@ -126,11 +171,21 @@ const unanswered = (answer: CollectorAnswer, reason?: string): Unanswered => ({
 });
 
 const readConfigAnswer = (answer: CollectorAnswer): ConfigAnswer => {
-  if (answer.status === 304) return { kind: 'unchanged' };
+  const isHeld = /\bwait=[1-9]/.test(String(answer.headers['preference-applied'] ?? ''));
+  if (answer.status === 304) return { kind: 'unchanged', isHeld };
   if (answer.status !== 200) return unanswered(answer);
   const signed = check(SignedConfig, parseJson(answer.text));
   if (!signed.ok) return unanswered(answer, `not a signed config: ${explain(signed.mistakes)}`);
-  return { kind: 'config', signed: signed.value, etag: answer.headers.etag };
+  return { kind: 'config', signed: signed.value, etag: answer.headers.etag, isHeld };
+};
+
+const readArtefactAnswer = (answer: CollectorAnswer): ArtefactAnswer => {
+  if (answer.status === 204) return { kind: 'stored' };
+  if (answer.status >= 500 || answer.status === 429) return unanswered(answer);
+  return {
+    kind: 'refused',
+    reason: describeProblem(answer.status, readProblem(answer.text)),
+  };
 };
 
 const readUploadAnswer = (answer: CollectorAnswer): UploadAnswer => {

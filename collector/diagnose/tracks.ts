@@ -46,7 +46,12 @@ export const tracksOf = <P extends RunPoint>(runs: readonly P[], nowMs: number):
 
 const stillPlanned = (runs: readonly RunPoint[], nowMs: number): boolean => {
   const last = runs.at(-1)?.timeMs ?? 0;
-  const intervalMs = last - (runs.at(-2)?.timeMs ?? last);
+  // Runs beside the plan are no interval apart from it.
+  const planned = runs.filter(
+    ({ fields }) => fields.request_id === null && fields.repeats === null,
+  );
+  const lastPlanned = planned.at(-1)?.timeMs ?? last;
+  const intervalMs = lastPlanned - (planned.at(-2)?.timeMs ?? lastPlanned);
   return nowMs - last <= Math.max(silentMs, 3 * intervalMs);
 };
 
@@ -65,13 +70,32 @@ const toTrack = <P extends RunPoint>(runs: readonly P[]): Track<P> => {
   return track;
 };
 
+/** So many in a row that say nothing, and what was known before is no longer known now. */
+const leftOutInARow = 3;
+
+/** What the newest runs do not tell, and why; undefined where they tell something. */
+export type LeftOut<P extends RunPoint = Point<'http'>> = { run: P; reason: string; count: number };
+
+export const leftOutOf = <P extends RunPoint>({
+  runs,
+  excluded,
+}: Track<P>): LeftOut<P> | undefined => {
+  const lastMs = runs.at(-1)?.timeMs ?? 0;
+  const since = excluded.filter(({ run }) => run.timeMs > lastMs);
+  const newest = since.at(-1);
+  if (newest === undefined || (runs.length > 0 && since.length < leftOutInARow)) return undefined;
+  return { ...newest, count: since.length };
+};
+
 /** Why a run says nothing about the application; undefined when it does. */
 const exclusion = (run: RunPoint): string | undefined => {
   if (run.fields.distorted === 1) return distortionWords(run.fields.distortion ?? '');
   const type = run.tags.failure_type;
   if (type === '') return undefined;
-  if (run.fields.failure_source === 'none') return `not a failure of the application (${type})`;
-  return type in ownFailures ? ownFailures[type as keyof typeof ownFailures] : undefined;
+  if (type in ownFailures) return ownFailures[type as keyof typeof ownFailures];
+  return run.fields.failure_source === 'none'
+    ? `it failed for a reason that is not the application’s (${type})`
+    : undefined;
 };
 
 const distortionWords = (distortion: string): string => {
@@ -95,6 +119,7 @@ const ownFailures = {
   'agent.dns_hijacked': 'the network’s DNS answers for names that do not exist',
   'agent.not_permitted': 'the device did not permit the connection',
   'agent.out_of_resources': 'the device had no memory or file handles left',
+  'agent.secret_missing': 'the agent has no such secret for a step of the page',
   'agent.internal': 'a fault in the agent',
   'browser.crashed': 'the browser crashed',
   'path.network_changed': 'the device changed networks',

@@ -28,6 +28,16 @@ export const noContent = (description: string) => ({
   ...problems,
 });
 
+export const binary = (mediaTypes: readonly string[], description: string) => ({
+  200: {
+    description,
+    content: Object.fromEntries(
+      mediaTypes.map((type) => [type, { schema: Type.String({ format: 'binary' }) }]),
+    ),
+  },
+  ...problems,
+});
+
 const problems = {
   '4xx': {
     description: 'A problem with the request: `type` names it',

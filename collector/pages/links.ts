@@ -3,3 +3,5 @@ export const applicationUrl = (id: string): string => `/applications/${encodeURI
 export const deviceUrl = (id: string): string => `/devices/${encodeURIComponent(id)}`;
 export const answerUrl = (deviceId: string, appId: string): string =>
   `${deviceUrl(deviceId)}/applications/${encodeURIComponent(appId)}`;
+export const artefactUrl = (resultId: string, kind: string): string =>
+  `/v1/results/${encodeURIComponent(resultId)}/artefacts/${encodeURIComponent(kind)}`;

@@ -26,6 +26,7 @@ export const devicePage = (frame: Frame, view: DeviceView): Html => {
 <div class="card"><h3>Health</h3>${healthFacts(view.health, nowMs)}</div>
 <div class="card"><h3>Identity</h3>${facts([
       ['Id', html`<code class="long">${device.id}</code>`],
+      ['Measure now', html`<code class="long">whyslow run ${device.id} APPLICATION --wait</code>`],
       ['Agent', device.programVersion],
       ['Enrolled', when(device.enrolledAt, nowMs)],
       ['Certificate ends', when(view.certificateNotAfter, nowMs)],
@@ -75,6 +76,9 @@ const missedWords: Record<string, string> = {
   asleep: 'the device was asleep',
   stopped: 'the agent was stopping',
   refused: 'the collector refused the record',
+  'not-repeated': 'it was distorted and could not be made again',
+  'over-budget': 'asked for, beyond what it may cost the device',
+  'request-ended': 'asked for, and ended before it was made',
 };
 
 const facts = (lines: readonly (readonly [string, HtmlValue])[]): Html =>

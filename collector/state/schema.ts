@@ -1,6 +1,7 @@
 import {
   bigint,
   boolean,
+  customType,
   index,
   integer,
   jsonb,
@@ -9,12 +10,18 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { ArtefactKind } from '#contract/artefact.ts';
 
 /**
  * Relational state, one dialect for PGlite and PostgreSQL. Times are epoch milliseconds in bigint
  * columns ending in `_at`, so that both engines and every reader mean the same thing.
  */
 const at = (name: string) => bigint(name, { mode: 'number' });
+
+/** PGlite gives a Uint8Array, pg a Buffer, which is one. */
+const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => 'bytea',
+});
 
 /** The tenant's certificate authority: one row. */
 export const authority = pgTable('authority', {
@@ -103,6 +110,27 @@ export const ingestedBatches = pgTable(
   ],
 );
 
+/** What runs made beside their figures: pictures and archives; the newest of each device. */
+export const artefacts = pgTable(
+  'artefacts',
+  {
+    resultId: uuid('result_id').notNull(),
+    kind: text('kind').$type<ArtefactKind>().notNull(),
+    deviceId: uuid('device_id').notNull(),
+    appId: text('app_id').notNull(),
+    mediaType: text('media_type').notNull(),
+    /** `gzip` or `identity`: how the bytes are kept. */
+    encoding: text('encoding').$type<'gzip' | 'identity'>().notNull(),
+    bytes: bytea('bytes').notNull(),
+    at: at('at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.resultId, table.kind] }),
+    index('artefacts_device_at').on(table.deviceId, table.at),
+    index('artefacts_at').on(table.at),
+  ],
+);
+
 /** The newest verdict per device and application. */
 export const verdicts = pgTable(
   'verdicts',
@@ -155,6 +183,33 @@ export const deliveries = pgTable(
     deliveredAt: at('delivered_at'),
   },
   (table) => [index('deliveries_state').on(table.state)],
+);
+
+/** Runs that operators asked of devices. */
+export const runRequests = pgTable(
+  'run_requests',
+  {
+    id: uuid('id').primaryKey(),
+    deviceId: uuid('device_id').notNull(),
+    /** Contract RunOrder. */
+    order: jsonb('run_order').notNull(),
+    /** Runs it asks for: probes × ticks. */
+    runCount: integer('run_count').notNull(),
+    actor: text('actor').notNull(),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    state: text('state').$type<'queued' | 'picked-up' | 'running' | 'done'>().notNull(),
+    /** The device's clock, as its results have it. */
+    pickedUpAt: at('picked_up_at'),
+    reportedAt: at('reported_at'),
+    madeCount: integer('made_count').notNull(),
+    lostCount: integer('lost_count').notNull(),
+    reason: text('reason').notNull(),
+  },
+  (table) => [
+    index('run_requests_device').on(table.deviceId, table.expiresAt),
+    index('run_requests_created_at').on(table.createdAt),
+  ],
 );
 
 /** Jobs of the in-process engine. */

@@ -29,6 +29,9 @@ export const toPoints = (record: TelemetryRecord, receivedAtMs: number): Point[]
       return [onwardPoint(record)];
     case 'missed':
       return [missedPoint(record)];
+    case 'run-report':
+      // State, not a measurement: kept with the request.
+      return [];
     case 'event':
       return [eventPoint(record)];
   }
@@ -107,7 +110,12 @@ const runFields = (result: Result, receivedAtMs: number) => ({
   distortion: result.distortion === 'none' ? null : result.distortion,
   run_ms: result.durationMs,
   loop_delay_ms: result.self.eventLoopDelayMs,
+  loop_delay_longest_ms: result.self.longestDelayMs ?? null,
   steal_ratio: result.self.cpuStealRatio,
+  clock_jump_ms: result.self.clockJumpMs,
+  lateness_ms: result.self.latenessMs ?? null,
+  repeats: result.repeats ?? null,
+  request_id: result.requestId ?? null,
   received_at_ms: receivedAtMs,
   failure_source: result.failure?.source ?? null,
   failure_phase: result.failure?.phase ?? null,

@@ -100,11 +100,31 @@ export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
     failed_request_count: body.failedRequestCount,
     third_party_count: body.thirdPartyCount,
     console_error_count: body.consoleErrorCount,
+    ...navigationFields(body),
+    long_task_count: body.longTasks?.count ?? null,
+    longest_task_ms: body.longTasks?.longest[0]?.durationMs ?? null,
+    step_count: body.steps?.length ?? null,
+    failed_step: body.steps?.find(({ outcome }) => outcome === 'failed')?.name ?? null,
+    steps: listOf(body.steps),
+    hosts: listOf(body.hosts),
+    problems: listOf(body.problems),
     slowest_host: slowest[0]?.host ?? null,
     slowest_host_ms: slowest[0]?.durationMs ?? null,
     resources: JSON.stringify(slowest.slice(0, storedResources)),
   };
 };
+
+const navigationFields = ({ navigation }: PageLoadBody) => ({
+  redirect_ms: navigation?.redirectMs ?? null,
+  dns_ms: navigation?.dnsMs ?? null,
+  connect_ms: navigation?.connectMs ?? null,
+  tls_ms: navigation?.tlsMs ?? null,
+  wait_ms: navigation?.waitMs ?? null,
+  receive_ms: navigation?.receiveMs ?? null,
+});
+
+const listOf = (list: readonly unknown[] | undefined): string | null =>
+  list === undefined || list.length === 0 ? null : JSON.stringify(list);
 
 /** 1 or 0; what is not known stays null. */
 export const flagOf = (value: boolean | null | undefined): number | null =>

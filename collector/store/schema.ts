@@ -21,7 +21,16 @@ const runFields = {
   /** The whole run. */
   run_ms: 'float',
   loop_delay_ms: 'float',
+  /** The longest that the agent did not get to run, at once. */
+  loop_delay_longest_ms: 'float',
   steal_ratio: 'float',
+  clock_jump_ms: 'float',
+  /** Planned time → real start; null for runs beside the plan. */
+  lateness_ms: 'float',
+  /** Id of the distorted result that it was made again for. */
+  repeats: 'string',
+  /** Of the request it was made for: such runs are not evenly spaced and stay out of baselines. */
+  request_id: 'string',
   received_at_ms: 'integer',
   ...failureFields,
 } as const;
@@ -140,6 +149,22 @@ export const series = {
       failed_request_count: 'integer',
       third_party_count: 'integer',
       console_error_count: 'integer',
+      /** Phases of the document's own request; no milestones, and in none of them. */
+      redirect_ms: 'float',
+      dns_ms: 'float',
+      connect_ms: 'float',
+      tls_ms: 'float',
+      wait_ms: 'float',
+      receive_ms: 'float',
+      long_task_count: 'integer',
+      longest_task_ms: 'float',
+      step_count: 'integer',
+      /** Name of the step that failed. */
+      failed_step: 'string',
+      /** JSON of contract PageStepResult[], PageHost[] (the slowest) and PageProblem[]. */
+      steps: 'string',
+      hosts: 'string',
+      problems: 'string',
       /** Host of the resource that took longest, and how long that one took. */
       slowest_host: 'string',
       slowest_host_ms: 'float',

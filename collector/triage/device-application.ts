@@ -1,3 +1,4 @@
+import { createArtefactRows } from '#collector/control/artefact-rows.ts';
 import { edgePathProbeId } from '#collector/control/probe-ids.ts';
 import type { Point } from '#collector/store/schema.ts';
 import type { Store, TagFilter } from '#collector/store/store.ts';
@@ -8,7 +9,7 @@ import { newestPoint } from './device.ts';
 import { newestOnward } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
 import { drawPath } from './path.ts';
-import { recentRuns } from './runs.ts';
+import { recentRuns, withArtefacts } from './runs.ts';
 import { readTunnelTax } from './tunnel-tax.ts';
 import { findVerdict, isAffected, verdictMarks, viewState } from './verdicts.ts';
 import type { Chart, DeviceApplicationView, Named, PathLeg } from './views.ts';
@@ -43,7 +44,9 @@ export const deviceApplicationView = async (
       edgeId: verdict?.edgeId ?? null,
     }),
     readCharts(store, window, deviceId, appId),
-    recentRuns(store, window, { device: deviceId, app: appId }, 25),
+    recentRuns(store, window, { device: deviceId, app: appId }, 25).then((lines) =>
+      withArtefacts(createArtefactRows(state.db), deviceId, lines),
+    ),
     incidentsOf(state, about, names, 10),
   ]);
   return {

@@ -1,5 +1,9 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import type { ArtefactRows } from '#collector/control/artefact-rows.ts';
 import type { Point } from '#collector/store/schema.ts';
 import type { Store, TagFilter } from '#collector/store/store.ts';
+import { PageProblem, PageStepResult } from '#contract/body/page-load.ts';
+import { check } from '#contract/check.ts';
 import { type FailureType, failureFacts } from '#contract/failure.ts';
 import type { RunLine } from './views.ts';
 import type { Window } from './window.ts';
@@ -10,7 +14,7 @@ type RunMeasurement = 'http' | 'page_load' | 'path' | 'dns' | 'tcp' | 'tls' | 'v
 export const recentRuns = async (
   store: Store,
   window: Window,
-  tags: { device: string; app: string },
+  tags: { device: string; app: string } | { device: string; probe: readonly string[] },
   limit: number,
 ): Promise<RunLine[]> => {
   const read = <M extends RunMeasurement>(measurement: M) =>
@@ -33,7 +37,7 @@ export const recentRuns = async (
   ]);
   return [
     ...http.map((point) => runLine(point, 'http', point.fields.duration_ms, httpDetail(point))),
-    ...pages.map((point) => runLine(point, 'page-load', point.fields.load_ms, pageDetail(point))),
+    ...pages.map(pageLine),
     ...paths.map((point) => runLine(point, 'path', point.fields.rtt_median_ms, pathDetail(point))),
     ...lookups.map((point) => runLine(point, 'dns', point.fields.duration_ms, dnsDetail(point))),
     ...connections.map((point) =>
@@ -72,7 +76,46 @@ const runLine = (
           action: adviceFor(tags.failure_type),
         },
   distortion: fields.distorted === 1 ? (fields.distortion ?? 'distorted') : '',
+  repeats: fields.repeats ?? '',
+  requestId: fields.request_id ?? '',
+  resultId: fields.result_id,
+  artefacts: [],
+  steps: [],
+  problems: [],
 });
+
+const pageLine = (point: Point<'page_load'>): RunLine => ({
+  ...runLine(point, 'page-load', point.fields.load_ms, pageDetail(point)),
+  steps: readList(PageStepResult, point.fields.steps),
+  problems: readList(PageProblem, point.fields.problems),
+});
+
+/** As it was stored; what an older or newer version wrote otherwise is not shown. */
+const readList = <T extends TSchema>(item: T, text: string | null): Static<T>[] => {
+  if (text === null) return [];
+  try {
+    const checked = check(Type.Array(item), JSON.parse(text));
+    return checked.ok ? (checked.value as Static<T>[]) : [];
+  } catch {
+    return [];
+  }
+};
+
+/** Says of each run what is kept of it beside its figures. */
+export const withArtefacts = async (
+  artefacts: Pick<ArtefactRows, 'kindsOf'>,
+  deviceId: string,
+  runs: readonly RunLine[],
+): Promise<RunLine[]> => {
+  const ids = runs.flatMap(({ type, resultId }) =>
+    type === 'page-load' && resultId !== null ? [resultId] : [],
+  );
+  const kept = await artefacts.kindsOf(deviceId, ids);
+  return runs.map((run) => ({
+    ...run,
+    artefacts: kept.filter(({ resultId }) => resultId === run.resultId).map(({ kind }) => kind),
+  }));
+};
 
 /** The advice depends on the type alone, so it is not stored with every run. */
 const adviceFor = (type: string): string =>
@@ -86,6 +129,9 @@ const pageDetail = ({ fields }: Point<'page_load'>): string =>
     fields.lcp_ms === null ? null : `largest paint ${Math.round(fields.lcp_ms)} ms`,
     fields.request_count === null ? null : `${fields.request_count} requests`,
     fields.failed_request_count ? `${fields.failed_request_count} failed` : null,
+    fields.step_count && fields.failed_step === null
+      ? `${fields.step_count} ${fields.step_count === 1 ? 'step' : 'steps'} passed`
+      : null,
   ]
     .filter((part) => part !== null)
     .join(', ');

@@ -1,4 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { artefactKinds } from '#contract/artefact.ts';
+import { PageProblem, PageStepResult } from '#contract/body/page-load.ts';
 import { probeTypes } from '#contract/result.ts';
 import {
   Count,
@@ -9,6 +11,7 @@ import {
   OneOf,
   Ratio,
   Text,
+  Uuid,
 } from '#contract/scalar.ts';
 import { segments, Verdict, verdictStates } from '#contract/verdict.ts';
 
@@ -282,6 +285,15 @@ export const RunLine = Type.Object(
     ),
     /** Why it is kept out of score and blame; '' when it is not. */
     distortion: Text(32),
+    /** Id of the distorted run that it was made again for, and of the request; '' where none. */
+    repeats: Text(64),
+    requestId: Text(64),
+    resultId: Nullable(Uuid),
+    /** What is kept of this run at `/v1/results/<resultId>/artefacts/<kind>`. */
+    artefacts: Type.Array(OneOf(artefactKinds)),
+    /** Of a page load: what was done on the page, and what the page complained about. */
+    steps: Type.Array(PageStepResult),
+    problems: Type.Array(PageProblem),
   },
   closed,
 );

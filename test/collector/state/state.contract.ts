@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq, getTableColumns, is, sql } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createArtefactRows, maxArtefactsPerDevice } from '#collector/control/artefact-rows.ts';
 import { migrate, migrations } from '#collector/state/migrate.ts';
 import * as schema from '#collector/state/schema.ts';
 import { type State, StateUnavailable } from '#collector/state/state.ts';
@@ -85,6 +86,35 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
       await state.db.insert(incidents).values(incident);
       const found = await state.db.select().from(incidents).where(eq(incidents.id, incident.id));
       expect(found).toEqual([incident]);
+    });
+
+    it('gives back bytes as they were put in, and keeps of each device the newest', async () => {
+      const rows = createArtefactRows(state.db);
+      const [deviceId, otherId] = [randomUUID(), randomUUID()];
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
+      const artefact = (deviceOf: string, at: number) => ({
+        resultId: randomUUID(),
+        kind: 'screenshot' as const,
+        deviceId: deviceOf,
+        appId: 'crm',
+        mediaType: 'image/jpeg',
+        encoding: 'identity' as const,
+        bytes,
+        at,
+      });
+      const other = artefact(otherId, 1);
+      await rows.add(other);
+      const all = Array.from({ length: maxArtefactsPerDevice + 2 }, (_, n) =>
+        artefact(deviceId, 100 + n),
+      );
+      for (const one of all) await rows.add(one);
+      const ids = all.map(({ resultId }) => resultId);
+      const kept = await rows.kindsOf(deviceId, ids);
+      expect(kept.map(({ resultId }) => resultId).sort()).toEqual(ids.slice(2).sort());
+      const found = await rows.find(other.resultId, 'screenshot');
+      expect(Buffer.from(found?.bytes ?? []).equals(bytes)).toBe(true);
+      await rows.deleteBefore(1_000);
+      expect(await rows.kindsOf(deviceId, ids)).toEqual([]);
     });
 
     it('keeps nothing of a transaction that fails', async () => {
