@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { createProbers, runProbe, stopProbers, type TypedOutcome } from '#probes/registry.ts';
+import { type ArtefactFiles, writeArtefacts } from './probe/artefact-files.ts';
 import { describeTcp, describeTls } from './probe/connection-text.ts';
 import { openContext } from './probe/context.ts';
 import { describeDns } from './probe/dns-text.ts';
 import { describeHttp } from './probe/http-text.ts';
 import { type CommonOptions, withCommonOptions, withTypeOptions } from './probe/options.ts';
-import { describePage, describePath } from './probe/other-text.ts';
+import { describePath } from './probe/other-text.ts';
+import { describePage } from './probe/page-text.ts';
 import {
   type DnsOptions,
   defineDns,
@@ -17,6 +19,7 @@ import {
   defineTls,
   defineVoice,
   type HttpOptions,
+  type PageOptions,
   type PathOptions,
   type TcpOptions,
   type TlsOptions,
@@ -39,7 +42,7 @@ export const registerProbe = (program: Command): void => {
     (target: string, options: PathOptions) => runAndShow(definePath(target, options), options),
   );
   add('page', 'load a page in the installed browser').action(
-    (target: string, options: CommonOptions) => runAndShow(definePage(target, options), options),
+    (target: string, options: PageOptions) => runAndShow(definePage(target, options), options),
   );
   add('dns', 'ask a name server for records').action((target: string, options: DnsOptions) =>
     runAndShow(defineDns(target, options), options),
@@ -56,14 +59,18 @@ export const registerProbe = (program: Command): void => {
 };
 
 /** Exit code 1: it was measured, and the measurement failed. */
-const runAndShow = async (probe: ProbeDefinition, options: CommonOptions): Promise<void> => {
+const runAndShow = async (
+  probe: ProbeDefinition,
+  options: CommonOptions & ArtefactFiles,
+): Promise<void> => {
   const context = openContext(options);
   const probers = createProbers();
   // A path's count is its packets; everything else is run that often.
   const runs = probe.type === 'path' ? 1 : (options.count ?? 1);
   try {
     for (let i = 0; i < runs && !context.signal.aborted; i++) {
-      const outcome = await runProbe(probers, probe, context);
+      const { artefacts = [], ...outcome } = await runProbe(probers, probe, context);
+      writeArtefacts(artefacts, options);
       if (outcome.failure !== null) process.exitCode = 1;
       if (i > 0 && options.json !== true) console.log('');
       console.log(options.json === true ? JSON.stringify(outcome) : describe(outcome));

@@ -51,10 +51,12 @@ export const withTypeOptions = (kind: string, command: Command): Command => {
         .option('--port <port>', 'for tcp and udp', readPort)
         .option('--count <packets>', 'packets for each hop, 3 to 20', readPackets);
     case 'page':
-      return withTrust(withProxy(withRuns(command))).option(
-        '--browser <path>',
-        'the Chrome, Chromium or Edge to use',
-      );
+      return withTrust(withProxy(withRuns(command)))
+        .option('--browser <path>', 'the Chrome, Chromium or Edge to use')
+        .option('--steps <file>', 'then do these steps (YAML or JSON, as in the organisation)')
+        .option('--secrets <file>', 'secrets that steps name, `NAME: secret` lines, mode 0600')
+        .option('--har <file>', 'write what was loaded there, as an HTTP archive')
+        .option('--screenshot <file>', 'write a picture of the page there (JPEG)');
     case 'tcp':
       return withFamily(withProxy(withRuns(command)));
     case 'tls':

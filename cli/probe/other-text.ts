@@ -1,6 +1,6 @@
 import type { Hop } from '#contract/body/path.ts';
 import type { Outcome } from '#probes/probe.ts';
-import { showBar, showFailure, showMs, showTable } from './lines.ts';
+import { showFailure, showMs, showTable } from './lines.ts';
 
 /** A path as a table of hops, in the manner of mtr; a silent hop is a dash and no loss. */
 export const describePath = ({ body, failure }: Outcome<'path'>): string => {
@@ -22,49 +22,9 @@ export const describePath = ({ body, failure }: Outcome<'path'>): string => {
   ].join('\n');
 };
 
-const showShare = ({ receivedCount, sentCount }: Hop): string => `${receivedCount}/${sentCount}`;
+/** `~`: a router that limits its answers, which is no loss. */
+const showShare = ({ receivedCount, sentCount, state }: Hop): string =>
+  `${state === 'limited' ? '~' : ''}${receivedCount}/${sentCount}`;
 
 const showRatio = (ratio: number | null): string =>
   ratio === null ? '–' : `${(ratio * 100).toFixed(ratio === 0 ? 0 : 1)} %`;
-
-/** A page load: milestones since the start of navigation, then the slowest resources. */
-export const describePage = ({ body, failure }: Outcome<'page-load'>): string => {
-  const milestones: [string, number | null][] = [
-    ['first byte', body.ttfbMs],
-    ['first contentful paint', body.fcpMs],
-    ['largest contentful paint', body.lcpMs],
-    ['DOM content loaded', body.domContentLoadedMs],
-    ['load', body.loadMs],
-  ];
-  const lastMs = Math.max(0, ...milestones.map(([, ms]) => ms ?? 0));
-  const rows = milestones.map(([name, ms]) => [
-    name,
-    showMs(ms),
-    ms === null ? '' : showBar(0, ms, lastMs),
-  ]);
-  return [
-    `page ${body.finalUrl ?? body.url}${body.status === null ? '' : `, status ${body.status}`}`,
-    ...showTable(rows, [1]).map((line) => `  ${line}`),
-    `  layout shift ${body.cls?.toFixed(3) ?? '–'}, blocked ${showMs(body.totalBlockingMs)}`,
-    `  ${body.requestCount} requests (${body.thirdPartyCount} to third parties, ${body.failedRequestCount} failed), ${body.transferBytes} bytes`,
-    ...describeResources(body),
-    ...showFailure(failure),
-  ].join('\n');
-};
-
-/** As many as fit under the milestones on one screen. */
-const shownResources = 8;
-
-const describeResources = ({ resources }: Outcome<'page-load'>['body']): string[] => {
-  if (resources.length === 0) return [];
-  const rows = resources
-    .slice(0, shownResources)
-    .map(({ durationMs, waitMs, status, failed, type, url }) => [
-      showMs(durationMs),
-      `wait ${showMs(waitMs)}`,
-      failed ?? String(status ?? '–'),
-      type,
-      url.length > 80 ? `${url.slice(0, 79)}…` : url,
-    ]);
-  return ['  slowest', ...showTable(rows, [0, 1]).map((line) => `    ${line}`)];
-};

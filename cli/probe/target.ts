@@ -13,6 +13,7 @@ import { stampPort } from '#contract/stamp.ts';
 import { parseServer } from '#probes/dns/server.ts';
 import { UsageError } from '../usage-error.ts';
 import type { CommonOptions } from './options.ts';
+import { readSteps } from './steps-file.ts';
 
 export type HttpOptions = CommonOptions & {
   method: HttpProbe['method'];
@@ -33,6 +34,12 @@ export type DnsOptions = CommonOptions & {
   compare?: string[];
 };
 
+export type PageOptions = CommonOptions & {
+  steps?: string;
+  secrets?: string;
+  har?: string;
+  screenshot?: string;
+};
 export type TcpOptions = CommonOptions & { family: TcpProbe['family'] };
 export type TlsOptions = TcpOptions & { serverName?: string; alpn?: string[]; warnDays: number };
 export type VoiceOptions = CommonOptions & {
@@ -73,10 +80,13 @@ export const definePath = (target: string, options: PathOptions): PathProbe => {
   };
 };
 
-export const definePage = (target: string, options: CommonOptions): PageLoadProbe => ({
+export const definePage = (target: string, options: PageOptions): PageLoadProbe => ({
   ...schedule(options, 60),
   type: 'page-load',
   url: readUrl(target),
+  ...(options.steps === undefined ? {} : { steps: readSteps(options.steps) }),
+  screenshot: options.screenshot === undefined ? 'never' : 'always',
+  har: options.har !== undefined,
 });
 
 export const defineDns = (target: string, options: DnsOptions): DnsProbe => ({
