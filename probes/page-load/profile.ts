@@ -20,7 +20,6 @@ export const createProfile = async (workFolder: string): Promise<string> => {
  */
 const preferences = { net: { network_prediction_options: 2 } };
 
-
 /** A killed browser's helpers may write for a moment longer. */
 export const removeProfile = (folder: string): Promise<void> =>
   rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

@@ -5,6 +5,8 @@
  *   cpu    CPU time of an HTTP probe beside Debian's prometheus-blackbox-exporter; both check the body
  *   rate   HTTP probes that a core can make, each on a connection of its own
  *   phases HTTP phases on loopback beside `curl -w`
+ *   page   CPU time of a page load beside Lighthouse's, which is installed from npm into a temporary
+ *          folder: only when it is named
  *   wire   HTTP phases, ours and curl's, beside the packets on the wire
  *   path   all of path-rtt (beside the wire), path-many (a thousand targets), path-hops (traceroute,
  *          mtr), path-time (mtr -c3), path-branches (scamper's MDA), path-verdict (loss)
@@ -20,21 +22,24 @@ import { phasesBesideWire } from './http/beside-wire.ts';
 import { costBesideExporter, rates } from './http/cost.ts';
 import { startExporter } from './http/exporter.ts';
 import { startServers } from './http/servers.ts';
+import { costBesideLighthouse } from './page/beside-lighthouse.ts';
 import { hasScamper, type PathPart, pathParts, pathRows } from './path/rows.ts';
 import type { Row } from './rows.ts';
 
 const onLoopback = ['cpu', 'rate', 'phases'] as const;
 const inNamespaces = ['wire', ...pathParts] as const;
-type Part = (typeof onLoopback)[number] | (typeof inNamespaces)[number];
+const whenNamed = ['page'] as const;
+type Part = (typeof onLoopback | typeof inNamespaces | typeof whenNamed)[number];
 /** A peer is started for each turn of these. */
 const mostTurns = { phases: 300, wire: 100 } as const;
 
 const readParts = (only: string | undefined): Set<Part> => {
   const all: readonly Part[] = [...onLoopback, ...inNamespaces];
   if (only === undefined) return new Set(all);
+  const named = [...all, ...whenNamed];
   const wanted = only.split(',').flatMap((name) => {
-    const found = name === 'path' ? pathParts : all.filter((part) => part === name);
-    if (found.length === 0) throw new Error(`--only ${name}: give ${all.join(', ')} or path`);
+    const found = name === 'path' ? pathParts : named.filter((part) => part === name);
+    if (found.length === 0) throw new Error(`--only ${name}: give ${named.join(', ')} or path`);
     return found;
   });
   return new Set(wanted);
@@ -94,6 +99,7 @@ const main = async (): Promise<void> => {
   console.log(`load of the machine before: ${loadavg()[0]?.toFixed(2)}`);
   const rows = [
     ...(await loopbackRows(parts, runs)),
+    ...(parts.has('page') ? await costBesideLighthouse() : []),
     ...(await namespaceRows(parts, { runs, verdictRuns: Number(values.verdicts) })),
   ];
   console.table(rows);
