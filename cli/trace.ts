@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { pathProtocols } from '#contract/body/path.ts';
 import { createPathEngine, type EngineAnswer, type PathEngine } from '#probes/path/engine.ts';
@@ -71,6 +72,7 @@ const runTrace = async (target: string, options: TraceOptions): Promise<void> =>
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   const engine = createPathEngine();
+  const startedAt = new Date();
   try {
     const family = options.ipv4 ? 'ipv4' : options.ipv6 ? 'ipv6' : 'any';
     const address = await findTarget(host, family, stopping.signal);
@@ -84,7 +86,7 @@ const runTrace = async (target: string, options: TraceOptions): Promise<void> =>
     const follow = { state, options, engine, names, origins, signal, turns, stop };
     await (isLive ? traceLive(follow) : traceOnce(follow));
     const view = await describe(follow);
-    console.log(options.json ? asJson(state, view) : asReport(state, view));
+    console.log((options.json ? asJson : asReport)(state, view, startedAt));
     if (!view.reached) process.exitCode = 1;
   } finally {
     process.off('SIGINT', stop);
@@ -265,13 +267,22 @@ const emptyState = (
 
 const reportWidth = 200;
 
-const asReport = (state: TraceState, view: TraceView): string =>
-  traceLines(state, view, { width: reportWidth, isLive: false })
-    .map(({ text }) => text)
-    .join('\n');
+/** With whence and when: reports end up in tickets. */
+const asReport = (state: TraceState, view: TraceView, startedAt: Date): string => {
+  const lines = traceLines(state, view, { width: reportWidth, isLive: false });
+  const [title = '', ...rest] = lines.map(({ text }) => text);
+  const when = startedAt.toISOString().slice(0, 19).replace('T', ' ');
+  return [`${title}; from ${hostname()}, ${when} UTC`, ...rest].join('\n');
+};
 
-const asJson = ({ target, address, protocol, port, method, mtu }: TraceState, view: TraceView) =>
-  JSON.stringify({ target, address, protocol, port, method, ...view, ...(mtu && { mtu }) });
+const asJson = (
+  { target, address, protocol, port, method, mtu }: TraceState,
+  view: TraceView,
+  startedAt: Date,
+): string => {
+  const asked = { target, address, protocol, port, method, from: hostname(), startedAt };
+  return JSON.stringify({ ...asked, ...view, ...(mtu && { mtu }) });
+};
 
 const openOrigins = (file: string | undefined): OriginTable | undefined => {
   if (file === undefined) return undefined;

@@ -7,6 +7,8 @@ const looks = { head: '1', plain: '0', quiet: '2', warn: '33' } as const satisfi
   string
 >;
 
+const leftOut: Line = { text: '  …', look: 'quiet' };
+
 /** In raw mode it is a key like any other. */
 const ctrlC = '\u0003';
 const escapeByte = 0x1b;
@@ -32,7 +34,9 @@ export const openScreen = (output: WriteStream, onKey: (key: string) => void): S
     const rows = Math.max(1, output.rows - 1);
     // What does not fit goes from the middle: the title and the end to end figures stay.
     const kept =
-      last.length <= rows ? last : [...last.slice(0, rows - 3), ...last.slice(last.length - 3)];
+      last.length <= rows
+        ? last
+        : [...last.slice(0, Math.max(1, rows - 4)), leftOut, ...last.slice(-3)].slice(0, rows);
     const text = kept.map(
       ({ text: line, look }) => `\u001b[${looks[look]}m${line}\u001b[0m\u001b[K`,
     );

@@ -49,7 +49,7 @@ const widthOf = (figures: readonly Figure[]): number =>
 
 /** Room for an address of IPv6; more where the terminal has it. */
 const leastNameWidth = 16;
-const leastSparkWidth = 10;
+const leastSparkWidth = 11;
 const numberWidth = 4;
 
 type Columns = { names: number; owners: number; figures: readonly Figure[]; sparks: number };

@@ -56,7 +56,9 @@ describe('whyslow trace', () => {
     );
     await close();
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^path to 127\.0\.0\.1, TCP port \d+/);
+    expect(stdout).toMatch(
+      /^path to 127\.0\.0\.1, TCP port \d+.*; from .+, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/m,
+    );
     expect(stdout).toMatch(/^ {2}1 127\.0\.0\.1 +AS64500 DE +100 %/m);
     expect(stdout).toContain('end to end  lost 0 % of 3');
     expect(stdout).toContain('branches: one path only, by 6 flows');
