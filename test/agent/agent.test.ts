@@ -154,6 +154,7 @@ describe('agent', () => {
       'tunnel      off',
       'shop-direct',
       'ok in',
+      'lateness    median',
       'to ship',
     ])
       expect(text).toContain(words);

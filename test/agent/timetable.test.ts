@@ -31,6 +31,24 @@ describe('timetable', () => {
     for (const offset of offsets) expect(offset).toBeLessThan(10_000);
   });
 
+  test('spreads the probes of a device, and the devices of a fleet, over the whole interval', () => {
+    const interval = { intervalMs: 60_000 };
+    const fleets = [
+      Array.from({ length: 600 }, (_, i) => offsetMs(deviceId, makeProbe(`p${i}`, interval))),
+      Array.from({ length: 600 }, (_, i) => offsetMs(`device-${i}`, makeProbe('a', interval))),
+    ];
+    for (const offsets of fleets) {
+      const seconds = Array.from({ length: 60 }, () => 0);
+      for (const offset of offsets) {
+        const second = Math.floor(offset / 1_000);
+        seconds[second] = (seconds[second] ?? 0) + 1;
+      }
+      // Ten on average; of a Poisson distribution more than 25 in one of 60 has a chance of 1 in 1,000.
+      expect(Math.max(...seconds)).toBeLessThanOrEqual(25);
+      expect(seconds.filter((count) => count === 0).length).toBeLessThanOrEqual(1);
+    }
+  });
+
   test('runs a probe once an interval at its offset', () => {
     const timetable = createTimetable(deviceId);
     timetable.setPlan([makeProbe('a')], 0);

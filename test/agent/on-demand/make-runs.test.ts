@@ -63,7 +63,7 @@ test('without a burst each probe runs once, four at a time, the ways of a pair b
 });
 
 test('a burst that has used up its bytes ends, counts what it did not make, and says why', async () => {
-  const burst = { everySeconds: 1, forSeconds: 300 };
+  const burst = { everySeconds: 0.125, forSeconds: 37.5 };
   const { ended, lost } = setUp({
     probes: [probeCalled('big')],
     burst,
@@ -81,10 +81,10 @@ test('a burst that has used up its bytes ends, counts what it did not make, and 
 
 test('a burst that has used up its share of a core ends as well', async () => {
   let cpuMs = 0;
-  const burst = { everySeconds: 1, forSeconds: 10 };
+  const burst = { everySeconds: 0.125, forSeconds: 1.25 };
   const probes = [probeCalled('a')];
   const { ended, lost } = setUp({ probes, burst, cpuUsedMs: () => (cpuMs += 700) });
-  // A fifth of ten seconds.
+  // A fifth of ten seconds: a shorter burst has as much.
   const end = await ended;
   expect(end.reason).toBe('the budget of 2.0 s of CPU time is used up');
   expect(end.madeCount).toBeGreaterThan(0);
@@ -92,8 +92,8 @@ test('a burst that has used up its share of a core ends as well', async () => {
 });
 
 test('a probe that takes longer than the time between two ticks misses ticks, and they are counted', async () => {
-  const burst = { everySeconds: 1, forSeconds: 3 };
-  const { ended, lost } = setUp({ probes: [probeCalled('slow')], burst, takesMs: 1_500 });
+  const burst = { everySeconds: 0.25, forSeconds: 0.75 };
+  const { ended, lost } = setUp({ probes: [probeCalled('slow')], burst, takesMs: 375 });
   expect(await ended).toEqual({
     madeCount: 2,
     lostCount: 1,

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -50,6 +51,14 @@ const start = async (config: AgentProgramConfig) => {
   onTestFinished(() => agent.stop());
   return agent;
 };
+
+const binary = join(import.meta.dirname, '../../../bin/whyslow.mjs');
+const whyslow = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [binary, ...args], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
 
 describe('with a collector', () => {
   let lab: CollectorLab;
@@ -179,6 +188,29 @@ describe('with a collector', () => {
       const { runs = [] } = (await lab.operator(path)).json as { runs?: { requestId: string }[] };
       return runs.filter(({ requestId }) => requestId !== '').length === 2;
     });
+  }, 60_000);
+
+  test('whyslow run shows each result as it comes, and its end; whyslow agent measure does so here', async () => {
+    const { config } = await startLabAgent({ name: 'laptop-9' });
+    const api = ['--collector', lab.operatorUrl, '--token', lab.operatorToken ?? ''];
+    const burst = ['--burst', '1s', '--for', '2s'];
+    const [asked, here] = await Promise.all([
+      whyslow('run', 'laptop-9', 'shop', ...burst, '--wait', ...api),
+      whyslow('agent', 'measure', 'shop-http', '--state', config.stateFolder),
+    ]);
+    expect(asked).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/running …\n(.|\n)*done/),
+    });
+    const line = /^\d\d:\d\d:\d\d\.\d{3} ✓ +[\d.]+ ms {2}shop-http direct {2}status 200$/gm;
+    expect(asked.stdout.match(line)).toHaveLength(2);
+    expect(asked.stdout).toMatch(/^2 of 2 runs made$/m);
+    expect(here).toMatchObject({ code: 0, stdout: expect.stringMatching(/^1 made$/m) });
+    const unknown = await whyslow('run', 'nobody', 'shop', ...api);
+    expect(unknown).toMatchObject({ code: 2, stderr: 'whyslow: no device is called nobody\n' });
+    const wrong = await whyslow('agent', 'measure', 'nothing', '--state', config.stateFolder);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('this device’s plan has no probe nothing');
   }, 60_000);
 });
 
