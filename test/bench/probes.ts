@@ -5,6 +5,7 @@
  *   cpu    CPU time of an HTTP probe beside Debian's prometheus-blackbox-exporter; both check the body
  *   rate   HTTP probes that a core can make, each on a connection of its own
  *   phases HTTP phases on loopback beside `curl -w`
+ *   scheduler how late an agent with 500 probes a minute begins them; takes two minutes
  *   page   CPU time of a page load beside Lighthouse's, which is installed from npm into a temporary
  *          folder: only when it is named
  *   wire   HTTP phases, ours and curl's, beside the packets on the wire
@@ -25,8 +26,9 @@ import { startServers } from './http/servers.ts';
 import { costBesideLighthouse } from './page/beside-lighthouse.ts';
 import { hasScamper, type PathPart, pathParts, pathRows } from './path/rows.ts';
 import type { Row } from './rows.ts';
+import { latenessRows } from './schedule/rows.ts';
 
-const onLoopback = ['cpu', 'rate', 'phases'] as const;
+const onLoopback = ['cpu', 'rate', 'phases', 'scheduler'] as const;
 const inNamespaces = ['wire', ...pathParts] as const;
 const whenNamed = ['page'] as const;
 type Part = (typeof onLoopback | typeof inNamespaces | typeof whenNamed)[number];
@@ -59,6 +61,7 @@ const loopbackRows = async (parts: Set<Part>, runs: number): Promise<Row[]> => {
         ? await phasesBesideCurl(servers, Math.min(mostTurns.phases, runs))
         : []),
       ...(parts.has('cpu') ? await costBesideExporter(servers, exporter, runs) : []),
+      ...(parts.has('scheduler') ? await latenessRows(servers) : []),
     ];
   } finally {
     child.disconnect();
