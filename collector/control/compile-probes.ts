@@ -48,7 +48,8 @@ const isToTheEdge = (spec: ProbeSpec): boolean => spec.type === 'voice' && spec.
 
 /**
  * Leg 1: the way from the device to each edge it may use, outside the tunnel. As often as the most
- * frequent declared path probe, so that both legs are known for the same time.
+ * frequent declared path probe, so that both legs are known for the same time. Its path MTU is the
+ * tunnel's: looked for where it is for any declared one.
  */
 export const compileEdgePaths = (
   edges: readonly EdgeEntry[],
@@ -63,8 +64,11 @@ export const compileEdgePaths = (
       ...declared.filter(({ type }) => type === 'path').map(({ intervalMs }) => intervalMs),
     ),
     timeoutMs: defaultTimeoutSeconds * 1_000,
-    ...measureOf({ type: 'path', host: edge.host, port: edge.port }),
+    ...measureOf({ type: 'path', host: edge.host, port: edge.port, ...mtuOf(declared) }),
   }));
+
+const mtuOf = (declared: readonly ProbeDefinition[]) =>
+  declared.some((probe) => probe.type === 'path' && probe.mtu === true) ? { mtu: true } : {};
 
 /** Host and port an edge measures for an application: where its first web probe goes, else its path. */
 export const onwardHostOf = (

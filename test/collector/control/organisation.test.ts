@@ -206,6 +206,18 @@ describe('compiled', () => {
     expect(config.forwarding).toMatchObject({ mode: 'tunnel', whenTunnelDown: 'open' });
   });
 
+  test('the way to the edge is looked over for its path MTU where any path is', () => {
+    const toEdge = (mtu: object) => {
+      const probes = [{ type: 'path' as const, host: 'crm.test', ...mtu }];
+      const applications = [{ ...crm, probes }];
+      const input = { ...deviceInput, organisation: { ...organisation, applications } };
+      return compileDeviceConfig(input).plan.probes.find(({ id }) => id === 'edge-path-fra-1');
+    };
+    expect(toEdge({ mtu: true })).toMatchObject({ host: '192.0.2.1', mtu: true });
+    // An agent from before it takes this plan.
+    expect(toEdge({})).not.toHaveProperty('mtu');
+  });
+
   test('with forwarding off every probe goes direct, once', () => {
     const off = { ...organisation, forwarding: { mode: 'off' as const } };
     const { plan } = compileDeviceConfig({ ...deviceInput, organisation: off });
