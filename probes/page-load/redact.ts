@@ -1,9 +1,6 @@
 /** What stands where a secret stood. */
 const blank = '•••';
 
-/** Shorter ones would blank words that only happen to hold them. */
-export const shortestSecret = 4;
-
 /**
  * Takes secrets out of text, in the forms in which a page passes them on: plain, in a URL, in a
  * form's body, in JSON, in base64.

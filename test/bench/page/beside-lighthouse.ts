@@ -2,6 +2,7 @@ import { execFileSync, fork, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createPageLoadProber } from '#probes/page-load/page-load.ts';
 import { browserProcesses } from '#test/probes/page-load/browser-processes.ts';
 import { percentile, type Row, rounded } from '../rows.ts';
@@ -20,7 +21,8 @@ const peerRuns = 3;
  */
 export const costBesideLighthouse = async (): Promise<Row[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'whyslow-bench-page-'));
-  const server = fork(join(import.meta.dirname, 'serve.ts'), { execArgv: ['--import', 'tsx'] });
+  const script = fileURLToPath(new URL('./serve.ts', import.meta.url));
+  const server = fork(script, { execArgv: ['--import', 'tsx'] });
   try {
     const url = await new Promise<string>((resolve) => {
       server.once('message', (message) => resolve(message as string));
