@@ -86,7 +86,12 @@ const startParts = async (
   // First of all records of this life: what follows is measured by it.
   tell('started', `agent ${packageFile.version} on ${platform()} ${release()}`);
 
-  const forwarding = await startForwarding({ ...config, identity: identity.current, log });
+  const forwarding = await startForwarding({
+    ...config,
+    identity: identity.current,
+    onNetwork: ({ type, reason }) => tell('network-changed', `${type}: ${reason}`),
+    log,
+  });
   stopper.add('forwarding', () => forwarding.stop());
   forwarding.tunnel.onChange(({ name, reason }) => tell(name, reason));
 

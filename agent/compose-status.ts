@@ -56,7 +56,7 @@ export const composeStatus = (parts: {
       pacUrl: `http://${proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host}:${proxy.port}/proxy.pac`,
       decisions: forwarding.decisions(),
     },
-    network: { state: found.state, reason: found.reason },
+    network: { state: found.state, reason: found.reason, place: forwarding.network() },
     probes: measuring.probes().map(({ probe, isRunning, nextRunInMs, last }) => ({
       id: probe.id,
       appId: probe.appId,

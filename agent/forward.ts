@@ -7,6 +7,8 @@ import { createOpen, type Open } from './forwarding/open.ts';
 import { makePac } from './forwarding/pac.ts';
 import { compileRoutePolicy, type Destination } from './forwarding/route.ts';
 import { startSocks } from './forwarding/socks.ts';
+import type { NetworkVerdict } from './network/network-type.ts';
+import { watchNetworkType } from './network/watch-network.ts';
 import { createTunnel, type Tunnel } from './tunnel/tunnel.ts';
 
 export type DecisionCounts = { tunnel: number; direct: number; refused: number };
@@ -21,6 +23,8 @@ export type Forwarding = Running & {
    */
   probeProxy: Destination;
   setPolicy(config: Pick<DeviceConfig, 'forwarding' | 'edges'>): void;
+  /** Which of the organisation's networks this is, and why. */
+  network(): NetworkVerdict;
   /** Flows since the start, by where they went. */
   decisions(): DecisionCounts;
 };
@@ -40,6 +44,7 @@ export const startForwarding = async (parts: {
   listenHost: string;
   proxyPort: number;
   socksPort: number;
+  onNetwork?: (verdict: NetworkVerdict) => void;
   log: Log;
 }): Promise<Forwarding> => {
   const { log, listenHost: host } = parts;
@@ -47,21 +52,37 @@ export const startForwarding = async (parts: {
   const tunnel = createTunnel({ identity: parts.identity, log });
   stopper.add('tunnel', () => tunnel.stop());
 
+  const network = watchNetworkType({
+    onChange: (verdict) => parts.onNetwork?.(verdict),
+    log,
+  });
+  stopper.add('network watch', async () => network.stop());
+
   let forwarding = beforePolicy;
   let services: Destination[] = [collectorAddress(parts.collectorUrl)];
   const listeners: Destination[] = [];
   const compile = () => ({
     user: compileRoutePolicy(forwarding, { services, listeners }),
     probes: compileRoutePolicy(
-      { ...forwarding, whenTunnelDown: 'closed' },
+      // Whatever the user's traffic does here, the tunnel is what a run through it measures.
+      { ...forwarding, whenTunnelDown: 'closed', onNetwork: {} },
       { services, listeners },
     ),
   });
   let policy = compile();
 
+  const networkType = () => network.current().type;
   const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
-  const open = countDecisions(createOpen({ tunnel, policy: () => policy.user, log }), counts);
-  const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
+  const open = countDecisions(
+    createOpen({ tunnel, policy: () => policy.user, network: networkType, log }),
+    counts,
+  );
+  const openForProbes = createOpen({
+    tunnel,
+    policy: () => policy.probes,
+    network: networkType,
+    log,
+  });
   try {
     const proxy = await startHttpProxy({
       host,
@@ -92,8 +113,10 @@ export const startForwarding = async (parts: {
         forwarding = config.forwarding;
         services = [collectorAddress(parts.collectorUrl), ...config.edges];
         policy = compile();
+        network.setTrusted(forwarding.networks ?? []);
         tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
       },
+      network: () => network.current(),
       decisions: () => ({ ...counts }),
       stop: () => stopper.stop(),
     };

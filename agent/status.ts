@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { check, explain } from '#contract/check.ts';
-import { Nullable } from '#contract/scalar.ts';
+import { networkTypes } from '#contract/forwarding.ts';
+import { Nullable, OneOf } from '#contract/scalar.ts';
 import { askStatus } from './status-socket.ts';
 
 const Time = Type.Number();
@@ -45,7 +46,18 @@ export const AgentStatus = Type.Object({
       refused: Type.Integer(),
     }),
   }),
-  network: Type.Object({ state: Type.String(), reason: Type.String() }),
+  network: Type.Object({
+    state: Type.String(),
+    reason: Type.String(),
+    /** Which of the organisation's networks it is; absent from agents of before. */
+    place: Type.Optional(
+      Type.Object({
+        type: OneOf(networkTypes),
+        networkId: Type.Union([Type.String(), Type.Null()]),
+        reason: Type.String(),
+      }),
+    ),
+  }),
   probes: Type.Array(
     Type.Object({
       id: Type.String(),
@@ -175,9 +187,12 @@ const describeTunnel = ({ tunnel, network }: AgentStatus) => {
             : `edge ${edge.id} down: ${edge.problem}`,
         ),
       ),
+    ...(network.place === undefined
+      ? []
+      : [row('network', `${network.place.type} (${network.place.reason})`)]),
     ...(network.state === 'ok' || network.state === 'unknown'
       ? []
-      : [row('network', `${network.state}: ${network.reason}`)]),
+      : [row(network.place === undefined ? 'network' : '', `${network.state}: ${network.reason}`)]),
   ];
 };
 

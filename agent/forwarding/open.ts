@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { FailureType } from '#contract/failure.ts';
+import type { NetworkType } from '#contract/forwarding.ts';
 import { isHost } from '#contract/host-pattern.ts';
 import { dial } from '#probes/dial.ts';
 import type { Log } from '#runtime/log.ts';
@@ -34,6 +35,8 @@ export type Open = (destination: Destination, signal: AbortSignal) => Promise<Op
 export const createOpen = (parts: {
   tunnel: Pick<Tunnel, 'connect'>;
   policy: () => RoutePolicy;
+  /** Of the network the device is on now; left out: one nobody knows. */
+  network?: () => NetworkType;
   log: Log;
 }): Open => {
   const log = parts.log.child({ component: 'forwarding' });
@@ -41,7 +44,7 @@ export const createOpen = (parts: {
   return async (destination, signal) => {
     if (!isHost(destination.host)) return notOpened(400, 'http_request_error', 'not a host name');
     const policy = parts.policy();
-    const route = decideRoute(destination, policy);
+    const route = decideRoute(destination, policy, parts.network?.());
     log.debug({ ...destination, ...route }, 'flow routed');
     if (route.action === 'block') {
       return notOpened(403, 'http_request_denied', `rule ${route.rule}`);

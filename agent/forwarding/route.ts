@@ -1,9 +1,19 @@
+import type { ForwardingAction, NetworkType, TrafficProtocol } from '#contract/forwarding.ts';
 import { compileHostPatterns, type HostMatcher, normalHost } from '#contract/host-pattern.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
+import { compileTrafficSelection, type SelectTraffic } from './traffic-selection.ts';
 
 export type Destination = { host: string; port: number };
 
-/** `rule` says what decided: a bypass pattern, or one of our own rules by name. */
+/** What is known of a flow before it is opened. */
+export type FlowFacts = Destination & {
+  /** Left out: TCP. */
+  protocol?: TrafficProtocol;
+  /** Path of the executable; left out: not known. */
+  process?: string;
+};
+
+/** `rule` says what decided: a pattern of the policy, or one of our own rules by name. */
 export type RouteDecision = { action: 'tunnel' | 'direct' | 'block'; rule: string };
 
 /** A ForwardingPolicy made ready to be asked for every flow. */
@@ -11,6 +21,12 @@ export type RoutePolicy = {
   mode: ForwardingPolicy['mode'];
   whenTunnelDown: ForwardingPolicy['whenTunnelDown'];
   matchBypass: HostMatcher;
+  matchIdentityProvider: HostMatcher;
+  matchVpnGateway: HostMatcher;
+  matchPrivateHost: HostMatcher;
+  isBypassedProcess: (path: string) => boolean;
+  select: SelectTraffic;
+  onNetwork: (type: NetworkType) => ForwardingAction;
   /** Collector and edges, `host:port`: they carry the tunnel, so they cannot go through it. */
   ownServices: ReadonlySet<string>;
   /** The agent's own listeners, `host:port`: going there would be a loop. */
@@ -20,21 +36,56 @@ export type RoutePolicy = {
 export const compileRoutePolicy = (
   policy: ForwardingPolicy,
   own: { services: readonly Destination[]; listeners: readonly Destination[] },
-): RoutePolicy => ({
-  mode: policy.mode,
-  whenTunnelDown: policy.whenTunnelDown,
-  matchBypass: compileHostPatterns(policy.bypass),
-  ownServices: new Set(own.services.map(key)),
-  ownListeners: new Set(own.listeners.map(key)),
-});
+): RoutePolicy => {
+  const processes = new Set(policy.bypassProcesses ?? []);
+  return {
+    mode: policy.mode,
+    whenTunnelDown: policy.whenTunnelDown,
+    matchBypass: compileHostPatterns(policy.bypass),
+    matchIdentityProvider: compileHostPatterns(policy.identityProviders ?? []),
+    matchVpnGateway: compileHostPatterns(policy.vpnGateways ?? []),
+    matchPrivateHost: compileHostPatterns(policy.privateHosts ?? []),
+    isBypassedProcess: (path) =>
+      processes.has(path) || processes.has(path.slice(path.lastIndexOf('/') + 1)),
+    select: compileTrafficSelection(policy.traffic ?? {}),
+    onNetwork: (type) => policy.onNetwork?.[type] ?? 'tunnel',
+    ownServices: new Set(own.services.map(key)),
+    ownListeners: new Set(own.listeners.map(key)),
+  };
+};
 
-export const decideRoute = (destination: Destination, policy: RoutePolicy): RouteDecision => {
-  if (policy.ownListeners.has(key(destination))) return { action: 'block', rule: 'own-listener' };
-  if (policy.ownServices.has(key(destination))) return { action: 'direct', rule: 'own-service' };
-  if (policy.mode === 'off') return { action: 'direct', rule: 'forwarding-off' };
-  const bypass = policy.matchBypass(destination.host);
-  if (bypass !== undefined) return { action: 'direct', rule: `bypass ${bypass}` };
-  return { action: 'tunnel', rule: 'default' };
+/**
+ * Where a flow goes, and by which rule: a pure function of the flow, the policy and the network. What
+ * must never be carried comes first, then what the organisation chose, from the specific to the
+ * general.
+ */
+export const decideRoute = (
+  flow: FlowFacts,
+  policy: RoutePolicy,
+  network: NetworkType = 'off-trusted',
+): RouteDecision => {
+  const host = normalHost(flow.host);
+  const direct = (rule: string): RouteDecision => ({ action: 'direct', rule });
+  if (policy.ownListeners.has(key(flow))) return { action: 'block', rule: 'own-listener' };
+  if (policy.ownServices.has(key(flow))) return direct('own-service');
+  const provider = policy.matchIdentityProvider(host);
+  if (provider !== undefined) return direct(`identity-provider ${provider}`);
+  const gateway = policy.matchVpnGateway(host);
+  if (gateway !== undefined) return direct(`vpn-gateway ${gateway}`);
+  if (policy.mode === 'off') return direct('forwarding-off');
+  const action = policy.onNetwork(network);
+  if (action === 'none' || action === 'enforce-proxy')
+    return direct(`network ${network}: ${action}`);
+  if (flow.process !== undefined && policy.isBypassedProcess(flow.process)) {
+    return direct(`process ${flow.process}`);
+  }
+  const bypass = policy.matchBypass(host);
+  if (bypass !== undefined) return direct(`bypass ${bypass}`);
+  const privateHost = policy.matchPrivateHost(host);
+  if (privateHost !== undefined) return { action: 'tunnel', rule: `private ${privateHost}` };
+  const selected = policy.select({ host, port: flow.port, protocol: flow.protocol ?? 'tcp' });
+  if (selected === undefined) return { action: 'tunnel', rule: 'default' };
+  return { action: selected.carried ? 'tunnel' : 'direct', rule: selected.rule };
 };
 
 /** `localhost` is what a browser makes of a listener on 127.0.0.1. */

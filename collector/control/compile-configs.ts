@@ -36,6 +36,7 @@ export const compileDeviceConfig = (input: {
       whenTunnelDown: 'open' as const,
       pinnedEdge: '' as const,
       ...organisation.forwarding,
+      ...privateHostsOf(organisation),
     },
     edges,
     plan: { revision: revisionOf(probes), probes },
@@ -49,6 +50,12 @@ export const compileDeviceConfig = (input: {
     issuedAt: input.issuedAt,
     ...content,
   };
+};
+
+/** In a policy only where there are any, so that agents that do not know them take every other. */
+const privateHostsOf = ({ applications }: Organisation): { privateHosts?: string[] } => {
+  const hosts = applications.filter((each) => each.private === true).flatMap(({ hosts }) => hosts);
+  return hosts.length === 0 ? {} : { privateHosts: hosts };
 };
 
 /** What one edge gets. */

@@ -4,6 +4,7 @@ import { stepMistakes } from '#contract/page-step.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
 import { checkFollowed } from './followed.ts';
+import { checkForwarding } from './forwarding-check.ts';
 import { edgeApplicationId, nameProbes } from './probe-ids.ts';
 
 /** A plan takes no more (contract/plan.ts); every application's probes are in every device's plan. */
@@ -42,6 +43,7 @@ const crossCheck = (organisation: Organisation): Mistake[] => [
     checkApplication(application, `/applications/${index}`, organisation.forwarding?.mode),
   ),
   ...checkPlanSize(organisation),
+  ...checkForwarding(organisation.forwarding),
   ...duplicates('/access', organisation.access ?? []),
   ...duplicates('/webhooks', organisation.webhooks ?? []),
   ...checkWebhooks(organisation),

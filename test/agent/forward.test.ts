@@ -58,3 +58,20 @@ test('the probes’ own flows are not counted as the user’s', () => {
   const { tunnel, direct, refused } = forwarding.decisions();
   expect({ tunnel, direct, refused }).toEqual({ tunnel: 0, direct: 1, refused: 0 });
 });
+
+test('on a network that the agent keeps out of, the user goes direct and probes still do not', async () => {
+  forwarding.setPolicy({
+    forwarding: {
+      mode: 'tunnel',
+      bypass: [],
+      whenTunnelDown: 'closed',
+      pinnedEdge: '',
+      onNetwork: { trusted: 'none', vpn: 'none', 'split-vpn': 'none', 'off-trusted': 'none' },
+    },
+    edges: [],
+  });
+  const head = await connectThrough(forwarding.proxy);
+  expect(head).toMatch(/^HTTP\/1\.1 200 /);
+  expect(head).toContain(`direct, network ${forwarding.network().type}: none`);
+  expect(await connectThrough(forwarding.probeProxy)).toMatch(/^HTTP\/1\.1 503 /);
+});

@@ -181,7 +181,7 @@ describe('the HTTP proxy', () => {
 
   it.each([
     ['game.test:443', 403, 'e1; error=http_request_denied; details="rule no-games"'],
-    ['192.168.1.1:80', 403, 'e1; error=destination_ip_prohibited'],
+    ['100.64.0.1:80', 403, 'e1; error=destination_ip_prohibited'],
     ['missing.test:80', 502, 'e1; error=dns_error'],
     ['app.test:1', 502, 'e1; error=connection_refused'],
     ['localhost:1', 502, 'whyslow-agent; error=connection_refused'],
@@ -247,7 +247,7 @@ describe('the HTTP proxy', () => {
 
 describe('the SOCKS5 listener', () => {
   it.each([
-    ['an address', { type: 1 as const, bytes: Buffer.of(192, 168, 1, 1) }, 80, 2],
+    ['an address', { type: 1 as const, bytes: Buffer.of(100, 64, 0, 1) }, 80, 2],
     ['an IPv6 address', { type: 4 as const, bytes: Buffer.alloc(16) }, 80, 2],
     ['a blocked name', domain('game.test'), 443, 2],
     ['a name that does not exist', domain('missing.test'), 80, 4],

@@ -1,0 +1,84 @@
+import type { Mistake } from '#contract/check.ts';
+import { parseTrafficRule, type TrafficSelection } from '#contract/forwarding.ts';
+import { isAddressOrRange } from '#contract/host-pattern.ts';
+import type { Organisation } from '#contract/organisation.ts';
+
+type Forwarding = NonNullable<Organisation['forwarding']>;
+
+/** What the shape of a forwarding policy cannot say. */
+export const checkForwarding = (forwarding: Forwarding = {}): Mistake[] => [
+  ...(forwarding.networks ?? []).flatMap((network, index) =>
+    checkNetwork(network, `/forwarding/networks/${index}`),
+  ),
+  ...duplicateNetworks(forwarding),
+  ...checkTraffic(forwarding.traffic?.addresses),
+  ...checkEnforcedProxy(forwarding),
+];
+
+const criteria = ['dnsServers', 'searchDomains', 'hosts', 'ranges', 'gateways', 'egress'] as const;
+
+const checkNetwork = (
+  network: NonNullable<Forwarding['networks']>[number],
+  pointer: string,
+): Mistake[] => {
+  if (criteria.every((name) => network[name] === undefined)) {
+    return [{ pointer, message: `expected at least one of ${criteria.join(', ')}` }];
+  }
+  const lists = {
+    dnsServers: network.dnsServers,
+    ranges: network.ranges,
+    gateways: network.gateways,
+    egress: network.egress,
+    ...Object.fromEntries(
+      Object.entries(network.hosts ?? {}).map(([host, list]) => [`hosts/${host}`, list]),
+    ),
+  };
+  return Object.entries(lists).flatMap(([name, list]) =>
+    (list ?? []).flatMap((address, index) =>
+      isAddressOrRange(address)
+        ? []
+        : [
+            {
+              pointer: `${pointer}/${name}/${index}`,
+              message: `“${address}” is neither an address nor a range such as 192.0.2.0/24`,
+            },
+          ],
+    ),
+  );
+};
+
+const duplicateNetworks = ({ networks = [] }: Forwarding): Mistake[] =>
+  networks.flatMap(({ id }, index) =>
+    networks.findIndex((other) => other.id === id) === index
+      ? []
+      : [
+          {
+            pointer: `/forwarding/networks/${index}/id`,
+            message: `“${id}” is the id of another network: choose another`,
+          },
+        ],
+  );
+
+const checkTraffic = (addresses: TrafficSelection['addresses'] = {}): Mistake[] =>
+  (['include', 'exclude'] as const).flatMap((name) =>
+    (addresses[name] ?? []).flatMap((text, index) => {
+      const rule = parseTrafficRule(text);
+      const pointer = `/forwarding/traffic/addresses/${name}/${index}`;
+      return 'mistake' in rule ? [{ pointer, message: `“${text}”: ${rule.mistake}` }] : [];
+    }),
+  );
+
+const checkEnforcedProxy = ({ onNetwork = {}, enforcedProxy }: Forwarding): Mistake[] => {
+  const isUsed = Object.values(onNetwork).includes('enforce-proxy');
+  const pointer = '/forwarding/enforcedProxy';
+  if (enforcedProxy === undefined) {
+    const message = 'onNetwork has enforce-proxy: name the proxy (host:port) or its PAC file’s URL';
+    return isUsed ? [{ pointer, message }] : [];
+  }
+  const isUrl = /^https?:\/\//.test(enforcedProxy) && URL.canParse(enforcedProxy);
+  const isAuthority =
+    /^[^\s/]+:\d{1,5}$/.test(enforcedProxy) && URL.canParse(`http://${enforcedProxy}`);
+  return isUrl || isAuthority
+    ? []
+    : [{ pointer, message: `“${enforcedProxy}” is neither host:port nor an http(s) URL` }];
+};
