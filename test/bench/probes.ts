@@ -57,11 +57,11 @@ const loopbackRows = async (parts: Set<Part>, runs: number): Promise<Row[]> => {
   try {
     return [
       ...(parts.has('rate') ? await rates(servers, runs * 2) : []),
+      ...(parts.has('cpu') ? await costBesideExporter(servers, exporter, runs) : []),
+      ...(parts.has('scheduler') ? await latenessRows(servers) : []),
       ...(parts.has('phases')
         ? await phasesBesideCurl(servers, Math.min(mostTurns.phases, runs))
         : []),
-      ...(parts.has('cpu') ? await costBesideExporter(servers, exporter, runs) : []),
-      ...(parts.has('scheduler') ? await latenessRows(servers) : []),
     ];
   } finally {
     child.disconnect();

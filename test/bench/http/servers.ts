@@ -6,7 +6,7 @@ export type Servers = {
   http: string;
   https: string;
   http2: string;
-  paused: string;
+  paused: { plain: string; secure: string };
   caPem: string;
 };
 
