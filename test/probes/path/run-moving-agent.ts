@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startAgent } from '#agent/agent.ts';
 import type { Result } from '#contract/result.ts';
@@ -46,15 +47,26 @@ await collector.setConfig({
 const paths = () => collector.stored().filter((one): one is Result => one.kind === 'result');
 const hasChanged = () => paths().some(({ failure }) => failure?.type === 'path.network_changed');
 await waitUntil(() => paths().length > 0);
-// Whether a change falls between the start and the end of a run is chance: it is tried again.
-for (let change = 0; change < 40 && !hasChanged(); change += 1) {
-  const verb = change % 2 === 0 ? 'del' : 'add';
-  spawnSync('ip', ['-4', 'route', verb, ...route]);
-  await wait(500 + 700 * Math.random());
+// It goes once a run has begun; where that was not the path's own echo, it is tried again.
+for (let attempt = 0; attempt < 10 && !hasChanged(); attempt += 1) {
+  const before = echoesSent();
+  await waitUntil(() => echoesSent() > before);
+  await wait(200);
+  spawnSync('ip', ['-4', 'route', 'del', ...route]);
+  await waitUntil(hasChanged, 6_000).catch(() => {});
+  spawnSync('ip', ['-4', 'route', 'replace', ...route]);
 }
-spawnSync('ip', ['-4', 'route', 'replace', ...route]);
 process.stdout.write(JSON.stringify(paths()));
 await agent.stop();
 await collector.stop();
 removeFolder(stateFolder);
 process.exit(0);
+
+/** Of this namespace, by whichever socket (proc(5), net/snmp). */
+function echoesSent(): number {
+  const [names = [], values = []] = readFileSync('/proc/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Icmp:'))
+    .map((line) => line.split(' '));
+  return Number(values[names.indexOf('OutEchos')]);
+}
