@@ -2,8 +2,8 @@ import type { CDPSession, Page } from 'puppeteer-core';
 import { after } from './pause.ts';
 
 export const maxScreenshotBytes = 300_000;
-/** A page that does not answer gives no picture. */
-const limitMs = 3_000;
+/** A page that answers is drawn, on a busy device late; one that does not is not waited for long. */
+const limitMs = { answers: 3_000, otherwise: 500 } as const;
 
 /** From good to barely readable, until it is small enough. */
 const qualities = [
@@ -20,10 +20,11 @@ export const takeScreenshot = (
   page: Page,
   session: CDPSession,
   typed: TypedSecrets,
+  answers: boolean,
 ): Promise<Buffer | undefined> =>
   Promise.race([
     take(page, session, typed).catch(() => undefined),
-    after(limitMs).then(() => undefined),
+    after(answers ? limitMs.answers : limitMs.otherwise).then(() => undefined),
   ]);
 
 const take = async (

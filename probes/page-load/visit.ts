@@ -129,7 +129,7 @@ const use = async (
   const goesOn = seen.end.kind === 'loaded' && (navigations.status() ?? 0) < 400 && steps;
   if (!goesOn) freeze(seen);
   seen.navigation = seen.resources.navigation();
-  if (seen.end.kind !== 'crashed') await read(page, seen);
+  const answers = seen.end.kind !== 'crashed' && (await read(page, seen));
   const typed = { values: [] as string[], origins: new Set<string>() };
   if (goesOn) {
     const onSecret = (value: string, origin: string) => {
@@ -147,7 +147,7 @@ const use = async (
   seen.finalUrl = navigations.url();
   seen.measuredAtMs = performance.now();
   if (wantsPicture(options, seen)) {
-    const taking = takeScreenshot(page, opened.session, typed);
+    const taking = takeScreenshot(page, opened.session, typed, answers);
     seen.screenshot = (await Promise.race([taking, ended.gone.then(() => undefined)])) ?? undefined;
   }
 };
@@ -248,11 +248,12 @@ const settle = async (resources: ResourceLog, signal: AbortSignal): Promise<void
 };
 
 /** A page whose script never ends does not answer either: it is not waited for. */
-const read = async (page: Page, seen: Visit): Promise<void> => {
+const read = async (page: Page, seen: Visit): Promise<boolean> => {
   const limitMs = seen.end.kind === 'loaded' ? readTimeoutMs.loaded : readTimeoutMs.otherwise;
   const reading = page.evaluate(readScript).catch(() => null);
   const value = await Promise.race([reading, after(limitMs)]);
   seen.milestones = parseMilestones(value);
+  return value !== null;
 };
 
 const closes = ({ context }: OpenPage): Promise<boolean> =>

@@ -17,7 +17,7 @@ describe('page loads', () => {
     const failures = new Set<string | null>();
     await loadPages({
       runs: 30,
-      failEvery: 6,
+      failEvery: 10,
       workFolder,
       tell: (_run, type) => failures.add(type),
     });
