@@ -16,8 +16,8 @@ describe('page loads', () => {
     const { memoryMb: __, ...before } = countLeftovers(workFolder);
     const failures = new Set<string | null>();
     await loadPages({
-      runs: 30,
-      failEvery: 10,
+      runs: 12,
+      failEvery: 4,
       workFolder,
       tell: (_run, type) => failures.add(type),
     });
