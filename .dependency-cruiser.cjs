@@ -34,7 +34,7 @@ module.exports = {
     never(
       'the-centre-does-not-probe',
       { path: '^(collector|dashboards)/' },
-      { path: '^probes/', pathNot: '^probes/dial\\.ts$' },
+      { path: '^probes/', pathNot: '^probes/dial(-by-system)?\\.ts$' },
     ),
     never(
       'dashboards-read-the-schema',

@@ -4,6 +4,7 @@ import { platform, release } from 'node:os';
 import { join } from 'node:path';
 import { DeviceConfig, type EdgeEntry } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
+import { dialBySystem } from '#probes/dial-by-system.ts';
 import { createEcho } from '#probes/path/echo.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
 import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
@@ -241,6 +242,7 @@ const enrol = (config: AgentProgramConfig, log: Log): Promise<IdentityHolder> =>
     name: config.name,
     platform: `${platform()} ${release()}`.slice(0, 64),
     programVersion: packageFile.version,
+    dial: dialBySystem,
     log,
   });
 
@@ -262,6 +264,7 @@ const startOutgoing = async (parts: {
   const client = createCollectorClient({
     collectorUrl: config.collectorUrl,
     identity: identity.current,
+    dial: dialBySystem,
     log,
   });
   stopper.add('collector client', () => client.stop());

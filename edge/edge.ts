@@ -5,6 +5,7 @@ import { platform } from 'node:os';
 import { join } from 'node:path';
 import { EdgeConfig } from '#contract/policy.ts';
 import type { ChangeEvent, TelemetryRecord } from '#contract/telemetry.ts';
+import { dialBySystem } from '#probes/dial-by-system.ts';
 import { createPathProber } from '#probes/path/path.ts';
 import { createCollectorClient } from '#runtime/collector-client.ts';
 import { startConfigSync } from '#runtime/config-sync.ts';
@@ -52,6 +53,7 @@ const startParts = async (
   const client = createCollectorClient({
     collectorUrl: config.collectorUrl,
     identity: () => identity.current(),
+    dial: dialBySystem,
     log,
   });
   stopper.add('collector client', () => client.stop());
@@ -162,6 +164,7 @@ const enrol = (
       location: config.location,
       ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
     },
+    dial: dialBySystem,
     log,
   });
 

@@ -9,6 +9,7 @@ import {
   type CollectorAnswer,
   collectorEndpoint,
   createCollectorAgent,
+  type Dial,
   describeProblem,
   parseJson,
   readProblem,
@@ -82,10 +83,13 @@ const compress = promisify(gzip);
 export const createCollectorClient = ({
   collectorUrl,
   identity,
+  dial,
   log,
 }: {
   collectorUrl: string;
   identity: () => Identity;
+  /** Left out: Node's own way. */
+  dial?: Dial;
   log: Log;
 }): CollectorClient => {
   let connections: { certificatePem: string; agent: Agent } | undefined;
@@ -95,7 +99,7 @@ export const createCollectorClient = ({
     const now = identity();
     if (connections?.certificatePem !== now.certificatePem) {
       connections?.agent.destroy();
-      connections = { certificatePem: now.certificatePem, agent: createCollectorAgent(now) };
+      connections = { certificatePem: now.certificatePem, agent: createCollectorAgent(now, dial) };
       log.debug({ component: 'collector-client', notAfter: now.notAfter }, 'identity taken up');
     }
     return connections.agent;

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, type AgentOptions, type RequestOptions, request } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Static, Type } from '@sinclair/typebox';
 import { check } from '#contract/check.ts';
 import { collectorServerName } from '#contract/enrollment.ts';
@@ -11,6 +13,13 @@ export type CollectorTrust = {
   certificatePem?: string;
   privateKeyPem?: string;
 };
+
+/** Opens the TCP connection to the collector. */
+export type Dial = (to: {
+  host: string;
+  port: number;
+  signal: AbortSignal;
+}) => Promise<{ ok: true; socket: Socket } | { ok: false; reason: string }>;
 
 export type CollectorRequest = {
   url: URL;
@@ -27,9 +36,12 @@ export type CollectorAnswer = { status: number; headers: IncomingHttpHeaders; te
 /** Larger than any signed config (16 MB of text, escaped). */
 const maxAnswerBytes = 40_000_000;
 
+/** Of all addresses of the collector's name together. */
+const dialTimeoutMs = 30_000;
+
 /** Connections to the collector's device listener, kept alive; one per identity. */
-export const createCollectorAgent = (trust: CollectorTrust): Agent =>
-  new Agent({
+export const createCollectorAgent = (trust: CollectorTrust, dial?: Dial): Agent =>
+  new DialledAgent(dial, {
     keepAlive: true,
     // One may be held by the collector until there is news.
     maxSockets: 3,
@@ -39,11 +51,42 @@ export const createCollectorAgent = (trust: CollectorTrust): Agent =>
     ...(trust.caCertificatePem === undefined ? {} : { ca: trust.caCertificatePem }),
     ...(trust.certificatePem === undefined ? {} : { cert: trust.certificatePem }),
     ...(trust.privateKeyPem === undefined ? {} : { key: trust.privateKeyPem }),
-    // Node gives each address of a name 250 ms by default, which fails on exactly the bad networks
-    // an agent must report from.
+    // Without a dialler given: Node gives each address of a name 250 ms by default, which fails on
+    // exactly the bad networks an agent must report from.
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: 5_000,
   });
+
+/** TLS, its sessions included, stays Node's; the connection below it is the dialler's. */
+class DialledAgent extends Agent {
+  readonly #dial: Dial | undefined;
+
+  constructor(dial: Dial | undefined, options: AgentOptions) {
+    super(options);
+    this.#dial = dial;
+  }
+
+  override createConnection(
+    options: RequestOptions,
+    created: (error: Error | null, socket: Duplex) => void = () => {},
+  ): Duplex | null | undefined {
+    if (this.#dial === undefined) return super.createConnection(options, created);
+    const to = {
+      host: (options.host ?? 'localhost').replace(/^\[|\]$/g, ''),
+      port: Number(options.port ?? 443),
+      signal: AbortSignal.timeout(dialTimeoutMs),
+    };
+    // The second argument is not there when the first is (node:http's own convention).
+    const failed = (error: Error) => created(error, undefined as unknown as Duplex);
+    this.#dial(to).then((dialled) => {
+      if (!dialled.ok) return failed(new Error(dialled.reason));
+      const below: RequestOptions & { socket: Socket } = { ...options, socket: dialled.socket };
+      const secure = super.createConnection(below);
+      return secure ? created(null, secure) : failed(new Error('no TLS connection'));
+    }, failed);
+    return undefined;
+  }
+}
 
 /** One request with a deadline over all of it. Rejects when there was no complete answer. */
 export const requestCollector = (options: CollectorRequest): Promise<CollectorAnswer> =>

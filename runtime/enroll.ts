@@ -5,6 +5,7 @@ import { certificateFingerprint, createRequest } from './certificates.ts';
 import {
   collectorEndpoint,
   createCollectorAgent,
+  type Dial,
   describeProblem,
   parseJson,
   readProblem,
@@ -20,6 +21,8 @@ export type EnrollOptions = {
   platform: string;
   programVersion: string;
   edge?: { host: string; port: number; location: string };
+  /** Left out: Node's own way. */
+  dial?: Dial;
   signal?: AbortSignal | undefined;
 };
 
@@ -51,15 +54,17 @@ export const enroll = async (options: EnrollOptions): Promise<Enrolled> => {
   };
   const sane = check(EnrollmentRequest, body);
   if (!sane.ok) throw new ConfigError(`cannot enrol with this config:\n${explain(sane.mistakes)}`);
-  const answer = await withAgent(createCollectorAgent({ caCertificatePem }), (agent) =>
-    requestCollector({
-      url: collectorEndpoint(options.collectorUrl, 'v1/enroll'),
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: Buffer.from(JSON.stringify(body)),
-      agent,
-      signal: options.signal,
-    }),
+  const answer = await withAgent(
+    createCollectorAgent({ caCertificatePem }, options.dial),
+    (agent) =>
+      requestCollector({
+        url: collectorEndpoint(options.collectorUrl, 'v1/enroll'),
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify(body)),
+        agent,
+        signal: options.signal,
+      }),
   );
   if (answer.status !== 200 && answer.status !== 201) throw refusal(answer.status, answer.text);
   const response = check(EnrollmentResponse, parseJson(answer.text));
@@ -82,13 +87,15 @@ export const readFingerprint = (token: string): string => {
 };
 
 const fetchAuthority = async (options: EnrollOptions, fingerprint: string): Promise<string> => {
-  const answer = await withAgent(createCollectorAgent({ caCertificatePem: undefined }), (agent) =>
-    requestCollector({
-      url: collectorEndpoint(options.collectorUrl, 'v1/ca'),
-      method: 'GET',
-      agent,
-      signal: options.signal,
-    }),
+  const answer = await withAgent(
+    createCollectorAgent({ caCertificatePem: undefined }, options.dial),
+    (agent) =>
+      requestCollector({
+        url: collectorEndpoint(options.collectorUrl, 'v1/ca'),
+        method: 'GET',
+        agent,
+        signal: options.signal,
+      }),
   );
   if (answer.status !== 200) {
     throw new CollectorUnavailable(

@@ -14,6 +14,7 @@ import { certificateFingerprint, createRequest, uriNames } from './certificates.
 import {
   collectorEndpoint,
   createCollectorAgent,
+  type Dial,
   describeProblem,
   parseJson,
   readProblem,
@@ -53,6 +54,8 @@ export type IdentityOptions = {
   platform: string;
   programVersion: string;
   edge?: EdgePlace;
+  /** Left out: Node's own way. */
+  dial?: Dial;
   log: Log;
   /** Gives up waiting for a collector that cannot be reached. */
   signal?: AbortSignal;
@@ -283,7 +286,7 @@ const renew = async (kept: Kept, options: IdentityOptions, signal: AbortSignal):
     programVersion: options.programVersion,
     ...(isPlaceTold(kept, options) ? {} : { edge: options.edge }),
   };
-  const agent = createCollectorAgent(kept);
+  const agent = createCollectorAgent(kept, options.dial);
   try {
     const answer = await requestCollector({
       url: collectorEndpoint(options.collectorUrl, 'v1/renew'),
