@@ -4,9 +4,9 @@ import { defineConfig } from 'vitest/config';
  * One project a kind of need. `fast`: loopback sockets and temporary files. `real`: Redis, InfluxDB
  * and PostgreSQL from Debian, each started by its suite on a free port. `browser`: an installed
  * Chromium. `lab`: root and network namespaces. `scenario`: the programs as processes of their own.
- * Groups run one after the other; only `fast` and `lab` run two files at a time, so that what is
- * measured in the others is not measured against a neighbour. Of the lab's files those that hold
- * round trips or CPU against a bound are the project `lab-timed`.
+ * Groups run one after the other, two files at a time but for `lab-timed` and `scenario`, whose
+ * measurements are held against bounds a neighbour would break: the lab's files about round trips and
+ * CPU, and verdicts.
  */
 const kinds = ['real', 'browser', 'lab', 'lab-timed', 'scenario'] as const;
 
@@ -32,7 +32,7 @@ const project = (
     exclude,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    maxWorkers: name === 'fast' || name === 'lab' ? 2 : 1,
+    maxWorkers: name === 'lab-timed' || name === 'scenario' ? 1 : 2,
     sequence: { groupOrder },
     // Native add-ons (DuckDB, raw sockets) are under test: processes, not threads.
     pool: 'forks' as const,

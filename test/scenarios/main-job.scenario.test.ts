@@ -113,6 +113,9 @@ describe.sequential('the main job on one machine', () => {
     expect(refused.body).toContain('403');
   });
 
+  /** Both are as near: which one is taken is decided by a few microseconds. */
+  const edgeInUse = async () => (await newestVerdict('payroll'))?.edgeId ?? '';
+
   test('the person sees the verdict, the ledger and the path on a page', async () => {
     const verdict = await newestVerdict('payroll');
     const { operatorUrl, operatorToken } = up.running();
@@ -145,7 +148,7 @@ describe.sequential('the main job on one machine', () => {
       await tab.goto(`${operatorUrl}/devices/${verdict?.deviceId}/applications/payroll`);
       const text = await tab.evaluate(() => document.body.textContent);
       expect(text).toContain('Payroll is slow on');
-      expect(text).toContain('edge-a');
+      expect(text).toContain(await edgeInUse());
       const { deviceId } = verdict as Verdict;
       await tab.goto(`${operatorUrl}/devices/${deviceId}`);
       expect(await tab.evaluate(() => document.body.textContent)).toContain('Payroll');
@@ -157,7 +160,7 @@ describe.sequential('the main job on one machine', () => {
   test('a killed edge costs the user seconds, not the afternoon', async () => {
     const { exampleUrl } = up.running();
     const status = async () => (await up.curl(exampleUrl)).status;
-    await up.crash('edge-a');
+    await up.crash(await edgeInUse());
     await waitUntil(async () => (await status()) === '200 200', 15_000);
   });
 
