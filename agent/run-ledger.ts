@@ -80,6 +80,19 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
     else same.count += count;
   };
 
+  const handOver = async (append: (record: MissedRuns) => Promise<boolean>): Promise<void> => {
+    kept.leaving.push(...kept.counts.splice(0).map((one) => missedRuns(parts.deviceId, one)));
+    if (kept.leaving.length === 0) return;
+    save();
+    // Without room in the spool it comes back through countLost.
+    for (const record of [...kept.leaving]) {
+      await append(record);
+      kept.leaving.splice(kept.leaving.indexOf(record), 1);
+      save();
+    }
+  };
+  let underway: Promise<void> | undefined;
+
   return {
     settle: async (findStored) => {
       const runIds = Object.keys(kept.underway);
@@ -122,14 +135,13 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
       save();
     },
     flush: async (append) => {
-      kept.leaving.push(...kept.counts.splice(0).map((one) => missedRuns(parts.deviceId, one)));
-      if (kept.leaving.length === 0) return;
-      save();
-      // Without room in the spool it comes back through countLost.
-      for (const record of [...kept.leaving]) {
-        await append(record);
-        kept.leaving.splice(kept.leaving.indexOf(record), 1);
-        save();
+      // One after the other: two at once would hand over the same records twice.
+      while (underway !== undefined) await underway.catch(() => {});
+      underway = handOver(append);
+      try {
+        await underway;
+      } finally {
+        underway = undefined;
       }
     },
     totals: () => ({ ...totals }),

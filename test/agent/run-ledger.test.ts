@@ -68,6 +68,22 @@ describe('run ledger', () => {
     expect(await flush(await openRunLedger({ folder, deviceId }))).toEqual([cutOff]);
   });
 
+  test('hands a record over once when two ask at the same moment, and loses none', async () => {
+    const ledger = await openRunLedger({ folder: await makeTemporaryFolder(), deviceId });
+    ledger.count('a', 'overrun', 1);
+    const told: string[] = [];
+    const append = async ({ probeId }: MissedRuns) => {
+      told.push(probeId);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return true;
+    };
+    const first = ledger.flush(append);
+    ledger.count('b', 'overrun', 1);
+    await Promise.all([first, ledger.flush(append)]);
+    expect(told).toEqual(['a', 'b']);
+    expect(await flush(ledger)).toEqual([]);
+  });
+
   test('keeps a count that found no room in the spool', async () => {
     const ledger = await openRunLedger({ folder: await makeTemporaryFolder(), deviceId });
     ledger.count('a', 'overrun', 3);
