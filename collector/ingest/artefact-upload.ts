@@ -14,6 +14,7 @@ import type { IdentityCheck } from '../control/identity.ts';
 import { noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
+import { withRawBody } from '../http/raw-body.ts';
 import { createTurns } from './turns.ts';
 
 const inflate = promisify(gunzip);
@@ -27,17 +28,6 @@ export const registerArtefactUpload = (
   parts: { artefacts: ArtefactRows; identities: IdentityCheck; now: () => number },
 ): void => {
   const takeTurn = createTurns(limits);
-  app.register((plain, _options, done) => {
-    const scope = plain as App;
-    scope.removeContentTypeParser('application/json');
-    scope.addContentTypeParser(
-      Object.values(artefactMediaTypes),
-      { parseAs: 'buffer', bodyLimit: maxArtefactBytes },
-      async (_request: unknown, body: string | Buffer) => body,
-    );
-    registerRoute(scope);
-    done();
-  });
 
   const registerRoute = (scope: App): void => {
     scope.put(
@@ -79,6 +69,12 @@ export const registerArtefactUpload = (
       },
     );
   };
+
+  withRawBody(
+    app,
+    { mediaTypes: Object.values(artefactMediaTypes), maxBytes: maxArtefactBytes },
+    registerRoute,
+  );
 };
 
 type Headers = { 'content-type'?: string | undefined; 'content-encoding'?: string | undefined };

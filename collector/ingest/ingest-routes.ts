@@ -3,6 +3,7 @@ import type { IdentityCheck } from '../control/identity.ts';
 import { answers } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
+import { withRawBody } from '../http/raw-body.ts';
 import type { Ingest } from './ingest.ts';
 import { readBatch } from './read-batch.ts';
 import { createTurns } from './turns.ts';
@@ -19,19 +20,6 @@ export const registerIngestRoutes = (
   parts: { ingest: Ingest; identities: IdentityCheck },
 ): void => {
   const takeTurn = createTurns(limits);
-
-  // A scope of its own: here, and only here, JSON stays bytes until it was inflated.
-  app.register((plain, _options, done) => {
-    const scope = plain as App;
-    scope.removeContentTypeParser('application/json');
-    scope.addContentTypeParser(
-      'application/json',
-      { parseAs: 'buffer', bodyLimit: maxBodyBytes },
-      async (_request: unknown, body: string | Buffer) => body,
-    );
-    registerRoute(scope);
-    done();
-  });
 
   const registerRoute = (scope: App): void => {
     scope.post(
@@ -74,4 +62,6 @@ export const registerIngestRoutes = (
       },
     );
   };
+
+  withRawBody(app, { mediaTypes: ['application/json'], maxBytes: maxBodyBytes }, registerRoute);
 };

@@ -16,6 +16,7 @@ import type { Result } from '#contract/result.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { startEdge } from '#edge/edge.ts';
 import { silentLog } from '#runtime/log.ts';
+import { agentConfig } from '#test/support/agent-config.ts';
 import {
   type CollectorEndpoint,
   startCollectorEndpoint,
@@ -55,18 +56,11 @@ const setUp = async () => {
   const collector = await startCollectorEndpoint();
   onTestFinished(() => collector.stop());
   const { url } = await startOrigin();
-  const config: AgentProgramConfig = {
+  const config = agentConfig({
     stateFolder: await makeTemporaryFolder(),
     collectorUrl: collector.url,
     enrollmentToken: collector.createToken(),
-    name: 'laptop-7',
-    listenHost: '127.0.0.1',
-    proxyPort: 0,
-    socksPort: 0,
-    extraCaFiles: [],
-    configIntervalMs: 200,
-    spoolMaxBytes: 5_000_000,
-  };
+  });
   return { collector, url, config };
 };
 

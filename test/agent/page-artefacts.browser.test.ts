@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startAgent } from '#agent/agent.ts';
 import { silentLog } from '#runtime/log.ts';
+import { agentConfig } from '#test/support/agent-config.ts';
 import { startCollectorLab } from '#test/support/collector-lab.ts';
 import { startOrigin } from '#test/support/origin.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
@@ -34,19 +35,14 @@ test('a failed page’s picture and archive reach the collector after its result
   await writeFile(secretsFile, 'CRM_PASSWORD: hunter22\n');
   await chmod(secretsFile, 0o600);
   const agent = await startAgent(
-    {
-      stateFolder: join(folder, 'agent'),
-      collectorUrl: lab.deviceUrl,
-      enrollmentToken: await lab.makeToken({ role: 'device' }),
-      name: 'laptop',
-      listenHost: '127.0.0.1',
-      proxyPort: 0,
-      socksPort: 0,
-      extraCaFiles: [],
-      secretsFile,
-      configIntervalMs: 500,
-      spoolMaxBytes: 5_000_000,
-    },
+    agentConfig(
+      {
+        stateFolder: join(folder, 'agent'),
+        collectorUrl: lab.deviceUrl,
+        enrollmentToken: await lab.makeToken({ role: 'device' }),
+      },
+      { secretsFile },
+    ),
     { log: silentLog() },
   );
   onTestFinished(() => agent.stop());

@@ -12,6 +12,7 @@ import type { Result } from '#contract/result.ts';
 import type { RunRequest } from '#contract/run-request.ts';
 import type { MissedRuns, RunReport } from '#contract/telemetry.ts';
 import { silentLog } from '#runtime/log.ts';
+import { agentConfig } from '#test/support/agent-config.ts';
 import {
   type CollectorEndpoint,
   startCollectorEndpoint,
@@ -28,25 +29,16 @@ beforeAll(async () => {
 });
 afterAll(() => origin.stop());
 
-const agentConfig = async (
+const onDemandConfig = async (
   collectorUrl: string,
   enrollmentToken: string,
   changes: Partial<AgentProgramConfig> = {},
-): Promise<AgentProgramConfig> => ({
-  stateFolder: await makeTemporaryFolder(),
-  collectorUrl,
-  enrollmentToken,
-  name: 'laptop-7',
-  listenHost: '127.0.0.1',
-  proxyPort: 0,
-  socksPort: 0,
-  extraCaFiles: [],
-  configIntervalMs: 200,
-  spoolMaxBytes: 5_000_000,
-  ...changes,
-  // The collector is in this process, and its CPU time with it.
-  onDemand: { maxCpuRatio: 16, ...changes.onDemand },
-});
+): Promise<AgentProgramConfig> =>
+  agentConfig(
+    { stateFolder: await makeTemporaryFolder(), collectorUrl, enrollmentToken },
+    // The collector is in this process, and its CPU time with it.
+    { ...changes, onDemand: { maxCpuRatio: 16, ...changes.onDemand } },
+  );
 
 const start = async (config: AgentProgramConfig) => {
   const agent = await startAgent(config, { log: silentLog() });
@@ -100,7 +92,7 @@ describe('with a collector', () => {
   const startLabAgent = async (changes: Partial<AgentProgramConfig> = {}) => {
     const token = await lab.makeToken({ role: 'device' });
     // Far longer than the test: what comes in it came because the question was held.
-    const config = await agentConfig(lab.deviceUrl, token, {
+    const config = await onDemandConfig(lab.deviceUrl, token, {
       configIntervalMs: 45_000,
       ...changes,
     });
@@ -219,7 +211,7 @@ describe('at most once', () => {
   const setUp = async () => {
     const collector = await startCollectorEndpoint();
     onTestFinished(() => collector.stop());
-    return { collector, config: await agentConfig(collector.url, collector.createToken()) };
+    return { collector, config: await onDemandConfig(collector.url, collector.createToken()) };
   };
 
   const offer = (

@@ -1,29 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compileProbes } from '#collector/control/compile-probes.ts';
-import { checkOrganisation } from '#collector/control/organisation-check.ts';
-import { check } from '#contract/check.ts';
-import type { Organisation } from '#contract/organisation.ts';
-import { ProbeDefinition } from '#contract/plan.ts';
+import { compileProbe, mistakesOf } from './compiled-probe.ts';
 
-const organisation = (probe: object): Organisation => ({
-  version: 1,
-  applications: [
-    {
-      id: 'crm',
-      name: 'CRM',
-      hosts: ['crm.test'],
-      probes: [{ type: 'http', url: 'https://crm.test/', ...probe }],
-    },
-  ],
-});
-
-const compile = (probe: object) => {
-  const checked = checkOrganisation(organisation(probe));
-  expect(checked).toMatchObject({ ok: true });
-  const probes = compileProbes(organisation(probe));
-  for (const one of probes) expect(check(ProbeDefinition, one)).toMatchObject({ ok: true });
-  return probes;
-};
+const plain = { type: 'http', url: 'https://crm.test/' };
+const compile = (changes: object) => compileProbe({ ...plain, ...changes });
+const mistakes = (changes: object) => mistakesOf({ ...plain, ...changes });
 
 describe('HTTP probes as declared', () => {
   it('go both ways as a pair, with the defaults written out', () => {
@@ -67,10 +47,6 @@ describe('HTTP probes as declared', () => {
     [{ method: 'TRACE' }, '/method'],
     [{ maxRedirects: 11 }, '/maxRedirects'],
   ])('are refused as %j', (probe, pointer) => {
-    const checked = checkOrganisation(organisation(probe));
-    expect(checked).toMatchObject({
-      ok: false,
-      mistakes: [{ pointer: `/applications/0/probes/0${pointer}` }],
-    });
+    expect(mistakes(probe)).toMatchObject([{ pointer: `/applications/0/probes/0${pointer}` }]);
   });
 });

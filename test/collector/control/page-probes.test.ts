@@ -1,34 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compileProbes } from '#collector/control/compile-probes.ts';
-import { checkOrganisation } from '#collector/control/organisation-check.ts';
-import { check } from '#contract/check.ts';
-import type { Organisation } from '#contract/organisation.ts';
-import { ProbeDefinition } from '#contract/plan.ts';
+import { compileProbe, mistakesOf } from './compiled-probe.ts';
 
-const organisation = (probe: object): Organisation => ({
-  version: 1,
-  applications: [
-    {
-      id: 'crm',
-      name: 'CRM',
-      hosts: ['crm.test'],
-      probes: [{ type: 'page-load', url: 'https://crm.test/', ...probe }],
-    },
-  ],
-});
-
-const compile = (probe: object) => {
-  const checked = checkOrganisation(organisation(probe));
-  expect(checked).toMatchObject({ ok: true });
-  const probes = compileProbes(organisation(probe));
-  for (const one of probes) expect(check(ProbeDefinition, one)).toMatchObject({ ok: true });
-  return probes;
-};
-
-const mistakes = (probe: object) => {
-  const checked = checkOrganisation(organisation(probe));
-  return checked.ok ? [] : checked.mistakes;
-};
+const plain = { type: 'page-load', url: 'https://crm.test/' };
+const compile = (changes: object) => compileProbe({ ...plain, ...changes });
+const mistakes = (changes: object) => mistakesOf({ ...plain, ...changes });
 
 describe('page loads as declared', () => {
   it('are in a plan as agents before them know it, unless more is declared', () => {

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { startAgent } from '#agent/agent.ts';
 import type { Result } from '#contract/result.ts';
 import { silentLog } from '#runtime/log.ts';
+import { agentConfig } from '#test/support/agent-config.ts';
 import { startCollectorEndpoint } from '#test/support/collector-endpoint.ts';
 import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
@@ -17,18 +18,11 @@ const [target = '', ...route] = process.argv.slice(2);
 const collector = await startCollectorEndpoint();
 const stateFolder = makeFolder('moving-agent');
 const agent = await startAgent(
-  {
+  agentConfig({
     stateFolder,
     collectorUrl: collector.url,
     enrollmentToken: collector.createToken(),
-    name: 'laptop-7',
-    listenHost: '127.0.0.1',
-    proxyPort: 0,
-    socksPort: 0,
-    extraCaFiles: [],
-    configIntervalMs: 200,
-    spoolMaxBytes: 5_000_000,
-  },
+  }),
   { log: silentLog() },
 );
 const probe = pathProbe(target, { packetCount: 8, intervalMs: 2_000, timeoutMs: 5_000 });
