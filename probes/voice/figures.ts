@@ -15,7 +15,10 @@ export type VoiceFigures = Omit<
 >;
 
 /** What a call over this stream would have been like. Pure. */
-export const figuresOf = ({ sent, received }: Stream, options: FigureOptions): VoiceFigures => {
+export const figuresOf = (
+  { sent, received, unkeptCount }: Stream,
+  options: FigureOptions,
+): VoiceFigures => {
   const first = firstAnswers(received);
   const rtts = first.map((packet) => roundTripMs(packet, sent)).sort((a, b) => a - b);
   const up = transits(first, sent, 'up');
@@ -51,10 +54,13 @@ export const figuresOf = ({ sent, received }: Stream, options: FigureOptions): V
   return {
     sentCount: sent.length,
     receivedCount: first.length,
-    duplicateCount: received.length - first.length,
+    duplicateCount: received.length - first.length + unkeptCount,
     reorderedCount: reorderedOf(first),
     lossRatio: sent.length === 0 ? null : ratio(sent.length - first.length, sent.length),
-    longestLossCount: Math.max(0, ...unusableRuns(sent.length, first, new Set())),
+    longestLossCount: unusableRuns(sent.length, first, new Set()).reduce(
+      (longest, length) => Math.max(longest, length),
+      0,
+    ),
     rttMinMs: rounded(rtts[0]),
     rttMedianMs: rounded(middle(rtts)),
     rttP95Ms: rounded(percentile(rtts, 0.95)),
@@ -145,7 +151,7 @@ const lossByDirection = (
   if (lostCount === 0) return { up: 0, down: 0 };
   const doesCount = isStateful || received.some((one) => one.reflectorSequence !== one.sequence);
   if (!doesCount || received.length === 0) return null;
-  const reachedCount = 1 + Math.max(...received.map((one) => one.reflectorSequence));
+  const reachedCount = 1 + received.reduce((most, one) => Math.max(most, one.reflectorSequence), 0);
   const up = Math.min(lostCount, Math.max(0, sentCount - reachedCount));
   return { up, down: lostCount - up };
 };

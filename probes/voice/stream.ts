@@ -36,9 +36,14 @@ export type ReceivedPacket = {
 export type Stream = {
   sent: SentPacket[];
   received: ReceivedPacket[];
+  /** Answers that came again after so many had, and were only counted. */
+  unkeptCount: number;
   /** Set when the system told that packets cannot be sent or are refused. */
   error: Error | undefined;
 };
+
+/** Copies of answers that are kept: they tell no more than that there are some. */
+const maxKeptCopies = 1_000;
 
 /** The wall clock at the program's start, carried on by the monotonic one. */
 const nowMs = (): number => performance.timeOrigin + performance.now();
@@ -50,7 +55,7 @@ const nowMs = (): number => performance.timeOrigin + performance.now();
  */
 export const runStream = (plan: StreamPlan, signal: AbortSignal): Promise<Stream> =>
   new Promise((resolve) => {
-    const stream: Stream = { sent: [], received: [], error: undefined };
+    const stream: Stream = { sent: [], received: [], unkeptCount: 0, error: undefined };
     const times: bigint[] = [];
     const answered = new Set<number>();
     const sessionId = randomInt(1, 65_536);
@@ -102,6 +107,10 @@ export const runStream = (plan: StreamPlan, signal: AbortSignal): Promise<Stream
       if (isOver || packet === undefined || packet.sender.sessionId !== sessionId) return;
       const { sequence } = packet.sender;
       if (times[sequence] !== packet.sentTime) return;
+      if (answered.has(sequence) && stream.received.length - answered.size >= maxKeptCopies) {
+        stream.unkeptCount += 1;
+        return;
+      }
       const reflectedAtMs = { received: packet.receivedAtMs, returned: packet.returnedAtMs };
       const reflectorSequence = packet.sequence;
       stream.received.push({ sequence, reflectorSequence, reflectedAtMs, receivedAtMs });

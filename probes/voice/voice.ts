@@ -50,7 +50,7 @@ type Measured = {
   failure: Failure | null;
 };
 
-const noStream: Stream = { sent: [], received: [], error: undefined };
+const noStream: Stream = { sent: [], received: [], unkeptCount: 0, error: undefined };
 
 const measure = async (
   probe: VoiceProbe,

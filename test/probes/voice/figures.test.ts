@@ -28,6 +28,7 @@ const record = (fates: readonly Fate[], reflectorCounts = true): Stream => {
     }));
   return {
     sent,
+    unkeptCount: 0,
     received: received.sort((a, b) => a.receivedAtMs - b.receivedAtMs),
     error: undefined,
   };
@@ -46,6 +47,13 @@ const many = (count: number, fate: Fate = good): Fate[] =>
   Array.from({ length: count }, () => fate);
 
 describe('figures of a stream', () => {
+  it('stand any number of answers', () => {
+    const { received, ...rest } = record(many(100).with(3, { upMs: null }));
+    const stream = { ...rest, received: Array.from({ length: 3_000 }, () => received).flat() };
+    const figures = figuresOf(stream, { playoutMs: 60, intervalMs: 20, isStateful: true });
+    expect(figures).toMatchObject({ receivedCount: 99, duplicateCount: 99 * 2_999 });
+  });
+
   it('of a path that does nothing to it are those of a good call', () => {
     const figures = judge(many(100));
     expect(figures).toMatchObject({

@@ -52,6 +52,29 @@ const onTime: Fate = { delaysMs: [0] };
 const lost: Fate = { delaysMs: [] };
 
 describe('a voice probe', () => {
+  it('counts answers that come again and again, and keeps a thousand of them', async () => {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1');
+    ends.push(() => socket.close());
+    await once(socket, 'listening');
+    let sequence = 0;
+    socket.on('message', (packet, { port, address }) => {
+      const answer = reflectStamp(packet, sequence, Date.now());
+      sequence += 1;
+      for (let copy = 0; copy < (sequence === 3 ? 1 : 50); copy++)
+        socket.send(answer, port, address);
+    });
+    const plan = { packetBytes: 172, intervalMs: 10, lingerMs: 500, giveUpMs: 2_000 };
+    const to = { address: '127.0.0.1', family: 4, port: socket.address().port } as const;
+    const stream = await runStream(
+      { ...plan, ...to, packetCount: 50 },
+      new AbortController().signal,
+    );
+    expect(stream.unkeptCount).toBeGreaterThan(500);
+    expect(stream.received).toHaveLength(
+      1_000 + new Set(stream.received.map((one) => one.sequence)).size,
+    );
+  });
+
   it('of a good path gets everything back and gives a good score', async () => {
     const { port } = await startEdge();
     const { body, failure, availability } = await run(port);
