@@ -219,8 +219,18 @@ describe('an address that is waited for', () => {
     ['https://*.a.test/', 'https://crm.a.test/', true],
     ['/ho.e', 'https://a.test/home', false],
     ['/home', 'https://a.test/login', false],
+    ['/b*/a*/b*/b', 'https://a.test/b/a/b', false],
+    ['/a**b', 'https://a.test/a/b', true],
   ])('%s is found in %s: %s', (wanted, url, isThere) => {
     expect(matchesUrl(wanted, url)).toBe(isThere);
+  });
+
+  it('costs next to nothing however long the page makes it', () => {
+    const startedMs = performance.now();
+    for (let i = 0; i < 100; i++) {
+      expect(matchesUrl('/a/*/b/*/done', `https://a.test${'/a/b'.repeat(50_000)}`)).toBe(false);
+    }
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
   });
 });
 
