@@ -24,7 +24,7 @@ type Figure = {
   of(hop: Hop, rttsMs: readonly (number | null)[]): string;
 };
 
-/** `~` where the router answers less than it lets through: that is no loss. */
+/** `~` where the router answers clearly less than it lets through: that is no loss. */
 const answered: Figure = {
   name: 'answered',
   width: 9,
@@ -176,7 +176,9 @@ const whyNot = ({ packets }: TraceState): string => {
 
 const legend = ({ hops }: TraceView): string[] =>
   hops.some(({ state }) => state === 'limited')
-    ? ['~ answers less often than hops behind it: it limits its answers, nothing was lost there']
+    ? [
+        '~ answers clearly less often than what is behind it: it limits its answers, that is no loss',
+      ]
     : [];
 
 const mtuLines = ({ mtu }: TraceState): Line[] => {

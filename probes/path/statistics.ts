@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Hop, HopBranch, PathBody } from '#contract/body/path.ts';
+import { isClearlyFewer } from './clearly-fewer.ts';
 import type { PathAnswer, PathProbePacket } from './messages.ts';
 import { endHop, lastAnswering } from './strategy.ts';
 
@@ -40,18 +41,18 @@ const mostFrequent = (addresses: readonly string[]): string | null => {
 };
 
 /**
- * A hop that answers less often than something behind it lets through what it does not answer: its
- * silence is its own. Only what everything behind shares could be loss.
+ * A hop that answers clearly less often than something behind it lets through what it does not
+ * answer: its silence is its own. Where the difference may be chance, what is missing may be loss.
  */
 const markStates = (hops: readonly Hop[], targetRtts: readonly (number | null)[]): Hop[] => {
-  const answeredShare = (hop: Hop) => (hop.sentCount === 0 ? 0 : hop.receivedCount / hop.sentCount);
-  const targetShare =
-    targetRtts.length === 0
-      ? 0
-      : targetRtts.filter((rttMs) => rttMs !== null).length / targetRtts.length;
+  const target = {
+    answered: targetRtts.filter((rttMs) => rttMs !== null).length,
+    sent: targetRtts.length,
+  };
+  const shares = hops.map((hop) => ({ answered: hop.receivedCount, sent: hop.sentCount }));
   return hops.map((hop, index) => {
-    const behind = Math.max(targetShare, ...hops.slice(index + 1).map(answeredShare));
-    const isLimited = answeredShare(hop) < Math.min(1, behind);
+    const [own, ...behind] = shares.slice(index);
+    const isLimited = own !== undefined && isClearlyFewer(own, [...behind, target]);
     const state = hop.receivedCount === 0 ? 'silent' : isLimited ? 'limited' : 'answering';
     return { ...hop, state };
   });

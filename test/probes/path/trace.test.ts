@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PathAnswer, TraceRequest } from '#probes/path/messages.ts';
+import { chanceOfSoFew } from '#probes/path/clearly-fewer.ts';
+import type { PathAnswer, PathProbePacket, TraceRequest } from '#probes/path/messages.ts';
 import { endToEndOf, hopsOf, routeHashOf, targetRoundTrips } from '#probes/path/statistics.ts';
 import { runTrace, type SendProbe } from '#probes/path/trace.ts';
 
@@ -116,6 +117,36 @@ describe('path statistics', () => {
     });
     expect(endToEndOf([10]).jitterMs).toBeNull();
     expect(endToEndOf([]).lossRatio).toBeNull();
+  });
+
+  /** Of 20 packets a TTL so many are answered; the last is the target's. */
+  const answeredBy = (...counts: readonly number[]) =>
+    hopsOf(
+      counts.flatMap((count, index) =>
+        Array.from({ length: 20 }, (_, round): PathProbePacket => {
+          const kind = index + 1 === counts.length ? 'target' : 'hop';
+          const answer = round < count ? ({ kind, address: `h${index}`, rttMs: 1 } as const) : null;
+          return { ttl: index + 1, round, flow: 0, answer };
+        }),
+      ),
+    ).map(({ state }) => state);
+
+  it('call a hop limited only where it is not chance that something behind it answers more', () => {
+    // 10 of 20 get no further than the second hop: what is behind it differs by chance.
+    expect(answeredBy(20, 20, 7, 9, 12, 8, 11)).toEqual(Array(7).fill('answering'));
+    expect(answeredBy(20, 3, 20, 20)).toEqual(['answering', 'limited', 'answering', 'answering']);
+    expect(answeredBy(20, 4, 8, 13, 14)).toEqual(Array(5).fill('answering').with(1, 'limited'));
+    expect(answeredBy(20, 0, 20)[1]).toBe('silent');
+  });
+
+  it.each([
+    [{ answered: 7, sent: 20 }, { answered: 9, sent: 20 }, 0.3738],
+    [{ answered: 1, sent: 4 }, { answered: 4, sent: 4 }, 0.0714],
+    [{ answered: 14, sent: 20 }, { answered: 20, sent: 20 }, 0.0101],
+    [{ answered: 0, sent: 10 }, { answered: 10, sent: 10 }, 0.0000054],
+    [{ answered: 500, sent: 1_000 }, { answered: 500, sent: 1_000 }, 0.5178],
+  ])('know by Fisher how likely %j beside %j is', (one, other, chance) => {
+    expect(chanceOfSoFew(one, other) / chance).toBeCloseTo(1, 2);
   });
 
   it('change the route hash when an address changes, and only then', async () => {
