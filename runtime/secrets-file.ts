@@ -1,8 +1,9 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
+import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { check } from '#contract/check.ts';
 import { SecretName } from '#contract/page-step.ts';
-import { ConfigError, readConfigFile } from './config.ts';
+import { ConfigError } from './config.ts';
 
 /** Shorter ones cannot be taken out of text again without taking other words with them. */
 const Secret = Type.String({
@@ -10,7 +11,6 @@ const Secret = Type.String({
   maxLength: 1_000,
   description: 'text of 4 to 1,000 characters; numbers in quotes',
 });
-const Secrets = Type.Record(Type.String(), Secret);
 
 /**
  * Secrets by name, from a YAML or JSON file that only its owner may read. Throws ConfigError where
@@ -35,17 +35,43 @@ export const openSecrets = (
 
 const readSecrets = (path: string): Record<string, string> => {
   refuseOpenFile(path);
-  const checked = check(Secrets, readConfigFile(path) ?? {});
-  if (!checked.ok) {
-    throw new ConfigError(
-      `${path}: expected lines as \`NAME: secret\`\n${explain(checked.mistakes)}`,
-    );
+  const lines = new LineCounter();
+  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
+  const [mistake] = [...document.errors, ...document.warnings];
+  if (mistake !== undefined) {
+    throw new ConfigError(`${path}: ${placeOf(lines, mistake.pos[0])}: ${mistake.code}`);
   }
-  const bad = Object.keys(checked.value).find((name) => !check(SecretName, name).ok);
-  if (bad !== undefined) {
-    throw new ConfigError(`${path}: “${bad}” is no name of a secret: ${SecretName.description}`);
+  if (document.contents === null) return {};
+  if (!isMap(document.contents)) throw new ConfigError(`${path}: expected ${expectedLines}`);
+  for (const { key, value } of document.contents.items) {
+    const reason = mistakeOf(isScalar(key) ? key.value : undefined, isScalar(value) && value.value);
+    const at = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+    if (reason !== undefined) throw new ConfigError(`${path}: ${placeOf(lines, at)}: ${reason}`);
   }
-  return checked.value;
+  return document.toJS() as Record<string, string>;
+};
+
+const expectedLines = 'lines as `NAME: secret`';
+
+/** Never in the words of the parser or of the file: any of them may be the secret. */
+const mistakeOf = (name: unknown, value: unknown): string | undefined => {
+  if (!check(SecretName, name).ok) return `no name of a secret: ${SecretName.description}`;
+  return check(Secret, value).ok
+    ? undefined
+    : `expected ${expectedLines}, the secret a ${Secret.description}`;
+};
+
+const placeOf = (lines: LineCounter, offset: number): string => {
+  const { line, col } = lines.linePos(offset);
+  return `line ${line}, column ${col}`;
+};
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`cannot read ${path}: ${(error as Error).message}`);
+  }
 };
 
 const refuseOpenFile = (path: string): void => {

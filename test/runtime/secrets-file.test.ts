@@ -51,4 +51,28 @@ describe('a file of secrets', () => {
       expect(() => openSecrets(path)).not.toThrow(/hunter22/);
     },
   );
+
+  it.each([
+    ['a quote that is not closed', 'CRM_PASSWORD: "hunter22\n'],
+    ['a colon', 'CRM_PASSWORD: hunter22: x\n'],
+    ['an @ first', 'CRM_PASSWORD: @hunter22\n'],
+    ['a % first', 'CRM_PASSWORD: %hunter22\n'],
+    ['a % in the first column', '%hunter22\n---\nA: four\n'],
+    ['a * first', 'CRM_PASSWORD: *hunter22\n'],
+    ['a tag', 'CRM_PASSWORD: !hunter22 x\n'],
+    ['a bracket', 'CRM_PASSWORD: [hunter22\n'],
+    ['a name twice', 'A: aaaa\nA: hunter22\n'],
+    ['the secret where the name should be', 'hunter22 x: y\n'],
+    ['a map', 'CRM_PASSWORD:\n  hunter22: x\n'],
+  ])('with %s is refused by line and kind of mistake, never with its text', async (_, text) => {
+    const path = await write(text);
+    const warnings: string[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', onWarning);
+    expect(() => openSecrets(path)).toThrow(/line \d+, column \d+: /);
+    expect(() => openSecrets(path)).not.toThrow(/hunter22/);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', onWarning);
+    expect(warnings.join()).not.toContain('hunter22');
+  });
 });
