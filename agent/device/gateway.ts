@@ -11,7 +11,7 @@ const tcpPorts = [53, 80, 443];
 
 export type GatewayMeter = {
   measure(address: string): Promise<Gateway>;
-  /** Why there are no echoes; null when there are, undefined before the first was tried. */
+  /** Why there were no echoes the last time; null: there were, undefined: none was tried. */
   notPermitted(): string | null | undefined;
 };
 
@@ -39,7 +39,8 @@ export const createGatewayMeter = (echo: Echo): GatewayMeter => {
 
   return {
     measure: async (address) => {
-      const measured = typeof notPermitted === 'string' ? undefined : await byEcho(address);
+      // Asked each time: a refusal costs nothing while the engine believes it, and may pass.
+      const measured = await byEcho(address);
       // Connects say nothing about loss: a port that never answers looks the same.
       return measured ?? { address, rttMs: await measureByTcp(address, tcpPorts), lossRatio: null };
     },

@@ -10,6 +10,7 @@ import type {
 } from './messages.ts';
 import { searchMtu } from './mtu.ts';
 import { createNetworks, type Way } from './networks.ts';
+import { isNotPermitted } from './not-permitted.ts';
 import type { Flow } from './sockets/network.ts';
 import { runTrace } from './trace.ts';
 
@@ -111,18 +112,10 @@ const take = async (order: Order): Promise<void> => {
   }
 };
 
-/** An interface that went, no socket left: packets that could not be sent, this once. */
-const passing = new Set([
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'EMFILE',
-  'ENOBUFS',
-  'ENODEV',
-  'ENETDOWN',
-]);
-
-const refusalOf = (key: number, { code, message }: NodeJS.ErrnoException): EngineReport => {
-  if (!passing.has(code ?? '')) return { kind: 'not-permitted', key, reason: message };
+const refusalOf = (key: number, error: NodeJS.ErrnoException): EngineReport => {
+  const { message } = error;
+  if (isNotPermitted(error)) return { kind: 'not-permitted', key, reason: message };
+  // An interface that went, no socket left: packets that could not be sent, this once.
   const unsent = { ttl: 1, round: 0, flow: 0, answer: { kind: 'unsent' as const, message } };
   return { kind: 'packets', key, packets: [unsent], method: 'raw', protocol: 'icmp' };
 };

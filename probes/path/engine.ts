@@ -13,6 +13,7 @@ import type {
   SocketMethod,
   TraceRequest,
 } from './messages.ts';
+import { createRefusals } from './not-permitted.ts';
 import { familyOf } from './packet.ts';
 
 /** `not-permitted` says why this machine gives no such sockets; `crashed` that the child ended. */
@@ -55,8 +56,8 @@ type EngineOptions = {
 export const createPathEngine = ({ log, sockets }: EngineOptions = {}): PathEngine => {
   let child: Child | undefined;
   let nextKey = 1;
-  /** By protocol and family. Neither capabilities nor packages change under a running program. */
-  const refused = new Map<string, string>();
+  /** By protocol and family. */
+  const refused = createRefusals();
 
   const start = (): Child => {
     const started = forkChild(sockets);
@@ -77,13 +78,13 @@ export const createPathEngine = ({ log, sockets }: EngineOptions = {}): PathEngi
     onPacket: Waiting['onPacket'] = () => {},
   ): Promise<Answer> => {
     const what = `${wanted.kind === 'echo' ? 'icmp' : wanted.request.protocol} over IPv${familyOf(wanted.request.address)}`;
-    const known = refused.get(what);
+    const known = refused.of(what);
     if (known !== undefined) return { kind: 'not-permitted', reason: known };
     child ??= start();
     const answer = await ask(child, { ...wanted, key: nextKey++ } as Order, signal, onPacket);
     if (answer.kind === 'not-permitted') {
       log?.warn({ component: 'path', what, reason: answer.reason }, 'path probes not permitted');
-      refused.set(what, answer.reason);
+      refused.note(what, answer.reason);
     }
     return answer;
   };

@@ -111,9 +111,17 @@ const quotedIpv6 = (icmp: Buffer): Quoted | undefined => {
 };
 
 const stripIpv4 = (packet: Buffer): Buffer | undefined => {
-  if (packet.length < 20 || packet.readUInt8(0) >> 4 !== 4) return undefined;
-  const isIcmp = packet.readUInt8(9) === 1;
-  return isIcmp ? packet.subarray((packet.readUInt8(0) & 0x0f) * 4) : undefined;
+  const payload = behindIpv4Header(packet);
+  return payload !== undefined && packet.readUInt8(9) === 1 ? payload : undefined;
+};
+
+/** Undefined where the header is not whole, or says that it is shorter than RFC 791 allows. */
+export const behindIpv4Header = (packet: Buffer): Buffer | undefined => {
+  if (packet.length < 20) return undefined;
+  const first = packet.readUInt8(0);
+  const headerBytes = (first & 0x0f) * 4;
+  if (first >> 4 !== 4 || headerBytes < 20 || headerBytes > packet.length) return undefined;
+  return packet.subarray(headerBytes);
 };
 
 const ipv6Text = (bytes: Buffer): string => {

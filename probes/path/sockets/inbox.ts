@@ -25,7 +25,10 @@ export type Received = {
 };
 
 export type Inbox = {
-  /** All there is; `data` is only good until the next call. */
+  /**
+   * All there is; `data` is only good until the next call. Each packet is by itself: one that cannot
+   * be read is dropped, for whoever sends one must not end what others wait for.
+   */
   read(descriptor: number, flags: number, take: (received: Received) => void): void;
 };
 
@@ -50,13 +53,22 @@ export const createInbox = (libc: Libc): Inbox => {
         for (let index = 0; index < count; index += 1) {
           const slot = slots[index];
           if (slot === undefined) break;
-          take(slot.read());
-          slot.reset();
+          takeOne(slot, take);
         }
         if (count < batch) return;
       }
     },
   };
+};
+
+const takeOne = (slot: ReturnType<typeof slotAt>, take: (received: Received) => void): void => {
+  try {
+    take(slot.read());
+  } catch {
+    // Dropped: see Inbox.
+  } finally {
+    slot.reset();
+  }
 };
 
 const slotAt = (
@@ -100,27 +112,35 @@ const slotAt = (
   };
 };
 
-const socketAddressText = (name: Buffer): string =>
-  name.readUInt16LE(0) === families[4]
-    ? addressText(name.subarray(4, 8))
-    : addressText(name.subarray(8, 24));
+/** Empty where it is of no family known here, or not whole. */
+const socketAddressText = (name: Buffer): string => {
+  const family = name.readUInt16LE(0);
+  if (family === families[4]) return addressText(name.subarray(4, 8));
+  const isWhole = family === families[6] && name.length >= 24;
+  return isWhole ? addressText(name.subarray(8, 24)) : '';
+};
 
-/** struct cmsghdr: length, level, type, then the value; each begins at a multiple of eight. */
-const readControl = (control: Buffer): Pick<Received, 'atNs' | 'error'> => {
+/**
+ * struct cmsghdr: length, level, type, then the value; each begins at a multiple of eight. A value
+ * that is shorter than what it is to hold ends the list.
+ */
+export const readControl = (control: Buffer): Pick<Received, 'atNs' | 'error'> => {
   let atNs: bigint | undefined;
   let error: SocketError | undefined;
   for (let at = 0; at + 16 <= control.length; ) {
     const length = Number(control.readBigUInt64LE(at));
-    if (length < 16) break;
+    if (length < 16 || length > control.length - at) break;
     const ofLevel = control.readInt32LE(at + 8);
     const ofType = control.readInt32LE(at + 12);
     const value = control.subarray(at + 16, at + length);
     if (ofLevel === level.socket && ofType === option.timestamp) {
+      if (value.length < 16) break;
       atNs = value.readBigInt64LE(0) * 1_000_000_000n + value.readBigInt64LE(8);
     } else if (
       (ofLevel === level.ip && ofType === ipOption[4].receiveErrors) ||
       (ofLevel === level.ipv6 && ofType === ipOption[6].receiveErrors)
     ) {
+      if (value.length < 16) break;
       error = readError(value);
     }
     at += (length + 7) & ~7;
@@ -135,6 +155,5 @@ const readError = (value: Buffer): SocketError => ({
   type: value.readUInt8(5),
   code: value.readUInt8(6),
   mtu: value.readUInt32LE(8),
-  address:
-    value.length >= 32 && value.readUInt16LE(16) !== 0 ? socketAddressText(value.subarray(16)) : '',
+  address: value.length >= 32 ? socketAddressText(value.subarray(16)) : '',
 });

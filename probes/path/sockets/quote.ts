@@ -1,4 +1,4 @@
-import type { Family } from '../packet.ts';
+import { behindIpv4Header, type Family } from '../packet.ts';
 import { addressText } from './address.ts';
 import { icmpType } from './numbers.ts';
 
@@ -15,28 +15,35 @@ export type Quote = {
 };
 
 const fragmentationNeeded = 4;
+/** What RFC 792 promises of the transport header: ports and sequence number are read from it. */
+const leastSegmentBytes = 8;
 
-/** Undefined for all that is no error about a packet sent. */
+/**
+ * Undefined for all that is no error about a packet sent. Anybody may have written it: each length in
+ * it is held against what is there.
+ */
 export const decodeQuote = (family: Family, received: Buffer): Quote | undefined =>
   family === 4 ? decodeIpv4(received) : decodeIpv6(received);
 
 const decodeIpv4 = (received: Buffer): Quote | undefined => {
-  const icmp = received.subarray((received.readUInt8(0) & 0x0f) * 4);
-  if (icmp.length < 8 + 20 + 8) return undefined;
+  const icmp = behindIpv4Header(received);
+  if (icmp === undefined || icmp.length < 8) return undefined;
   const kind = kindOf(4, icmp.readUInt8(0), icmp.readUInt8(1));
   const packet = icmp.subarray(8);
-  if (kind === undefined || packet.readUInt8(0) >> 4 !== 4) return undefined;
+  const segment = behindIpv4Header(packet);
+  if (kind === undefined || segment === undefined) return undefined;
+  if (segment.length < leastSegmentBytes) return undefined;
   return {
     kind,
     destination: addressText(packet.subarray(16, 20)),
     protocol: packet.readUInt8(9),
-    segment: packet.subarray((packet.readUInt8(0) & 0x0f) * 4),
+    segment,
     mtu: kind === 'too-big' ? icmp.readUInt16BE(6) : 0,
   };
 };
 
 const decodeIpv6 = (icmp: Buffer): Quote | undefined => {
-  if (icmp.length < 8 + 40 + 8) return undefined;
+  if (icmp.length < 8 + 40 + leastSegmentBytes) return undefined;
   const kind = kindOf(6, icmp.readUInt8(0), icmp.readUInt8(1));
   const packet = icmp.subarray(8);
   if (kind === undefined || packet.readUInt8(0) >> 4 !== 6) return undefined;

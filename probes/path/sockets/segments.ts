@@ -1,4 +1,4 @@
-import { type Family, internetChecksum } from '../packet.ts';
+import { behindIpv4Header, type Family, internetChecksum } from '../packet.ts';
 import { addressBytes } from './address.ts';
 import { protocol } from './numbers.ts';
 
@@ -84,14 +84,14 @@ export type Segment = {
  * target that has a SYN of this flow already answers the next one (RFC 5961 §4).
  */
 export const decodeSegment = (family: Family, received: Buffer): Segment | undefined => {
-  const at = family === 4 ? (received.readUInt8(0) & 0x0f) * 4 : 0;
-  if (received.length < at + 20) return undefined;
-  const flags = received.readUInt8(at + 13);
+  const segment = family === 4 ? behindIpv4Header(received) : received;
+  if (segment === undefined || segment.length < 20) return undefined;
+  const flags = segment.readUInt8(13);
   if ((flags & 0x10) === 0) return undefined;
   return {
-    sourcePort: received.readUInt16BE(at),
-    destinationPort: received.readUInt16BE(at + 2),
-    answersSequence: (received.readUInt32BE(at + 8) - 1) >>> 0,
+    sourcePort: segment.readUInt16BE(0),
+    destinationPort: segment.readUInt16BE(2),
+    answersSequence: (segment.readUInt32BE(8) - 1) >>> 0,
     isChallenge: (flags & 0x06) === 0,
   };
 };

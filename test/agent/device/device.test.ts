@@ -79,6 +79,18 @@ describe('gateway', () => {
       lossRatio: 0.25,
     });
   });
+
+  test('is measured by echo again once that is permitted again', async () => {
+    const answers = [{ notPermitted: 'not now' }, { sentCount: 1, rttsMs: [5] }];
+    const meter = createGatewayMeter({
+      echo: async () => answers.shift() ?? { sentCount: 0, rttsMs: [] },
+      stop: async () => {},
+    });
+    expect(await meter.measure('127.0.0.1')).toMatchObject({ lossRatio: null });
+    expect(meter.notPermitted()).toBe('not now');
+    expect(await meter.measure('127.0.0.1')).toMatchObject({ rttMs: 5, lossRatio: 0 });
+    expect(meter.notPermitted()).toBeNull();
+  });
 });
 
 describe('device sampler', () => {

@@ -15,6 +15,7 @@ import { pathProbe } from './path-probe.ts';
 
 const isRoot = process.getuid?.() === 0;
 const runner = fileURLToPath(new URL('./run-paths.ts', import.meta.url));
+const forger = fileURLToPath(new URL('./run-forged.ts', import.meta.url));
 
 /** Processes of the engine whose parent is `parentId`. */
 const enginesOf = (parentId: number | undefined): number[] =>
@@ -186,6 +187,18 @@ describe('path', () => {
       expect(outcome?.body.hops).toMatchObject([{ address: '127.0.0.1', receivedCount: 3 }]);
       expect(echo).toMatchObject({ notPermitted: expect.stringMatching(/permitted/i) });
     },
+  );
+
+  it.runIf(isRoot)(
+    'is measured on, by every protocol, while forged ICMP errors that lie about their lengths come in',
+    async () => {
+      const command = `ip link set lo up; exec ${process.execPath} --import tsx ${forger}`;
+      const { stdout } = await promisify(execFile)('unshare', ['-n', 'sh', '-c', command]);
+      expect(JSON.parse(stdout)).toEqual(
+        ['icmp', 'udp', 'tcp', 'echo'].map((way) => `${way}: raw, target`),
+      );
+    },
+    60_000,
   );
 
   it.runIf(isRoot)('leaves no child behind when its program is killed', async () => {
