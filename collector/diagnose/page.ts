@@ -40,7 +40,8 @@ export const findInPages = (track: Track<PageRun>): PageFinding => {
   if (leftOut !== undefined) return { track, kind: 'page-left-out', ...leftOut };
   const last = track.runs.slice(-runsForVerdict);
   if (last.length === runsForVerdict && last.every((run) => run.fields.ok !== 1)) {
-    const [first, run] = last as [PageRun, PageRun];
+    const run = last.at(-1) as PageRun;
+    const first = track.runs[track.runs.findLastIndex(({ fields }) => fields.ok === 1) + 1] ?? run;
     return { track, kind: 'page-failing', run, segment: failedSegment(run), sinceMs: first.timeMs };
   }
   const { judged, normal } = judgePages(track.runs);

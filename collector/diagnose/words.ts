@@ -6,7 +6,7 @@ import type { Cause, Scene } from './causes/cause.ts';
 import { causes } from './causes/causes.ts';
 import { pageAction, sayPage } from './causes/page.ts';
 import type { Finding } from './findings.ts';
-import type { DiagnosisInput } from './input.ts';
+import { type DiagnosisInput, evidenceWindow } from './input.ts';
 import type { PageFinding } from './page.ts';
 import { sayCount, sayList, sayMs, sayTime } from './wording.ts';
 
@@ -59,7 +59,7 @@ export const slowWords = (finding: Of<Finding, 'slow'>, scene: Scene): Words => 
 };
 
 const opening = (input: DiagnosisInput, sinceMs: number): string =>
-  `${input.appName} is slow on ${input.deviceName} since ${sayTime(sinceMs)}`;
+  `${input.appName} is slow on ${input.deviceName} ${sayHowLong(sinceMs, input)}`;
 
 const blame = (segment: Segment, scene: Scene): string => {
   const { run } = scene;
@@ -163,14 +163,40 @@ export const failingWords = (
   segment: Segment | null,
   sinceMs: number,
   input: DiagnosisInput,
-): Words => {
-  const where = segment === null ? 'every run fails' : causes[segment].fails;
-  const message = run.fields.failure_message ?? run.tags.failure_type;
-  const action = segment === null ? waitAction : failureAction(segment);
-  return {
-    sentence: `${input.appName} does not work on ${input.deviceName} since ${sayTime(sinceMs)}: ${where} (${run.tags.failure_type}: ${message.replace(/[.\s]+$/, '')}).`,
-    action,
-  };
+): Words => ({
+  sentence: `${input.appName} does not work on ${input.deviceName} ${sayHowLong(sinceMs, input)}: ${sayFailure(run, segment)}.`,
+  action: failureAction(run, segment),
+});
+
+/** So near to the window's border a row of failures may have begun before it. */
+const borderMs = 10 * 60_000;
+
+/** A row as old as the window would else begin with it, at another minute in each verdict. */
+const sayHowLong = (sinceMs: number, { nowMs }: DiagnosisInput): string =>
+  sinceMs <= nowMs - evidenceWindow.http.windowMs + borderMs
+    ? 'for about two hours or longer'
+    : `since ${sayTime(sinceMs)}`;
+
+/** As the page probe says it: `step 2 “open the basket” (#basket) – nothing fits`. */
+const stepForm = /^(step \d+ “.*?”)(?: \(.*?\))? – (.*)$/s;
+
+/** What fails, in words: the type is in the evidence. */
+const sayFailure = (
+  { tags, fields }: Point<'http'> | Point<'page_load'>,
+  segment: Segment | null,
+): string => {
+  const message = (fields.failure_message ?? '').replace(/[.\s]+$/, '');
+  if (tags.failure_type === 'browser.step_failed') {
+    const [, step = 'a step', reason = message] = stepForm.exec(message) ?? [];
+    return `the page opens, but ${step} failed${reason === '' ? '' : `: ${reason}`}`;
+  }
+  const what =
+    tags.failure_type === 'browser.timed_out'
+      ? 'the page does not finish loading'
+      : segment === null
+        ? 'every run fails'
+        : causes[segment].fails;
+  return message === '' ? what : `${what}: ${message}`;
 };
 
 /** What to do when nothing comes back: no ledger to look at, so the words are plainer. */
@@ -190,7 +216,16 @@ const failureActions = {
   page: 'Open the page in a browser; tell the application’s owner what it shows.',
 } as const satisfies Record<Segment, string>;
 
-const failureAction = (segment: Segment): string => failureActions[segment];
+const failureAction = (
+  { tags }: Point<'http'> | Point<'page_load'>,
+  segment: Segment | null,
+): string => {
+  if (tags.failure_type === 'browser.step_failed') return stepAction;
+  return segment === null ? waitAction : failureActions[segment];
+};
+
+const stepAction =
+  'Do the steps by hand in a browser up to this one, beside the run’s screenshot: the page may have been changed since the steps were written.';
 
 export const policyWords = (finding: Of<Finding, 'policy'>, input: DiagnosisInput): Words => ({
   sentence: `${input.appName} is not reached from ${input.deviceName} because the organisation’s policy blocks it (${finding.run.fields.failure_message ?? 'policy.blocked'}); nothing is said about its speed.`,
