@@ -5,7 +5,7 @@ import { createStopper, type Running } from '#runtime/service.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type Open } from './forwarding/open.ts';
 import { makePac } from './forwarding/pac.ts';
-import { compileRoutePolicy, type Destination } from './forwarding/route.ts';
+import { compileRoutePolicy, type Destination, decideRoute } from './forwarding/route.ts';
 import { startSocks } from './forwarding/socks.ts';
 import type { NetworkVerdict } from './network/network-type.ts';
 import { watchNetworkType } from './network/watch-network.ts';
@@ -25,6 +25,8 @@ export type Forwarding = Running & {
   setPolicy(config: Pick<DeviceConfig, 'forwarding' | 'edges'>): void;
   /** Which of the organisation's networks this is, and why. */
   network(): NetworkVerdict;
+  /** The rule by which a destination is never carried, whatever the network; undefined: it is. */
+  bypassOf(destination: Destination): string | undefined;
   /** Flows since the start, by where they went. */
   decisions(): DecisionCounts;
 };
@@ -117,6 +119,10 @@ export const startForwarding = async (parts: {
         tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
       },
       network: () => network.current(),
+      bypassOf: (destination) => {
+        const { action, rule } = decideRoute(destination, policy.probes);
+        return action === 'tunnel' ? undefined : rule;
+      },
       decisions: () => ({ ...counts }),
       stop: () => stopper.stop(),
     };

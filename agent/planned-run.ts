@@ -24,6 +24,8 @@ export type RunParts = {
   edge: () => NonNullable<ProbeContext['edge']> | null;
   context: Omit<ProbeContext, 'signal' | 'proxy' | 'edge'>;
   proxy: () => NonNullable<ProbeContext['proxy']>;
+  /** The rule by which the tunnel does not carry a destination; undefined: it does. */
+  bypassOf: (destination: { host: string; port: number }) => string | undefined;
   selfChecks: SelfChecks;
   /** Told of what a run made beside its figures, before its result is kept. */
   onArtefacts?: (resultId: string, appId: string, artefacts: readonly Artefact[]) => void;
@@ -102,6 +104,8 @@ const measure = async (
     edge: parts.edge(),
   };
   const startedMs = performance.now();
+  const rule = bypassRule(parts, probe);
+  if (rule !== undefined) return emptyOutcome(probe, bypassedFailure(rule), 0);
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -119,11 +123,35 @@ const measure = async (
   }
 };
 
-const internalOutcome = (probe: ProbeDefinition, message: string, durationMs: number): Outcome => ({
+const internalOutcome = (probe: ProbeDefinition, message: string, durationMs: number): Outcome =>
+  emptyOutcome(probe, internalFailure(message), durationMs);
+
+const emptyOutcome = (probe: ProbeDefinition, failure: Failure, durationMs: number): Outcome => ({
   durationMs,
   availability: 0,
-  failure: internalFailure(message),
+  failure,
   body: emptyBody(probe),
+});
+
+/** Where the tunnel would not carry it, a run would measure the direct way and call it the tunnel's. */
+const bypassRule = ({ bypassOf }: RunParts, probe: ProbeDefinition): string | undefined => {
+  const destination = probe.via === 'tunnel' ? destinationOf(probe) : undefined;
+  return destination === undefined ? undefined : bypassOf(destination);
+};
+
+const destinationOf = (probe: ProbeDefinition): { host: string; port: number } | undefined => {
+  if (probe.type === 'tcp' || probe.type === 'tls') return { host: probe.host, port: probe.port };
+  if (probe.type !== 'http' && probe.type !== 'page-load') return undefined;
+  if (!URL.canParse(probe.url)) return undefined;
+  const { hostname, port, protocol } = new URL(probe.url);
+  return { host: hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+};
+
+const bypassedFailure = (rule: string): Failure => ({
+  type: 'tunnel.bypassed',
+  phase: 'prepare',
+  message: `the tunnel does not carry this destination: ${rule}`.slice(0, 500),
+  ...failureFacts['tunnel.bypassed'],
 });
 
 const internalFailure = (message: string): Failure => ({

@@ -44,6 +44,7 @@ export const failureTypes = [
   'proxy.bad_response',
   'tunnel.down',
   'tunnel.timed_out',
+  'tunnel.bypassed',
   'edge.dns_failed',
   'edge.dial_failed',
   'edge.overloaded',
@@ -284,6 +285,11 @@ export const failureFacts = {
   'tunnel.timed_out': {
     source: 'edge',
     action: 'The edge did not answer in time: check the path to the edge and its load.',
+  },
+  'tunnel.bypassed': {
+    source: 'none',
+    action:
+      'The forwarding policy sends this destination straight from the device (the rule is in the message): probe it `via: direct`, or change the rule.',
   },
   'edge.dns_failed': {
     source: 'resolver',

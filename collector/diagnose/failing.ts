@@ -48,6 +48,7 @@ const segmentOfFailure = {
   'edge.dial_failed': 'edge-origin',
   'edge.overloaded': 'in-edge',
   'policy.blocked': null,
+  'tunnel.bypassed': null,
   'voice.no_answer': null,
   'voice.no_reflector': null,
   'path.not_reached': null,

@@ -22,7 +22,9 @@ const silentMs = 10 * 60_000;
 
 /** The tracks a verdict is about: through the tunnel where there is one, else straight. */
 export const judgedTracks = (input: DiagnosisInput): Track[] => {
-  const newest = input.http.slice(-runsForVia);
+  // What the tunnel does not carry is not reached through it, whatever its probes are called.
+  const isCarried = (run: Point<'http'>) => run.tags.failure_type !== 'tunnel.bypassed';
+  const newest = input.http.filter(isCarried).slice(-runsForVia);
   const via = newest.some((run) => run.tags.via === 'tunnel') ? 'tunnel' : 'direct';
   return tracksOf(
     input.http.filter((run) => run.tags.via === via),

@@ -59,6 +59,24 @@ test('the probes’ own flows are not counted as the user’s', () => {
   expect({ tunnel, direct, refused }).toEqual({ tunnel: 0, direct: 1, refused: 0 });
 });
 
+test('what the policy sends direct is known before a run through the tunnel is made', () => {
+  const at = (host: string) => forwarding.bypassOf({ host, port: 443 });
+  forwarding.setPolicy({
+    forwarding: {
+      mode: 'tunnel',
+      bypass: ['.direct.test'],
+      whenTunnelDown: 'open',
+      pinnedEdge: '',
+      identityProviders: ['login.test'],
+      onNetwork: { 'off-trusted': 'none' },
+    },
+    edges: [],
+  });
+  expect(at('a.direct.test')).toBe('bypass .direct.test');
+  expect(at('login.test')).toBe('identity-provider login.test');
+  expect(at('app.test')).toBeUndefined();
+});
+
 test('on a network that the agent keeps out of, the user goes direct and probes still do not', async () => {
   forwarding.setPolicy({
     forwarding: {

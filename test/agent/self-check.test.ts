@@ -93,7 +93,24 @@ describe('on every result', () => {
   });
   afterAll(() => stopProbers(probers));
 
-  const make = (probe: HttpProbe, checks: SelfCheckParts = {}, latenessMs?: number) =>
+  test('a run that the tunnel would not carry is not made, and says by which rule', async () => {
+    const probe = httpProbe('http://a.direct.test/', { via: 'tunnel' });
+    const result = await make(probe, {}, undefined, () => 'bypass .direct.test');
+    expect(result).toMatchObject({
+      availability: 0,
+      durationMs: 0,
+      failure: { type: 'tunnel.bypassed', source: 'none' },
+      body: { exchanges: [] },
+    });
+    expect(result?.failure?.message).toContain('bypass .direct.test');
+  });
+
+  const make = (
+    probe: HttpProbe,
+    checks: SelfCheckParts = {},
+    latenessMs?: number,
+    bypassOf: () => string | undefined = () => undefined,
+  ) =>
     runPlanned(
       {
         probers,
@@ -103,6 +120,7 @@ describe('on every result', () => {
         network: { check: async () => ({ state: 'unknown', reason: '', at: 0 }) },
         context: probeContext(),
         proxy: () => ({ host: '127.0.0.1', port: 1 }),
+        bypassOf,
         selfChecks: createSelfChecks(checks),
         log: silentLog(),
       },

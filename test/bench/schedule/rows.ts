@@ -94,6 +94,7 @@ const runPlan = async (servers: Servers, probes: readonly HttpProbe[]) => {
     network: { check: async () => ({ state: 'unknown', reason: '', at: 0 }) },
     context: probeContext({ extraCa: [servers.caPem], workFolder: folder }),
     proxy: () => ({ host: '127.0.0.1', port: 1 }),
+    bypassOf: () => undefined,
     selfChecks: createSelfChecks(),
     ledger: {
       ...ledger,

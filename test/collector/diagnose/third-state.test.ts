@@ -40,6 +40,16 @@ describe('what says nothing about the application', () => {
     }
   });
 
+  test('what the tunnel does not carry is judged by its straight runs', () => {
+    const noise = createNoise(1);
+    const records = Array.from({ length: 8 }, (_, minute) => [
+      httpRun(startMs + minute * minuteMs, calm, noise, failed('tunnel.bypassed')),
+      httpRun(startMs + minute * minuteMs + 2_000, calm, noise, { via: 'direct' }),
+    ]).flat();
+    const verdict = lastOf(verdictsOf(records));
+    expect(verdict).toMatchObject({ state: 'ok' });
+  });
+
   test.each(cases)('%s from the first run on is said as well', (_, run, reason) => {
     const verdict = lastOf(tell({ minutes: many(1, { run }) }));
     expect(verdict).toMatchObject({ state: 'inconclusive', score: null });
