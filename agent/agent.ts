@@ -184,11 +184,14 @@ const startParts = async (
       gatewayMeter,
       ...outgoing,
     });
+  // Without it the agent does its work all the same.
   const status = await serveStatus(config.stateFolder, {
     status: readStatus,
     ask: answerLocally(onDemand),
-  });
-  stopper.add('status', () => status.stop());
+  }).catch((error: unknown) =>
+    log.error({ component: 'agent', err: error }, '`whyslow agent status` will not work'),
+  );
+  stopper.add('status', async () => status?.stop());
   log.info({ component: 'agent', deviceId, proxy: forwarding.proxy }, 'agent is up');
   return {
     deviceId,
@@ -324,6 +327,7 @@ const startProbing = async (parts: {
     context: { extraCa, workFolder, browserPath: config.browserPath, ...secretsOf(config, log) },
     onArtefacts: outbox.hold,
     proxy: () => forwarding.probeProxy,
+    bypassOf: (destination) => forwarding.bypassOf(destination),
     selfChecks: createSelfChecks(),
     ledger: outgoing.ledger,
     append: outbox.releasing(outgoing.spool.append),

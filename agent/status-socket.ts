@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chmod, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseJson } from '#runtime/collector-request.ts';
 import type { Running } from '#runtime/service.ts';
 
@@ -18,7 +19,32 @@ export const socketPath = (stateFolder: string): string => {
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   if (process.platform === 'win32') return `\\\\.\\pipe\\whyslow-${name}`;
   const path = join(folder, 'agent.sock');
-  return path.length <= maxSocketPath ? path : join(tmpdir(), `whyslow-${name}.sock`);
+  return path.length <= maxSocketPath ? path : join(shortFolder(folder, name), 'agent.sock');
+};
+
+/** For a state folder whose own path is too long: everybody may write beside it, so it is looked at. */
+const shortFolder = (stateFolder: string, name: string): string =>
+  join(tmpdir(), `whyslow-${ownerOf(stateFolder)}-${name}`);
+
+const ownerOf = (folder: string): number =>
+  statSync(folder, { throwIfNoEntry: false })?.uid ?? process.getuid?.() ?? 0;
+
+/** Throws when the folder for the socket is somebody else's, or open to others. */
+const makeSocketFolder = async (path: string, stateFolder: string): Promise<void> => {
+  const folder = dirname(path);
+  if (process.platform === 'win32' || folder === resolve(stateFolder)) return;
+  await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  if (await isOnlyOurs(folder, stateFolder)) return;
+  throw new Error(
+    `${folder}, for the status socket, is not this user’s alone: remove it, or use a state folder with a shorter path`,
+  );
+};
+
+const isOnlyOurs = async (folder: string, stateFolder: string): Promise<boolean> => {
+  const found = await lstat(folder);
+  return found.isDirectory() && found.uid === ownerOf(stateFolder) && (found.mode & 0o077) === 0;
 };
 
 /** What the agent does for whoever may open its socket. */
@@ -38,6 +64,7 @@ export const serveStatus = async (
 ): Promise<Running> => {
   const path = socketPath(stateFolder);
   const isFile = process.platform !== 'win32';
+  await makeSocketFolder(path, stateFolder);
   // Whoever holds the folder's lock owns the socket: a file that is there is a dead agent's.
   if (isFile) await rm(path, { force: true });
   const open = new Set<Socket>();

@@ -7,7 +7,7 @@ import type { Log } from '#runtime/log.ts';
 import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
 import { cut } from './cut.ts';
-import { type Destination, decideRoute, type RoutePolicy } from './route.ts';
+import { type Destination, decideRoute, isOwnListener, type RoutePolicy } from './route.ts';
 
 /** A connection on the user's behalf, whichever way it went. */
 export type Opened = {
@@ -49,7 +49,7 @@ export const createOpen = (parts: {
     if (route.action === 'block') {
       return notOpened(403, 'http_request_denied', `rule ${route.rule}`);
     }
-    if (route.action === 'direct') return openDirect(destination, route.rule, signal);
+    if (route.action === 'direct') return openDirect(destination, route.rule, policy, signal);
     try {
       const flow = await parts.tunnel.connect({ ...destination, signal });
       const headers: Record<string, string> =
@@ -60,7 +60,7 @@ export const createOpen = (parts: {
       if (!(error instanceof TunnelDown)) throw error;
       if (error.timedOut) return notOpened(504, 'http_response_timeout', error.message);
       if (policy.whenTunnelDown === 'open') {
-        return openDirect(destination, 'tunnel-down', signal);
+        return openDirect(destination, 'tunnel-down', policy, signal);
       }
       return notOpened(503, 'destination_unavailable', 'tunnel down');
     }
@@ -70,11 +70,17 @@ export const createOpen = (parts: {
 const openDirect = async (
   { host, port }: Destination,
   rule: string,
+  policy: RoutePolicy,
   signal: AbortSignal,
 ): Promise<Opened | NotOpened> => {
   const dialled = await dial({ host, port, signal });
   if (dialled.ok) {
-    const { socket } = dialled;
+    const { socket, address } = dialled;
+    // A name may be one of this machine's.
+    if (isOwnListener({ host: address, port }, policy)) {
+      cut(socket);
+      return notOpened(403, 'http_request_denied', 'rule own-listener');
+    }
     socket.allowHalfOpen = true;
     socket.on('error', () => {});
     return {

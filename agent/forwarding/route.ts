@@ -1,5 +1,12 @@
+import { BlockList } from 'node:net';
 import type { ForwardingAction, NetworkType, TrafficProtocol } from '#contract/forwarding.ts';
-import { compileHostPatterns, type HostMatcher, normalHost } from '#contract/host-pattern.ts';
+import {
+  addRange,
+  compileHostPatterns,
+  type HostMatcher,
+  isInList,
+  normalHost,
+} from '#contract/host-pattern.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
 import { compileTrafficSelection, type SelectTraffic } from './traffic-selection.ts';
 
@@ -32,6 +39,10 @@ export type RoutePolicy = {
   /** The agent's own listeners, `host:port`: going there would be a loop. */
   ownListeners: ReadonlySet<string>;
 };
+
+/** True for one of the agent's own ports, by whatever this machine calls itself. */
+export const isOwnListener = (destination: Destination, policy: RoutePolicy): boolean =>
+  policy.ownListeners.has(key(destination));
 
 export const compileRoutePolicy = (
   policy: ForwardingPolicy,
@@ -66,7 +77,7 @@ export const decideRoute = (
 ): RouteDecision => {
   const host = normalHost(flow.host);
   const direct = (rule: string): RouteDecision => ({ action: 'direct', rule });
-  if (policy.ownListeners.has(key(flow))) return { action: 'block', rule: 'own-listener' };
+  if (isOwnListener(flow, policy)) return { action: 'block', rule: 'own-listener' };
   if (policy.ownServices.has(key(flow))) return direct('own-service');
   const provider = policy.matchIdentityProvider(host);
   if (provider !== undefined) return direct(`identity-provider ${provider}`);
@@ -88,8 +99,14 @@ export const decideRoute = (
   return { action: selected.carried ? 'tunnel' : 'direct', rule: selected.rule };
 };
 
-/** `localhost` is what a browser makes of a listener on 127.0.0.1. */
 const key = ({ host, port }: Destination): string => {
   const name = normalHost(host);
-  return `${name === 'localhost' || name === '::1' ? '127.0.0.1' : name}:${port}`;
+  return `${isThisMachine(name) ? '127.0.0.1' : name}:${port}`;
 };
+
+/** RFC 6761 section 6.3: names of loopback; and unspecified addresses, which connect to it. */
+const isThisMachine = (name: string): boolean =>
+  name === 'localhost' || name.endsWith('.localhost') || isInList(thisMachine, name);
+
+const thisMachine = new BlockList();
+for (const range of ['127.0.0.0/8', '0.0.0.0', '::1', '::']) addRange(thisMachine, range);

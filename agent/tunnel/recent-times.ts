@@ -11,6 +11,9 @@ export type RecentTimes = {
 /** The longest that is looked back. */
 export const rememberedMs = 10_000;
 
+/** One a second for the longest interval of samples. */
+const mostSinceTaken = 600;
+
 /** `now`: monotonic milliseconds. */
 export const createRecentTimes = (now = () => performance.now()): RecentTimes => {
   const kept: { atMs: number; ms: number }[] = [];
@@ -20,6 +23,8 @@ export const createRecentTimes = (now = () => performance.now()): RecentTimes =>
     add(ms) {
       kept.push({ atMs: now(), ms });
       sinceTaken.push(ms);
+      // Nobody asks for those of an edge that is not in use.
+      if (sinceTaken.length > mostSinceTaken) sinceTaken.shift();
       while (kept.length > 1 && (kept[0]?.atMs ?? 0) < now() - rememberedMs) kept.shift();
     },
     lowestMs(withinMs) {

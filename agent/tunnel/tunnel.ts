@@ -98,6 +98,8 @@ export const createTunnel = (parts: {
     queueing.clear();
     underlayRttMs = null;
     const link = current();
+    // Of the time before it was in use.
+    link?.control.roundTrips.takeMedianMs();
     link?.pool.warm();
     warmStandby();
     tell({ name: 'edge-chosen', edgeId: choice.edgeId, reason: `${choice.edgeId}: ${why}` });

@@ -25,6 +25,11 @@ describe('the route of a flow', () => {
     ['collector.test', 443, 'tunnel', 'default'],
     ['localhost', 9000, 'block', 'own-listener'],
     ['[::1]', 9000, 'block', 'own-listener'],
+    ['a.localhost', 9000, 'block', 'own-listener'],
+    ['0.0.0.0', 9000, 'block', 'own-listener'],
+    ['[::]', 9000, 'block', 'own-listener'],
+    ['127.9.9.9', 9000, 'block', 'own-listener'],
+    ['[::ffff:127.0.0.1]', 9000, 'block', 'own-listener'],
     ['127.0.0.1', 9001, 'tunnel', 'default'],
   ] as const)('%s:%i: %s by %s', (host, port, action, rule) => {
     const compiled = compileRoutePolicy(policy, own);
