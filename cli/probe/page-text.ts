@@ -22,7 +22,7 @@ export const describePage = ({ body, failure }: Outcome<'page-load'>): string =>
     `page ${body.finalUrl ?? body.url}${body.status === null ? '' : `, status ${body.status}`}`,
     ...showTable(rows, [1]).map((line) => `  ${line}`),
     `  layout shift ${body.cls?.toFixed(3) ?? '–'}, blocked ${showMs(body.totalBlockingMs)}`,
-    `  ${body.requestCount} requests (${body.thirdPartyCount} to third parties, ${body.failedRequestCount} failed), ${body.transferBytes} bytes`,
+    `  ${showRequests(body.requestCount)} (${body.thirdPartyCount} to third parties, ${body.failedRequestCount} failed), ${body.transferBytes} bytes`,
     ...describePhases(body),
     ...describeSteps(body),
     ...describeResources(body),
@@ -31,6 +31,8 @@ export const describePage = ({ body, failure }: Outcome<'page-load'>): string =>
     ...showFailure(failure),
   ].join('\n');
 };
+
+const showRequests = (count: number): string => `${count} ${count === 1 ? 'request' : 'requests'}`;
 
 const describePhases = ({ navigation, longTasks }: Body): string[] => {
   const phases: [string, number | null | undefined][] = [
@@ -64,7 +66,7 @@ const describeSteps = ({ steps = [] }: Body): string[] => {
     name,
     stepSigns[outcome],
     outcome === 'skipped' ? '' : showMs(durationMs),
-    outcome === 'skipped' ? '' : `${requestCount} requests, ${transferBytes} bytes`,
+    outcome === 'skipped' ? '' : `${showRequests(requestCount)}, ${transferBytes} bytes`,
   ]);
   return ['  steps', ...showTable(rows, [0, 3]).map((line) => `    ${line}`)];
 };
@@ -76,7 +78,7 @@ const describeHosts = ({ hosts = [] }: Body): string[] => {
     .slice(0, shownResources)
     .map(({ host, requestCount, transferBytes, longestMs, isThirdParty }) => [
       showMs(longestMs),
-      `${requestCount} requests`,
+      showRequests(requestCount),
       `${transferBytes} bytes`,
       isThirdParty ? 'third party' : '',
       host,

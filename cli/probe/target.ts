@@ -72,7 +72,7 @@ export const definePath = (target: string, options: PathOptions): PathProbe => {
   return {
     ...schedule(options, 15),
     type: 'path',
-    host: url ? url.hostname.replace(/^\[|\]$/g, '') : readHost(target),
+    host: url ? url.hostname.replace(/^\[|\]$/g, '') : readPathHost(target),
     protocol,
     port: options.port ?? (url ? portOf(url) : protocol === 'udp' ? tracerouteUdpPort : 443),
     packetCount: options.count ?? 5,
@@ -150,6 +150,12 @@ const readHost = (target: string): string => {
   const host = target.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(host)) return host;
   throw new UsageError(`target ${target}: give a host name or an address, as in app.example.com`);
+};
+
+const readPathHost = (target: string): string => {
+  const [, host, port] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(target) ?? [];
+  if (port === undefined) return readHost(target);
+  throw new UsageError(`target ${target}: give the port apart, as in ${host} --port ${port}`);
 };
 
 const readPlace = (
