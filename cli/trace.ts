@@ -13,6 +13,7 @@ import { openScreen } from './trace/screen.ts';
 import { type Line, traceLines } from './trace/trace-lines.ts';
 import {
   addPacket,
+  type BranchSearch,
   roundsOf,
   type TraceState,
   type TraceView,
@@ -54,7 +55,10 @@ export const registerTrace = (program: Command): void => {
     .option('-c, --count <rounds>', 'stop after so many rounds', wholeNumber(1, 100_000))
     .option('-i, --interval <seconds>', 'between rounds, from 0.1', readInterval)
     .option('--max-hops <hops>', 'go no further', wholeNumber(1, 30), 30)
-    .option('--branches', 'send many flows to find every branch (ECMP), with loss of each')
+    .option(
+      '--branches',
+      'send many flows to find every branch (ECMP), with loss of each; needs tcp or udp',
+    )
     .option('--mtu', 'find the largest packet that passes, and holes that swallow larger ones')
     .option('-n, --no-names', 'do not ask for hops’ names')
     .option('--asn-file <file>', 'table of ASN and country (also WHYSLOW_ASN_FILE)')
@@ -241,12 +245,21 @@ const findBranches = async ({ state, options, engine, signal }: Following): Prom
   if (answer.kind !== 'packets') return void state.notes.push(`branches: ${answer.reason}`);
   state.flowPackets = answer.packets;
   const flows = new Set(answer.packets.map(({ flow }) => flow)).size;
-  const several = viewOf(state).hops.filter(({ branches }) => branches !== undefined).length;
-  state.notes.push(
-    several === 0
-      ? `branches: one path only, by ${flows} flows (95 % sure of each hop)`
-      : `branches: at ${several} ${several === 1 ? 'hop' : 'hops'}, by ${flows} flows`,
-  );
+  const hops = viewOf(state).hops.filter(({ branches }) => branches !== undefined).length;
+  state.branches = { flowCount: flows, hopCount: hops, isConclusive: state.protocol !== 'icmp' };
+  state.notes.push(branchNote(state.branches));
+};
+
+/** Most routers, Linux among them, balance ICMP by address only: its flows then take one path. */
+const branchNote = ({ flowCount, hopCount, isConclusive }: BranchSearch): string => {
+  const seen = `at ${hopCount} ${hopCount === 1 ? 'hop' : 'hops'}, by ${flowCount} flows`;
+  if (!isConclusive) {
+    const few = hopCount === 0 ? '' : `${seen}, but `;
+    return `branches: ${few}by ICMP they cannot be told: use --port or --protocol udp`;
+  }
+  return hopCount === 0
+    ? `branches: one path only, by ${flowCount} flows (95 % sure of each hop)`
+    : `branches: ${seen}`;
 };
 
 const describe = async ({ state, names, origins }: Following): Promise<TraceView> => {
@@ -262,6 +275,7 @@ const emptyState = (
   packets: [],
   flowPackets: [],
   mtu: null,
+  branches: null,
   notes: [],
 });
 
@@ -276,12 +290,18 @@ const asReport = (state: TraceState, view: TraceView, startedAt: Date): string =
 };
 
 const asJson = (
-  { target, address, protocol, port, method, mtu }: TraceState,
+  { target, address, protocol, port, method, mtu, branches, notes }: TraceState,
   view: TraceView,
   startedAt: Date,
 ): string => {
   const asked = { target, address, protocol, port, method, from: hostname(), startedAt };
-  return JSON.stringify({ ...asked, ...view, ...(mtu && { mtu }) });
+  return JSON.stringify({
+    ...asked,
+    ...view,
+    ...(mtu && { mtu }),
+    ...(branches && { branches }),
+    notes,
+  });
 };
 
 const openOrigins = (file: string | undefined): OriginTable | undefined => {

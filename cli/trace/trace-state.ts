@@ -21,9 +21,14 @@ export type TraceState = {
   /** Of several flows, where branches were asked for. */
   flowPackets: PathProbePacket[];
   mtu: MtuAnswer | null;
+  /** Null where branches were not asked for, or not yet looked for. */
+  branches: BranchSearch | null;
   /** What to tell below the hops. */
   notes: string[];
 };
+
+/** `hopCount`: hops with several addresses; not conclusive where routers do not tell flows apart. */
+export type BranchSearch = { flowCount: number; hopCount: number; isConclusive: boolean };
 
 export type TraceView = Pick<
   PathBody,

@@ -85,6 +85,24 @@ describe('whyslow trace', () => {
     expect(table.stderr).toContain('table of owners');
   });
 
+  it('names --port where the port stands with the host', async () => {
+    const { code, stderr } = await trace('app.test:443');
+    expect(code).toBe(2);
+    expect(stderr).toContain('target app.test:443: give the port apart, as in app.test --port 443');
+  });
+
+  it.runIf(process.getuid?.() === 0)('says that ICMP tells no branches', async () => {
+    const args = ['127.0.0.1', '-c', '3', '-n', '--branches'];
+    const [report, json] = await Promise.all([trace(...args), trace(...args, '--json')]);
+    const words = 'branches: by ICMP they cannot be told: use --port or --protocol udp';
+    expect(report.stdout).toContain(words);
+    expect(report.stdout).not.toContain('one path only');
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      branches: { flowCount: 6, hopCount: 0, isConclusive: false },
+      notes: [words],
+    });
+  });
+
   const hasScript = spawnSync('script', ['--version']).status === 0;
   it.runIf(hasScript)(
     'is a screen with keys in a terminal, and a report when that ends',
@@ -162,6 +180,7 @@ describe('the lines of a trace', () => {
     packets: [],
     flowPackets: [],
     mtu: null,
+    branches: null,
     notes: [],
   });
   const answered = (ttl: number, round: number, kind: 'hop' | 'target', rttMs: number) =>
