@@ -11,12 +11,16 @@ import { createRefusalLimit } from './control/refusal-limit.ts';
 import { type App, createApp } from './http/app.ts';
 import { issueListenerCertificate } from './http/listener-certificate.ts';
 import { describeRoutes, type OpenApiDocument } from './http/openapi.ts';
+import { limitRequestsUnderway } from './http/requests-underway.ts';
 import { registerArtefactUpload } from './ingest/artefact-upload.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import { registerIngestRoutes } from './ingest/ingest-routes.ts';
 
 /** Refused enrolments from one address before it has to wait. */
 const refusalsAMinute = 20;
+
+/** Under way at once; devices and edges send one after the other. */
+const requestsPerConnection = 8;
 
 /** Where devices and edges come: HTTPS with the tenant's own CA, identity by client certificate. */
 export const createDeviceListener = async (parts: {
@@ -34,6 +38,7 @@ export const createDeviceListener = async (parts: {
   const { authority, listenHost, fleet, now, log } = parts;
   const certificate = await issueListenerCertificate(authority, listenHost, now());
   const app = createApp({ log, tls: { ...certificate, caPem: authority.certificatePem } });
+  limitRequestsUnderway(app, requestsPerConnection);
   const openApi = await describeRoutes(app, 'whyslow collector');
   const identities = createIdentityCheck({ fleet, now });
   registerDeviceRoutes(app, {

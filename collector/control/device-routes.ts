@@ -101,16 +101,18 @@ export const registerDeviceRoutes = (
       const identity = identities.of(request);
       const waitSeconds = readWaitSeconds(request.headers['prefer']);
       const known = request.headers['if-none-match'];
-      const isHeld = identity.role === 'device' && waitSeconds > 0 && held.hasRoom();
+      const hasRoom = () => held.hasRoom(identity.id);
+      const isHeld = identity.role === 'device' && waitSeconds > 0 && hasRoom();
       const read = () => parts.configs.of(identity, waitSeconds >= 0);
 
       let config = await read();
       const deadlineMs = performance.now() + waitSeconds * 1_000;
       const gone = goneSignal(reply);
-      while (isHeld && config.tag === known && !gone.aborted && held.hasRoom()) {
+      while (isHeld && config.tag === known && !gone.aborted && hasRoom()) {
         const leftMs = deadlineMs - performance.now();
         if (leftMs <= 0) break;
-        await held.hold(identity.id, leftMs, gone);
+        // What else has changed meanwhile is seen by the next question, which comes at once.
+        if ((await held.hold(identity.id, leftMs, gone)) === 'over') break;
         // It may have been revoked meanwhile.
         await identities.require(request);
         config = await read();

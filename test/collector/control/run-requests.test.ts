@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHeldQuestions } from '#collector/control/held-questions.ts';
 import { createRunRequests, expiresAfterMs, shownState } from '#collector/control/run-requests.ts';
 import { openState } from '#collector/state/open.ts';
 import type { State } from '#collector/state/state.ts';
+import { collectorServerName } from '#contract/enrollment.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
 import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
@@ -112,17 +114,57 @@ describe('over the API', () => {
     expect(requestsIn(other.json['payload'])).toBeUndefined();
   });
 
-  test('a held question without news is answered when its time is over, and when the device is revoked', async () => {
+  test('a held question without news is answered when its time is over; of a revoked device the next is refused', async () => {
     const device = await lab.enrollDevice('patient');
     const etag = String((await askConfig({}, device)).headers['etag']);
     const beganMs = performance.now();
     const unchanged = await askConfig({ 'if-none-match': etag, prefer: 'wait=1' }, device);
     expect(unchanged).toMatchObject({ status: 304, headers: { 'preference-applied': 'wait=1' } });
     expect(performance.now() - beganMs).toBeGreaterThan(950);
-    const held = askConfig({ 'if-none-match': etag, prefer: 'wait=1' }, device);
+    const held = askConfig({ 'if-none-match': etag, prefer: 'wait=2' }, device);
+    await new Promise((resolve) => setTimeout(resolve, 500));
     await lab.operator(`/v1/devices/${device.id}/revoke`, { method: 'POST' });
-    expect((await held).status).toBe(403);
+    expect((await held).status).toBe(304);
+    expect((await askConfig({ 'if-none-match': etag }, device)).status).toBe(403);
   });
+
+  test('a device has one held question: the next it asks ends it, and takes no other’s place', async () => {
+    const device = await lab.enrollDevice('eager');
+    const etag = String((await askConfig({}, device)).headers['etag']);
+    const beganMs = performance.now();
+    const ask = () => askConfig({ 'if-none-match': etag, prefer: 'wait=50' }, device);
+    const first = ask();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const second = ask();
+    expect((await first).status).toBe(304);
+    await post({ application: 'shop' }, { id: device.id });
+    expect((await second).status).toBe(200);
+    expect(performance.now() - beganMs).toBeLessThan(20_000);
+  });
+
+  test('a connection with many requests under way is ended, and the places stay with the others', async () => {
+    const device = await lab.enrollDevice('pipelining');
+    const etag = String((await askConfig({}, device)).headers['etag']);
+    const { hostname, port } = new URL(lab.deviceUrl);
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      servername: collectorServerName,
+      rejectUnauthorized: false,
+      cert: device.certificatePem,
+      key: device.privateKeyPem,
+    });
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    const question = `GET /v1/config HTTP/1.1\r\nHost: x\r\nIf-None-Match: ${etag}\r\nPrefer: wait=50\r\n\r\n`;
+    socket.resume();
+    socket.write(question.repeat(500));
+    await closed;
+    const own = String((await askConfig({})).headers['etag']);
+    const held = await askConfig({ 'if-none-match': own, prefer: 'wait=1' }, holder);
+    expect(held).toMatchObject({ headers: { 'preference-applied': 'wait=1' } });
+  }, 30_000);
 
   test('what a device says of its request counts once and never backwards; of another’s not at all', async () => {
     const device = await lab.enrollDevice('reporter');
@@ -207,6 +249,23 @@ describe('in the state', () => {
     expect(woken).toEqual([asked]);
     held.stop();
     await waitUntil(() => woken.length === 2);
-    expect(held.hasRoom()).toBe(false);
+    expect(held.hasRoom(asked)).toBe(false);
+  });
+
+  test('ten thousand questions of one device take one place', async () => {
+    const held = createHeldQuestions({
+      devicesAskedSince: async () => [],
+      now: Date.now,
+      onError: () => {},
+    });
+    const { signal } = new AbortController();
+    const [greedy, other] = [randomUUID(), randomUUID()];
+    const questions = Array.from({ length: 10_001 }, () => held.hold(greedy, 60_000, signal));
+    expect(held.hasRoom(other)).toBe(true);
+    expect(await Promise.race([held.hold(other, 5, signal), questions.at(-1)])).toBe('over');
+    held.wake(greedy);
+    const outcomes = await Promise.all(questions);
+    expect(outcomes.filter((outcome) => outcome === 'news')).toHaveLength(1);
+    held.stop();
   });
 });
