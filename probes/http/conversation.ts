@@ -84,6 +84,15 @@ const tooLarge = (maxBodyBytes: number): Failure =>
     `the answer is longer than ${maxBodyBytes} bytes; the rest was not read`,
   );
 
+/** A server may send 1xx answers ahead of the answer without end (RFC 9110 §15.2). */
+export const maxInformational = 100;
+
+export const tooManyInformational = failureOf(
+  'http.protocol.error',
+  'wait',
+  `more than ${maxInformational} informational (1xx) answers, and no answer`,
+);
+
 export const closedEarly = Object.assign(new Error('closed without an answer'), {
   code: 'ECONNRESET',
 });

@@ -113,6 +113,8 @@ const step = (probe: HttpProbe, request: Request, exchanged: Exchanged, count: n
       return { kind: 'end', failure: judge(probe, exchanged, status) };
     case 'broken':
       return { kind: 'end', failure: failureOf('http.protocol.error', 'receive', next.message) };
+    case 'refused':
+      return { kind: 'end', failure: failureOf('http.error', 'receive', next.message) };
     case 'follow':
       if (count > probe.maxRedirects) return { kind: 'end', failure: tooManyRedirects(probe) };
       return { kind: 'follow', request: next.request };

@@ -8,9 +8,11 @@ import {
   BodyReader,
   type Conversation,
   closedEarly,
+  maxInformational,
   nothingYet,
   type Request,
   type SendOptions,
+  tooManyInformational,
 } from './conversation.ts';
 
 /** HTTP/1.1 (RFC 9112). `keepsOpen` says in the request that another may follow. */
@@ -45,6 +47,7 @@ class Http1Ask {
   #phase: FailurePhase = 'request';
   #sentMs = 0;
   #firstByteMs = 0;
+  #informationalCount = 0;
   #isOver = false;
   #isComplete = false;
 
@@ -59,6 +62,7 @@ class Http1Ask {
     const { stopSignal } = options.deadline;
     stopSignal.addEventListener('abort', this.#giveUp);
     outgoing.once('socket', this.#markSent);
+    outgoing.on('information', this.#countInformational);
     outgoing.once('response', this.#receive);
     outgoing.once('upgrade', () => this.#fail(unasked));
     outgoing.on('error', this.#fail);
@@ -105,6 +109,11 @@ class Http1Ask {
     incoming.on('data', this.#take);
     incoming.once('end', this.#complete);
     incoming.on('error', this.#fail);
+  };
+
+  #countInformational = (): void => {
+    this.#informationalCount += 1;
+    if (this.#informationalCount > maxInformational) this.#finish(tooManyInformational);
   };
 
   #take = (chunk: Buffer): void => {

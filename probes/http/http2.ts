@@ -15,9 +15,11 @@ import {
   BodyReader,
   type Conversation,
   closedEarly,
+  maxInformational,
   nothingYet,
   type Request,
   type SendOptions,
+  tooManyInformational,
 } from './conversation.ts';
 
 /**
@@ -60,6 +62,7 @@ class Http2Ask {
   #phase: FailurePhase = 'request';
   #sentMs = 0;
   #firstByteMs = 0;
+  #informationalCount = 0;
   #receiveMs: number | null = null;
   #goawayCode = 0;
   #isOver = false;
@@ -87,6 +90,7 @@ class Http2Ask {
     session.on('error', this.#fail);
     session.once('goaway', this.#noteGoaway);
     session.once('close', this.#closed);
+    stream.on('headers', this.#countInformational);
     stream.once('response', this.#receive);
     stream.on('data', this.#take);
     stream.once('end', this.#noteEnd);
@@ -115,6 +119,11 @@ class Http2Ask {
     this.#answer.httpVersion = '2';
     this.#answer.location = headers.location ?? null;
     this.#phase = 'receive';
+  };
+
+  #countInformational = (): void => {
+    this.#informationalCount += 1;
+    if (this.#informationalCount > maxInformational) this.#finish(tooManyInformational);
   };
 
   #take = (chunk: Buffer): void => {

@@ -1,9 +1,13 @@
 import type { Request } from './conversation.ts';
 
-/** What an answer asks for next. `broken`: it redirects to where no probe can follow. */
+/**
+ * What an answer asks for next. `broken`: it redirects to where no probe can follow; `refused`: to
+ * where this one may not.
+ */
 export type NextStep =
   | { kind: 'done' }
   | { kind: 'follow'; request: Request }
+  | { kind: 'refused'; message: string }
   | { kind: 'broken'; message: string };
 
 /** A redirect whose status is among the expected ones is the answer (`expectStatus: [302]`). */
@@ -27,9 +31,15 @@ export const decideNext = (
     };
   }
   const isSameOrigin = url.origin === request.url.origin;
-  const allowed = isSameOrigin ? request.headers : withoutCredentials(request.headers);
   const method = methodAfter(status, request.method);
   const keepsBody = method === request.method;
+  if (!isSameOrigin && keepsBody && request.body !== undefined) {
+    return {
+      kind: 'refused',
+      message: `status ${status} sends the request’s body on to ${url.origin}, which is not who it was meant for`,
+    };
+  }
+  const allowed = isSameOrigin ? request.headers : harmless(request.headers);
   const headers = keepsBody ? allowed : withoutContent(allowed);
   const body = keepsBody ? request.body : undefined;
   return { kind: 'follow', request: { url, shownUrl: showRedirect(url), method, headers, body } };
@@ -46,11 +56,15 @@ const methodAfter = (status: number, method: Request['method']): Request['method
 const withoutContent = (headers: Request['headers']): Request['headers'] =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-')));
 
-/** Credentials were meant for the first host, not for wherever it sends us. */
-const withoutCredentials = (headers: Request['headers']): Request['headers'] =>
+/** Any header may hold a credential (`X-Api-Key`), meant for the first host alone: these do not. */
+const harmless = (headers: Request['headers']): Request['headers'] =>
   Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !['authorization', 'cookie', 'host'].includes(name)),
+    Object.entries(headers).filter(
+      ([name]) => /^accept(-|$)/.test(name) || harmlessNames.has(name),
+    ),
   );
+
+const harmlessNames = new Set(['user-agent', 'content-type', 'content-length']);
 
 /** As the operator wrote it, but for a password. */
 export const showUrl = (url: URL): string => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpBody } from '#contract/body/http.ts';
@@ -173,5 +174,38 @@ describe('http probe, the run is cut short', () => {
     const outcome = await prober.run(target, probeContext());
     expect(outcome.failure).toMatchObject({ type: 'probe.bad_config', phase: 'prepare' });
     await origin.stop();
+  });
+});
+
+describe('http probe, a server that only says that it will answer', () => {
+  it('is left after a hundred such answers, by HTTP/1.1', async () => {
+    const hints = 'HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n'.repeat(50);
+    const server = createServer((socket) => {
+      const timer = setInterval(() => socket.write(hints), 10);
+      socket.on('error', () => {}).once('close', () => clearInterval(timer));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { failure } = await probe(`http://127.0.0.1:${port}/`);
+    expect(failure).toMatchObject({ type: 'http.protocol.error', phase: 'wait' });
+    expect(failure?.message).toContain('more than 100 informational');
+    server.close();
+  });
+
+  it('is left after a hundred such answers, by HTTP/2', async () => {
+    const server = createHttp2Server().listen(0, '127.0.0.1');
+    server.on('session', (session) => session.on('error', () => {}));
+    server.on('stream', (stream) => {
+      const timer = setInterval(() => {
+        if (!stream.destroyed) stream.additionalHeaders({ ':status': 103 });
+      }, 2);
+      stream.on('error', () => {}).once('close', () => clearInterval(timer));
+    });
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { failure } = await probe(`http://127.0.0.1:${port}/`, { httpVersion: '2' });
+    expect(failure).toMatchObject({ type: 'http.protocol.error', phase: 'wait' });
+    expect(failure?.message).toContain('more than 100 informational');
+    server.close();
   });
 });

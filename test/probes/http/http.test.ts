@@ -175,13 +175,36 @@ describe('http probe, redirects', () => {
     });
   });
 
-  it('keeps credentials from another origin', async () => {
+  it('keeps every header that was given from another origin, but for what an answer depends on', async () => {
     const url = on(plain, '/away', { status: 307, headers: { location: `${secure.url}/in` } });
     secure.on('/in', {});
-    await run(url, { headers: { Authorization: 'Bearer x', 'X-Team': 'blue' }, method: 'POST' });
-    expect(plain.seen.at(-1)?.headers.authorization).toBe('Bearer x');
-    expect(secure.seen.at(-1)).toMatchObject({ method: 'POST', headers: { 'x-team': 'blue' } });
-    expect(secure.seen.at(-1)?.headers.authorization).toBeUndefined();
+    const given = {
+      Authorization: 'Bearer x',
+      Cookie: 'a=b',
+      'X-Api-Key': 'k',
+      'Proxy-Authorization': 'y',
+    };
+    const harmless = { 'Accept-Language': 'de', 'User-Agent': 'mine' };
+    await run(url, { headers: { ...given, ...harmless } });
+    expect(plain.seen.at(-1)?.headers).toMatchObject({ authorization: 'Bearer x', cookie: 'a=b' });
+    const { headers = {} } = secure.seen.at(-1) ?? {};
+    expect(headers).toMatchObject({ 'accept-language': 'de', 'user-agent': 'mine' });
+    for (const name of Object.keys(given)) expect(headers).not.toHaveProperty(name.toLowerCase());
+  });
+
+  it('sends no body on to another origin, and says so', async () => {
+    const headers = { location: `${secure.url}/steal` };
+    secure.on('/steal', {});
+    const post = { method: 'POST', requestBody: 'hunter2' } as const;
+    for (const status of [307, 308]) {
+      const outcome = await run(on(plain, '/send-on', { status, headers }), post);
+      expect(outcome).toMatchObject({ availability: 0, failure: { type: 'http.error' } });
+      expect(outcome.failure?.message).toContain('sends the request’s body on to https:');
+      expect(outcome.body.exchanges).toMatchObject([{ status }]);
+    }
+    expect(secure.seen.filter((one) => one.url === '/steal')).toEqual([]);
+    await run(on(plain, '/see', { status: 303, headers }), post);
+    expect(secure.seen.at(-1)).toMatchObject({ method: 'GET', url: '/steal' });
   });
 
   it('says so when a redirect leads nowhere a probe can go', async () => {
