@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { Readable } from 'node:stream';
 import puppeteer, { type Browser } from 'puppeteer-core';
 import type { ProbeLog } from '#probes/log.ts';
 import { findBrowser } from './find-browser.ts';
 import { browserFlags } from './flags.ts';
+import { type PipeWatch, watchPipe } from './pipe-watch.ts';
 import { createProfile, groupMemoryBytes, removeProfile, sweepProfiles } from './profile.ts';
 import { trustAuthorities } from './trust.ts';
 
@@ -25,7 +27,7 @@ export type LentBrowser =
       version: string;
       /** Of its processes; undefined where the system does not tell. */
       groupId: number | undefined;
-      /** What the browser said of the last page's process that ended; undefined: nothing useful. */
+      /** Why the last page's process or the browser ended; undefined: nothing useful is known. */
       crashFinding: () => string | undefined;
       /** Why it could not be given the extra CAs; undefined: it trusts them. */
       untrusted: string | undefined;
@@ -35,6 +37,7 @@ export type LentBrowser =
 
 type Warm = {
   browser: Browser;
+  pipe: PipeWatch | undefined;
   /** How the last page's process ended, in Chromium's word. */
   lastCrash: { status: string } | undefined;
   version: string;
@@ -85,10 +88,12 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
         handleSIGHUP: false,
         ...cleanEnvironment(profile),
       });
+      const pipe = watchPipeOf(browser);
       const version = await browser.version();
       log?.debug({ component: 'page-load', version }, 'browser started');
       const started: Warm = {
         browser,
+        pipe,
         lastCrash: undefined,
         version,
         untrusted,
@@ -130,13 +135,15 @@ export const createWarmBrowser = ({ log }: { log?: ProbeLog } = {}) => {
       warm.runCount += 1;
       const lent = warm;
       lent.lastCrash = undefined;
+      lent.pipe?.begin();
       const { browser, version, untrusted } = lent;
       return {
         kind: 'browser',
         browser,
         version,
         groupId: browser.process()?.pid,
-        crashFinding: () => (lent.lastCrash?.status === 'oom' ? 'out of memory' : undefined),
+        crashFinding: () =>
+          lent.pipe?.finding() ?? (lent.lastCrash?.status === 'oom' ? 'out of memory' : undefined),
         untrusted,
       };
     },
@@ -172,6 +179,12 @@ const noteCrashes = async (browser: Browser, note: (status: string) => void): Pr
   const session = await browser.target().createCDPSession();
   session.on('Target.targetCrashed', ({ status }) => note(status));
   await session.send('Target.setDiscoverTargets', { discover: true });
+};
+
+/** The fifth of its streams is what it writes (--remote-debugging-pipe). */
+const watchPipeOf = (browser: Browser): PipeWatch | undefined => {
+  const pipe = browser.process()?.stdio[4];
+  return pipe instanceof Readable ? watchPipe(pipe, () => killGroup(browser)) : undefined;
 };
 
 /** Puppeteer starts it as the leader of a group of its own: renderers go with it. */

@@ -102,4 +102,23 @@ describe('a page load', () => {
       );
     await waitUntil(() => leaders().length === 1);
   });
+
+  it('is stopped when the page makes the browser send more than a program can take', async () => {
+    const say = (what: string) =>
+      `<script>setTimeout(() => { const s = '\\u0001'.repeat(1e6); ${what} }, 300)</script><img src="/never.svg">`;
+    site.origin.on('/never.svg', { fault: 'hang' });
+    const once = await site.run(site.page('/long-word', say('console.error(s,s,s,s,s,s,s,s)')));
+    expect(once.failure).toMatchObject({
+      type: 'browser.crashed',
+      message: expect.stringContaining('a message of more than 32 MB'),
+    });
+    const often = await site.run(
+      site.page('/many-words', say('for (;;) console.log(s.slice(0, 1e5))')),
+    );
+    expect(often.failure).toMatchObject({
+      type: 'browser.crashed',
+      message: expect.stringContaining('messages of more than 256 MB'),
+    });
+    await fine();
+  });
 });
