@@ -6,6 +6,9 @@ import type { BodyOf, ProbeType } from '#contract/result.ts';
 /** An HTTP proxy that takes CONNECT: the agent's own, so probes go where the user's traffic goes. */
 export type ProxyAddress = { host: string; port: number };
 
+/** `origins`: into whose pages alone it may be typed; left out: into those of the probe's own URL. */
+export type Secret = { value: string; origins?: readonly string[] };
+
 export type ProbeContext = {
   /** Aborted at the probe's timeout, and when the agent stops. */
   signal: AbortSignal;
@@ -20,7 +23,7 @@ export type ProbeContext = {
   /** The edge the device is on, for probes to the edge itself; null or left out: none. */
   edge?: { id: string; host: string; reflectorPort: number | null } | null;
   /** A secret by its name, read anew at each call; undefined: there is none. Left out: no secrets. */
-  secrets?: (name: string) => string | undefined;
+  secrets?: (name: string) => Secret | undefined;
 };
 
 /** Something made beside a result that is no figure: kept for a while, best effort. */

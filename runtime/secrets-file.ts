@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Type } from '@sinclair/typebox';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { check } from '#contract/check.ts';
 import { SecretName } from '#contract/page-step.ts';
 import { ConfigError } from './config.ts';
@@ -12,6 +12,18 @@ const Secret = Type.String({
   description: 'text of 4 to 1,000 characters; numbers in quotes',
 });
 
+const Origin = Type.String({
+  pattern: '^https?://[^/?#@\\s]+$',
+  maxLength: 300,
+});
+const Bound = Type.Object(
+  { value: Secret, origins: Type.Array(Origin, { minItems: 1, maxItems: 20 }) },
+  { additionalProperties: false },
+);
+
+/** `origins`: into whose pages alone it may be typed; left out: into those of the probe's own URL. */
+export type FileSecret = { value: string; origins?: readonly string[] };
+
 /**
  * Secrets by name, from a YAML or JSON file that only its owner may read. Throws ConfigError where
  * it cannot be used; later, when it has become unusable, there are no secrets until it is put right.
@@ -20,12 +32,12 @@ const Secret = Type.String({
 export const openSecrets = (
   path: string,
   onProblem: (reason: string) => void = () => {},
-): ((name: string) => string | undefined) => {
+): ((name: string) => FileSecret | undefined) => {
   readSecrets(path);
   return (name) => {
     try {
       const secrets = readSecrets(path);
-      return Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+      return secrets.get(name);
     } catch (error) {
       onProblem((error as Error).message);
       return undefined;
@@ -33,7 +45,7 @@ export const openSecrets = (
   };
 };
 
-const readSecrets = (path: string): Record<string, string> => {
+const readSecrets = (path: string): Map<string, FileSecret> => {
   refuseOpenFile(path);
   const lines = new LineCounter();
   const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
@@ -41,24 +53,48 @@ const readSecrets = (path: string): Record<string, string> => {
   if (mistake !== undefined) {
     throw new ConfigError(`${path}: ${placeOf(lines, mistake.pos[0])}: ${mistake.code}`);
   }
-  if (document.contents === null) return {};
+  if (document.contents === null) return new Map();
   if (!isMap(document.contents)) throw new ConfigError(`${path}: expected ${expectedLines}`);
+  const secrets = new Map<string, FileSecret>();
   for (const { key, value } of document.contents.items) {
-    const reason = mistakeOf(isScalar(key) ? key.value : undefined, isScalar(value) && value.value);
+    const read = readSecret(isScalar(key) ? key.value : undefined, plainOf(value, document));
     const at = isNode(key) ? (key.range?.[0] ?? 0) : 0;
-    if (reason !== undefined) throw new ConfigError(`${path}: ${placeOf(lines, at)}: ${reason}`);
+    if (typeof read === 'string') throw new ConfigError(`${path}: ${placeOf(lines, at)}: ${read}`);
+    secrets.set(read.name, read.secret);
   }
-  return document.toJS() as Record<string, string>;
+  return secrets;
 };
 
 const expectedLines = 'lines as `NAME: secret`';
 
-/** Never in the words of the parser or of the file: any of them may be the secret. */
-const mistakeOf = (name: unknown, value: unknown): string | undefined => {
-  if (!check(SecretName, name).ok) return `no name of a secret: ${SecretName.description}`;
-  return check(Secret, value).ok
-    ? undefined
-    : `expected ${expectedLines}, the secret a ${Secret.description}`;
+/** Undefined: an alias of what is nowhere, which the parser tells late and by its name. */
+const plainOf = (value: unknown, document: Document.Parsed): unknown => {
+  try {
+    return isNode(value) ? value.toJS(document) : value;
+  } catch {
+    return undefined;
+  }
+};
+
+/** A reason is never in the words of the parser or of the file: any of them may be the secret. */
+const readSecret = (
+  name: unknown,
+  value: unknown,
+): { name: string; secret: FileSecret } | string => {
+  const checkedName = check(SecretName, name);
+  if (!checkedName.ok) return `no name of a secret: ${SecretName.description}`;
+  const text = check(Secret, value);
+  if (text.ok) return { name: checkedName.value, secret: { value: text.value } };
+  const bound = check(Bound, value);
+  const origins = bound.ok ? bound.value.origins : [];
+  if (bound.ok && origins.every((one) => URL.canParse(one))) {
+    const secret = { value: bound.value.value, origins: origins.map((one) => new URL(one).origin) };
+    return { name: checkedName.value, secret };
+  }
+  return (
+    `expected ${expectedLines} or \`NAME: { value: secret, origins: [https://login.example.com] }\`, ` +
+    `the secret a ${Secret.description}`
+  );
 };
 
 const placeOf = (lines: LineCounter, offset: number): string => {

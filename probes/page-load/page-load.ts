@@ -10,6 +10,7 @@ import { createWarmBrowser, type LentBrowser, type WarmBrowser } from './browser
 import { watchMemory } from './memory-watch.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 import { withoutQuery } from './resources.ts';
+import type { BoundSecret } from './step-actions.ts';
 import type { StepFailure } from './steps.ts';
 import { type Visit, visit } from './visit.ts';
 
@@ -38,6 +39,10 @@ export const createPageLoadProber = ({ log }: { log?: ProbeLog } = {}): Prober<'
       last = turn.catch(() => {});
       const measured = await turn.finally(deadline.stop);
       const { body, failure } = judge(probe, measured, deadline.cutShort());
+      if (measured?.visit?.isPictureWithheld === true) {
+        const reason = 'a secret was typed in the run';
+        log?.warn({ component: 'page-load', probe: probe.id, reason }, 'no picture of the page');
+      }
       const artefacts = measured === undefined ? [] : artefactsOf(probe, measured);
       // Pictures and clearing up are ours, not the page's.
       const endedMs = measured?.visit?.measuredAtMs ?? performance.now();
@@ -70,7 +75,7 @@ const measure = async (
   signal: AbortSignal,
 ): Promise<Measured> => {
   const { secrets, missing } = readSecrets(probe, context);
-  const redactor = createRedactor([...secrets.values()]);
+  const redactor = createRedactor([...secrets.values()].map(({ value }) => value));
   if (missing.length > 0) {
     return { lent: { kind: 'no-secret', names: missing }, visit: undefined, redactor };
   }
@@ -88,17 +93,19 @@ const measure = async (
 };
 
 /** Half a log-in would be no measurement: nothing is begun before all its secrets are there. */
-const readSecrets = ({ steps = [] }: PageLoadProbe, context: ProbeContext) => {
-  const secrets = new Map<string, string>();
+const readSecrets = ({ url, steps = [] }: PageLoadProbe, context: ProbeContext) => {
+  const secrets = new Map<string, BoundSecret>();
   const missing: string[] = [];
   for (const step of steps) {
     if (step.type !== 'fill' || step.secret === undefined || secrets.has(step.secret)) continue;
-    const value = context.secrets?.(step.secret);
-    if (value === undefined) missing.push(step.secret);
-    else secrets.set(step.secret, value);
+    const secret = context.secrets?.(step.secret);
+    if (secret === undefined) missing.push(step.secret);
+    else secrets.set(step.secret, { origins: [originOf(url)], ...secret });
   }
   return { secrets, missing };
 };
+
+const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : '');
 
 const artefactsOf = (probe: PageLoadProbe, { lent, visit, redactor }: Measured): Artefact[] => {
   if (visit === undefined || lent.kind !== 'browser') return [];

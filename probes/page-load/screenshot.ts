@@ -12,28 +12,18 @@ const qualities = [
   { quality: 35, scale: 0.5 },
 ] as const;
 
-/** What was typed on the page that must not be read from its picture, and on whose pages. */
-export type TypedSecrets = { values: readonly string[]; origins: ReadonlySet<string> };
-
-/** What a person would see of the page, as JPEG; undefined where the page gives none in time. */
+/** What a person would see of the page, as JPEG – not for one that was told a secret; undefined where the page gives none in time. */
 export const takeScreenshot = (
   page: Page,
   session: CDPSession,
-  typed: TypedSecrets,
   answers: boolean,
 ): Promise<Buffer | undefined> =>
   Promise.race([
-    take(page, session, typed).catch(() => undefined),
+    take(page, session).catch(() => undefined),
     after(answers ? limitMs.answers : limitMs.otherwise).then(() => undefined),
   ]);
 
-const take = async (
-  page: Page,
-  session: CDPSession,
-  typed: TypedSecrets,
-): Promise<Buffer | undefined> => {
-  // Where fields cannot be blanked, as in a page whose script never ends, there is no picture.
-  if (typed.values.length > 0) await blankFields(page, typed);
+const take = async (page: Page, session: CDPSession): Promise<Buffer | undefined> => {
   const { width, height } = page.viewport() ?? { width: 1366, height: 768 };
   for (const { quality, scale } of qualities) {
     const { data } = await session.send('Page.captureScreenshot', {
@@ -47,47 +37,3 @@ const take = async (
   }
   return undefined;
 };
-
-/**
- * A secret was typed somewhere on this page: every field of every frame is made unreadable, by a
- * style, which what the page draws anew gets as well. Texts that hold it are blanked in frames of
- * those who were given it; no one else is told it by this.
- */
-const blankFields = async (page: Page, { values, origins }: TypedSecrets): Promise<void> => {
-  await Promise.all(
-    page
-      .frames()
-      .map((frame) =>
-        frame.evaluate(blankScript(origins.has(originOf(frame.url())) ? values : [])),
-      ),
-  );
-};
-
-export const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : '');
-
-/** A text, not a function: see milestones.ts. */
-const blankScript = (secrets: readonly string[]): string => `(() => {
-  const secrets = ${JSON.stringify(secrets)};
-  const style = 'input, textarea, select, [contenteditable] { color: transparent !important; ' +
-    '-webkit-text-fill-color: transparent !important; text-shadow: none !important; ' +
-    'caret-color: transparent !important; }';
-  const blank = (root) => {
-    const sheet = document.createElement('style');
-    sheet.textContent = style;
-    (root.head ?? root.documentElement ?? root).append(sheet);
-    try {
-      const own = new CSSStyleSheet();
-      own.replaceSync(style);
-      root.adoptedStyleSheets = [...root.adoptedStyleSheets, own];
-    } catch {}
-    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      const node = texts.currentNode;
-      if (secrets.some((one) => node.data.includes(one))) node.data = '•••';
-    }
-    for (const element of root.querySelectorAll('*')) {
-      if (element.shadowRoot) blank(element.shadowRoot);
-    }
-  };
-  blank(document);
-})()`;

@@ -1,15 +1,18 @@
 import type { Frame, KeyInput, Page } from 'puppeteer-core';
 import type { PageStep } from '#contract/page-step.ts';
 import { after, holds } from './pause.ts';
-import { originOf } from './screenshot.ts';
 import { BadStep, StepError } from './step-error.ts';
 
 type Parts = {
   page: Page;
   signal: AbortSignal;
-  secret: (name: string) => string;
-  onSecret: (value: string, origin: string) => void;
+  secret: (name: string) => BoundSecret;
+  /** Told before a secret is typed. */
+  onSecret: () => void;
 };
+
+/** A secret, and into whose pages alone it may be typed. */
+export type BoundSecret = { value: string; origins: readonly string[] };
 
 /** Does what the step says; throws where it could not, or when the signal comes. */
 export const performStep = async (step: PageStep, parts: Parts): Promise<void> => {
@@ -77,11 +80,83 @@ const hasElement = async (frame: Frame, selector: string): Promise<boolean> => {
 
 const fill = async (step: Extract<PageStep, { type: 'fill' }>, parts: Parts): Promise<void> => {
   const { selector, value, secret } = step;
-  if (value === undefined && secret === undefined) throw new BadStep('neither value nor secret');
-  const frame = await frameWith(selector, parts);
-  const text = value ?? parts.secret(secret ?? '');
-  if (secret !== undefined) parts.onSecret(text, originOf(frame.url()));
-  await frame.locator(selector).setTimeout(0).fill(text, { signal: parts.signal });
+  if (secret !== undefined) return fillSecret(selector, secret, parts);
+  if (value === undefined) throw new BadStep('neither value nor secret');
+  await (await locate(selector, parts)).fill(value, { signal: parts.signal });
+};
+
+/**
+ * Only into a document of an origin the secret is for: what is asked and what is typed go to the
+ * same document, and end with it. Keys would go to whatever has the focus by then.
+ */
+const fillSecret = async (selector: string, name: string, parts: Parts): Promise<void> => {
+  const { value, origins } = parts.secret(name);
+  let stranger: string | undefined;
+  const mayTake = (origin: string): boolean => {
+    if (parts.signal.aborted || !origins.includes(origin)) return false;
+    parts.onSecret();
+    return true;
+  };
+  const isTyped = await holds(async () => {
+    for (const frame of parts.page.frames()) {
+      if (!(await hasElement(frame, selector))) continue;
+      const origin = await typeInto(frame, selector, value, mayTake);
+      if (origin === true) return true;
+      if (origin !== undefined && !origins.includes(origin)) stranger = origin;
+    }
+    return false;
+  }, parts.signal);
+  if (isTyped) return;
+  if (stranger === undefined) throw new Error('it could not be typed');
+  throw new StepError(
+    `not typed: the field is on a page of ${stranger}, and the secret ${name} is for ` +
+      `${origins.join(', ')}; if that page may have it, name it in its \`origins\` in the secrets file`,
+  );
+};
+
+/** True: typed. Otherwise the origin of the document, where it told one. */
+const typeInto = async (
+  frame: Frame,
+  selector: string,
+  value: string,
+  mayTake: (origin: string) => boolean,
+): Promise<true | string | undefined> => {
+  const typing = async () => {
+    const element = await frame.$(selector);
+    if (element === null) return undefined;
+    try {
+      // No script can make `location` another: it is unforgeable (HTML, the Window object).
+      const origin = await element.evaluate(() => location.origin);
+      if (!(await element.evaluate(isReady)) || !mayTake(origin)) return origin;
+      await element.evaluate(put, value);
+      return true;
+    } finally {
+      await element.dispose().catch(() => {});
+    }
+  };
+  const typed = await Promise.race([typing().catch(() => undefined), after(answerMs)]);
+  return typed ?? undefined;
+};
+
+/** Compiled away from here, so it holds no functions of its own: see milestones.ts. */
+const isReady = (element: Element): boolean => {
+  const box = element.getBoundingClientRect();
+  return (
+    box.width > 0 &&
+    box.height > 0 &&
+    getComputedStyle(element).visibility === 'visible' &&
+    !element.matches(':disabled, :read-only')
+  );
+};
+
+/** By the setter of the class: one of the element's own is a framework's, which is told by the event. */
+const put = (element: Element, value: string): void => {
+  (element as HTMLElement).focus();
+  const { set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(element), 'value') ?? {};
+  if (set === undefined) element.textContent = value;
+  else set.call(element, value);
+  element.dispatchEvent(new InputEvent('input', { bubbles: true, composed: true }));
+  element.dispatchEvent(new Event('change', { bubbles: true }));
 };
 
 const choose = async (

@@ -5,7 +5,7 @@ import { describeThere } from './describe-page.ts';
 import type { Navigations } from './navigations.ts';
 import { holds } from './pause.ts';
 import type { ResourceLog } from './resources.ts';
-import { performStep } from './step-actions.ts';
+import { type BoundSecret, performStep } from './step-actions.ts';
 import { BadStep, StepError } from './step-error.ts';
 
 export type StepParts = {
@@ -14,9 +14,9 @@ export type StepParts = {
   navigations: Navigations;
   /** Of the whole run. */
   signal: AbortSignal;
-  secret: (name: string) => string;
+  secret: (name: string) => BoundSecret;
   /** Told before a secret is typed. */
-  onSecret: (value: string, origin: string) => void;
+  onSecret: () => void;
 };
 
 /** The first step that did not pass; `isBadStep`: as written no page can satisfy it. */

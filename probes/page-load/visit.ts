@@ -10,6 +10,7 @@ import { after } from './pause.ts';
 import { createProblemLog, type ProblemLog } from './problems.ts';
 import { createResourceLog, type ResourceLog } from './resources.ts';
 import { takeScreenshot } from './screenshot.ts';
+import type { BoundSecret } from './step-actions.ts';
 import { type StepFailure, startSteps } from './steps.ts';
 
 /** How a visit ended. `failed` carries Chromium's own net:: error. */
@@ -32,6 +33,9 @@ export type Visit = {
   status: number | null;
   finalUrl: string | null;
   screenshot: Buffer | undefined;
+  isSecretTyped: boolean;
+  /** There would have been a picture, had no secret been typed. */
+  isPictureWithheld: boolean;
   /** When all was measured; pictures and clearing up come after it. */
   measuredAtMs: number;
   /** The browser did not give the context back: it is not to be used again. */
@@ -42,7 +46,7 @@ export type VisitOptions = {
   probe: Pick<PageLoadProbe, 'url' | 'steps' | 'har' | 'screenshot'>;
   proxy: ProxyAddress | undefined;
   /** By name; all that the steps need are in it. */
-  secrets: ReadonlyMap<string, string>;
+  secrets: ReadonlyMap<string, BoundSecret>;
   /** Aborted when the time for loading is over; reading what was measured comes after it. */
   signal: AbortSignal;
 };
@@ -97,6 +101,8 @@ const beginVisit = ({ probe }: VisitOptions): Visit => ({
   status: null,
   finalUrl: null,
   screenshot: undefined,
+  isSecretTyped: false,
+  isPictureWithheld: false,
   measuredAtMs: performance.now(),
   isBrowserSpoilt: false,
 });
@@ -130,11 +136,9 @@ const use = async (
   if (!goesOn) freeze(seen);
   seen.navigation = seen.resources.navigation();
   const answers = seen.end.kind !== 'crashed' && (await read(page, seen));
-  const typed = { values: [] as string[], origins: new Set<string>() };
   if (goesOn) {
-    const onSecret = (value: string, origin: string) => {
-      typed.values.push(value);
-      typed.origins.add(origin);
+    const onSecret = () => {
+      seen.isSecretTyped = true;
     };
     seen.end = await doSteps(opened, options, seen, {
       navigations,
@@ -146,8 +150,10 @@ const use = async (
   seen.status = navigations.status();
   seen.finalUrl = navigations.url();
   seen.measuredAtMs = performance.now();
-  if (wantsPicture(options, seen)) {
-    const taking = takeScreenshot(page, opened.session, typed, answers);
+  // There are more ways to show a text than anyone could search for it.
+  seen.isPictureWithheld = seen.isSecretTyped && wantsPicture(options, seen);
+  if (!seen.isSecretTyped && wantsPicture(options, seen)) {
+    const taking = takeScreenshot(page, opened.session, answers);
     seen.screenshot = (await Promise.race([taking, ended.gone.then(() => undefined)])) ?? undefined;
   }
 };
@@ -164,7 +170,7 @@ const doSteps = async (
   seen: Visit,
   parts: {
     navigations: Navigations;
-    onSecret: (value: string, origin: string) => void;
+    onSecret: () => void;
     stops: Promise<VisitEnd>[];
   },
 ): Promise<VisitEnd> => {
@@ -174,7 +180,7 @@ const doSteps = async (
     resources: seen.resources,
     navigations: parts.navigations,
     signal: AbortSignal.any([signal, ending.signal]),
-    secret: (name) => secrets.get(name) ?? '',
+    secret: (name) => secrets.get(name) ?? { value: '', origins: [] },
     onSecret: parts.onSecret,
   });
   seen.steps = steps.results;

@@ -9,7 +9,7 @@ import { startOrigin } from '#test/support/origin.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
-test('a failed page’s picture and archive reach the collector after its result, without the secret', async () => {
+test('a failed page’s picture and archive reach the collector after its result; no picture, and no secret, once that was typed', async () => {
   const lab = await startCollectorLab({ diagnoseDelayMs: 600_000 });
   onTestFinished(() => lab.stop());
   const origin = await startOrigin();
@@ -26,7 +26,10 @@ test('a failed page’s picture and archive reach the collector after its result
     body: {
       version: 1,
       forwarding: { mode: 'off' },
-      applications: [{ id: 'crm', name: 'CRM', hosts: [], probes: [probe] }],
+      applications: [
+        { id: 'crm', name: 'CRM', hosts: [], probes: [probe] },
+        { id: 'wiki', name: 'Wiki', hosts: [], probes: [{ ...probe, steps: steps.slice(1) }] },
+      ],
     },
   });
   expect(applied.status).toBe(200);
@@ -48,15 +51,18 @@ test('a failed page’s picture and archive reach the collector after its result
   onTestFinished(() => agent.stop());
 
   type Run = { resultId: string; artefacts: string[]; failure: { type: string } | null };
-  const view = () => lab.operator(`/v1/devices/${agent.deviceId}/applications/crm`);
-  const newest = async (): Promise<Run | undefined> => {
-    const runs = ((await view()).json['runs'] as Run[] | undefined) ?? [];
-    return runs.find(({ artefacts }) => artefacts.length === 2);
+  const view = (appId: string) =>
+    lab.operator(`/v1/devices/${agent.deviceId}/applications/${appId}`);
+  const newest = async (appId: string, count: number): Promise<Run | undefined> => {
+    const runs = ((await view(appId)).json['runs'] as Run[] | undefined) ?? [];
+    return runs.find(({ artefacts }) => artefacts.length === count);
   };
-  await waitUntil(async () => (await newest()) !== undefined, 40_000);
-  const run = await newest();
+  await waitUntil(async () => (await newest('wiki', 2)) !== undefined, 40_000);
+  await waitUntil(async () => (await newest('crm', 1)) !== undefined, 40_000);
+  const run = await newest('crm', 1);
+  expect(run?.artefacts).toEqual(['har']);
   expect(run?.failure?.type).toBe('browser.step_failed');
   const har = await lab.operator(`/v1/results/${run?.resultId}/artefacts/har`);
   expect(har.json).toMatchObject({ log: { version: '1.2' } });
-  expect(har.text + (await view()).text).not.toContain('hunter22');
+  expect(har.text + (await view('crm')).text).not.toContain('hunter22');
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startOrigin } from '#test/support/origin.ts';
@@ -51,15 +51,25 @@ describe('whyslow probe page', () => {
       '--screenshot',
       picture,
     ];
-    const { code, stdout } = await whyslow('probe', 'page', `${origin.url}/login`, ...files);
-    expect(stdout).toMatch(/2 {2}log in +ok +[\d.]+ ms +1 requests/);
+    const { code, stdout, stderr } = await whyslow(
+      'probe',
+      'page',
+      `${origin.url}/login`,
+      ...files,
+    );
+    expect(stdout).toMatch(/2 {2}log in +ok +[\d.]+ ms +1 requests?,/);
     expect(stdout).toMatch(/document {2}.*connect [\d.]+ ms, wait/);
     expect(code).toBe(0);
-    expect(readFileSync(picture).subarray(0, 3).toString('hex')).toBe('ffd8ff');
+    // A secret was typed.
+    expect(existsSync(picture)).toBe(false);
+    expect(stderr).toContain('the page gave none');
     expect(statSync(archive).mode & 0o777).toBe(0o600);
     const har = readFileSync(archive, 'utf8');
     expect(JSON.parse(har)).toMatchObject({ log: { version: '1.2' } });
     expect(har + stdout).not.toContain('hunter22');
+
+    await whyslow('probe', 'page', `${origin.url}/login`, '--screenshot', picture);
+    expect(readFileSync(picture).subarray(0, 3).toString('hex')).toBe('ffd8ff');
 
     writeFileSync(steps, "- { type: click, selector: '#a >' }\n");
     const refused = await whyslow('probe', 'page', `${origin.url}/login`, '--steps', steps);

@@ -15,12 +15,32 @@ describe('a file of secrets', () => {
   it('gives each by its name, as it stands in the file now', async () => {
     const path = await write('CRM_PASSWORD: hunter22\n"pin": "0042"\n');
     const secrets = openSecrets(path);
-    expect(secrets('CRM_PASSWORD')).toBe('hunter22');
-    expect(secrets('pin')).toBe('0042');
+    expect(secrets('CRM_PASSWORD')).toEqual({ value: 'hunter22' });
+    expect(secrets('pin')).toEqual({ value: '0042' });
     expect(secrets('other')).toBeUndefined();
     expect(secrets('toString')).toBeUndefined();
     await writeFile(path, 'CRM_PASSWORD: changed\n');
-    expect(secrets('CRM_PASSWORD')).toBe('changed');
+    expect(secrets('CRM_PASSWORD')).toEqual({ value: 'changed' });
+  });
+
+  it('binds one to origins, which are written the usual way', async () => {
+    const path = await write(
+      'A: { value: hunter22, origins: [https://Login.example.com:443, "http://a.test:81"] }\n',
+    );
+    const origins = ['https://login.example.com', 'http://a.test:81'];
+    expect(openSecrets(path)('A')).toEqual({ value: 'hunter22', origins });
+  });
+
+  it.each([
+    ['a path', '{ value: hunter22, origins: ["https://a.test/x"] }'],
+    ['no scheme', '{ value: hunter22, origins: [a.test] }'],
+    ['none', '{ value: hunter22, origins: [] }'],
+    ['another field', '{ value: hunter22, origin: https://a.test }'],
+    ['a wrong port', '{ value: hunter22, origins: ["https://a.test:hunter22"] }'],
+  ])('is refused where an origin has %s', async (_, text) => {
+    const path = await write(`A: ${text}\n`);
+    expect(() => openSecrets(path)).toThrow(/line 1, column 1: expected .*origins/);
+    expect(() => openSecrets(path)).not.toThrow(/hunter22/);
   });
 
   it('has none, and says why, once others may read it or it is gone', async () => {

@@ -20,10 +20,15 @@ export const startPageRunner = async ({ secure = false } = {}) => {
   const authority = secure ? await createTestAuthority() : undefined;
   const workFolder = await mkdtemp(join(tmpdir(), 'whyslow-page-'));
   const origin = await startOrigin(authority === undefined ? {} : { authority });
-  const prober = createPageLoadProber();
+  const logged: string[] = [];
+  const note = (fields: object, message: string) => {
+    logged.push(`${message} ${JSON.stringify(fields)}`);
+  };
+  const prober = createPageLoadProber({ log: { debug: note, warn: note } });
   return {
     origin,
     workFolder,
+    logged,
     /** A page of this site; its address. */
     page(path: string, body: string, status = 200): string {
       origin.on(path, {

@@ -4,7 +4,7 @@ import { startConnectProxy } from '#test/support/connect-proxy.ts';
 import { type PageRunner, startPageRunner } from './page-runner.ts';
 
 const secret = 'c0rrect horse&battery';
-const secrets = (name: string) => (name === 'CRM_PASSWORD' ? secret : undefined);
+const secrets = (name: string) => (name === 'CRM_PASSWORD' ? { value: secret } : undefined);
 
 const logIn: PageStepSpec[] = [
   { type: 'fill', selector: '#user', value: 'alice' },
@@ -172,5 +172,76 @@ describe('steps on a page', () => {
       steps: [{ type: 'click', selector: 'a:no-such-thing(1)' }],
     });
     expect(failure?.type).toBe('probe.bad_config');
+  });
+});
+
+describe('a secret', () => {
+  const inbox = `<input id="password" oninput="fetch('/told?' + encodeURIComponent(this.value))">`;
+  const type: PageStepSpec = {
+    type: 'fill',
+    selector: '#password',
+    secret: 'CRM_PASSWORD',
+    timeoutSeconds: 4,
+  };
+  const told = (who: PageRunner) =>
+    who.origin.seen.filter(({ url }) => url.startsWith('/told')).map(({ url }) => url);
+
+  let app: PageRunner;
+  let other: PageRunner;
+  let elsewhere: string;
+  beforeAll(async () => {
+    [app, other] = await Promise.all([startPageRunner(), startPageRunner()]);
+    other.page('/ad', inbox);
+    elsewhere = `http://localhost:${other.origin.port}`;
+  });
+  afterAll(() => Promise.all([app.stop(), other.stop()]));
+
+  it('is typed into the page it is for, not into a frame of another site that has such a field first', async () => {
+    const url = app.page(
+      '/framed',
+      `<iframe src="${elsewhere}/ad"></iframe><div id="f"></div>
+       <script>setTimeout(() => { f.innerHTML = ${JSON.stringify(inbox)} }, 1200)</script>`,
+    );
+    const { failure } = await app.run(url, { steps: [type] }, { secrets });
+    expect(failure).toBeNull();
+    expect(told(other)).toEqual([]);
+    expect(decodeURIComponent(told(app).at(-1) ?? '')).toBe(`/told?${secret}`);
+  });
+
+  it('is not typed where the site sends its visitors to another host, which is named with the fix', async () => {
+    app.origin.on('/away', { status: 302, headers: { location: `${elsewhere}/ad` } });
+    const steps = [{ ...type, timeoutSeconds: 0.6 }];
+    const { failure } = await app.run(`${app.origin.url}/away`, { steps }, { secrets });
+    expect(failure?.type).toBe('browser.step_failed');
+    expect(failure?.message).toContain(`not typed: the field is on a page of ${elsewhere}`);
+    expect(failure?.message).toContain('name it in its `origins` in the secrets file');
+    expect(told(other)).toEqual([]);
+  });
+
+  it('goes to the other host, or into its frame, where the secrets file says so, and then only there', async () => {
+    const bound = () => ({ value: secret, origins: [elsewhere] });
+    const url = app.page('/both', `${inbox}<iframe src="${elsewhere}/ad"></iframe>`);
+    const before = told(app).length;
+    const { failure } = await app.run(url, { steps: [type] }, { secrets: bound });
+    expect(failure).toBeNull();
+    expect(decodeURIComponent(told(other).at(-1) ?? '')).toBe(`/told?${secret}`);
+    expect(told(app)).toHaveLength(before);
+  });
+
+  it('waits for a field that can be used, and is seen by a page that keeps its fields itself', async () => {
+    const url = app.page(
+      '/managed',
+      `<input id="password" disabled><p id="seen"></p><script>
+       const own = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+       let known = '';
+       Object.defineProperty(password, 'value', {
+         get() { return own.get.call(this) }, set(v) { known = v; own.set.call(this, v) } });
+       password.oninput = () => { if (password.value !== known) { seen.textContent = 'changed' } };
+       setTimeout(() => { password.disabled = false }, 300)</script>`,
+    );
+    const steps: PageStepSpec[] = [type, { type: 'expect', text: 'changed' }];
+    const { body, failure } = await app.run(url, { steps }, { secrets });
+    expect(failure).toBeNull();
+    expect(body.steps?.[0]?.durationMs).toBeGreaterThan(100);
   });
 });
