@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import type { Organisation } from '#contract/organisation.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { DeviceConfig, EdgeConfig, SignedConfig } from '#contract/policy.ts';
 import { type KeyedCertificate, signText } from '#runtime/certificates.ts';
 import { compileDeviceConfig, compileEdgeConfig } from './compile-configs.ts';
 import type { Fleet, Identity } from './fleet.ts';
-import type { OrganisationVersions } from './organisation-versions.ts';
+import type { OrganisationVersion, OrganisationVersions } from './organisation-versions.ts';
 import type { RunRequests } from './run-requests.ts';
 
 /**
@@ -13,9 +14,12 @@ import type { RunRequests } from './run-requests.ts';
  */
 export type CurrentConfig = { tag: string; sign(): Promise<SignedConfig> };
 
-/** Compiles from what is declared and enrolled at this moment; nothing is kept between requests. */
+/**
+ * Compiles from what is declared and enrolled at this moment. Of what is declared, which is large and
+ * never changes under its number, the version in force is kept.
+ */
 export const createConfigSource = (parts: {
-  organisations: OrganisationVersions;
+  organisations: Pick<OrganisationVersions, 'current' | 'currentNumber'>;
   fleet: Fleet;
   authority: KeyedCertificate;
   captivePortalUrl: () => string;
@@ -24,8 +28,18 @@ export const createConfigSource = (parts: {
 }) => {
   const { organisations, fleet, authority, runRequests, now } = parts;
 
+  let kept: OrganisationVersion | undefined;
+  const organisationInForce = async (): Promise<Organisation> => {
+    const inForce =
+      kept?.version === (await organisations.currentNumber())
+        ? kept
+        : await organisations.current();
+    kept = inForce;
+    return inForce.document;
+  };
+
   const compile = async (identity: Identity): Promise<DeviceConfig | EdgeConfig> => {
-    const { document: organisation } = await organisations.current();
+    const organisation = await organisationInForce();
     const issuedAt = now();
     if (identity.role === 'edge') {
       const revokedDevices = await fleet.revokedDeviceIds(issuedAt);

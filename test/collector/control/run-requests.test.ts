@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createConfigSource } from '#collector/control/config-source.ts';
+import { createFleet } from '#collector/control/fleet.ts';
 import { createHeldQuestions } from '#collector/control/held-questions.ts';
+import { createOrganisationVersions } from '#collector/control/organisation-versions.ts';
 import { createRunRequests, expiresAfterMs, shownState } from '#collector/control/run-requests.ts';
 import { openState } from '#collector/state/open.ts';
 import type { State } from '#collector/state/state.ts';
 import { collectorServerName } from '#contract/enrollment.ts';
+import { createAuthority } from '#runtime/certificates.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
 import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
@@ -250,6 +254,40 @@ describe('in the state', () => {
     held.stop();
     await waitUntil(() => woken.length === 2);
     expect(held.hasRoom(asked)).toBe(false);
+  });
+
+  test('a device’s config is compiled from a document that is read once a version', async () => {
+    const organisations = createOrganisationVersions(state.db);
+    const authority = await createAuthority('test');
+    let readCount = 0;
+    const source = createConfigSource({
+      organisations: {
+        currentNumber: organisations.currentNumber,
+        current: () => {
+          readCount += 1;
+          return organisations.current();
+        },
+      },
+      fleet: createFleet(state.db),
+      authority,
+      captivePortalUrl: () => '',
+      runRequests: createRunRequests(state.db),
+      now: Date.now,
+    });
+    const tagOf = async () => (await source.of({ role: 'device', id: randomUUID() }, true)).tag;
+    const apply = (name: string) =>
+      organisations.apply(
+        { version: 1, applications: [{ id: 'shop', name, hosts: ['shop.test'], probes: [] }] },
+        { actor: 'operator:test', action: 'test', expectedVersion: undefined },
+        Date.now(),
+      );
+    await apply('Shop');
+    await tagOf();
+    await tagOf();
+    expect(readCount).toBe(1);
+    await apply('The shop');
+    await tagOf();
+    expect(readCount).toBe(2);
   });
 
   test('ten thousand questions of one device take one place', async () => {
