@@ -54,6 +54,59 @@ export const isHost = (host: string): boolean => {
   return name.split('.').every((label) => label.length >= 1 && label.length <= 63);
 };
 
+/** What is wrong with a HostPattern (see policy.ts), for whoever wrote it; undefined: nothing. */
+export const hostPatternMistake = (text: string): string | undefined => {
+  if (text === '*' || isAddressOrRange(text)) return undefined;
+  const name = text.replace(/^(\*\.|\.)/, '');
+  return writtenMistake(text) ?? rangeMistake(text) ?? nameMistake(name);
+};
+
+/** The same for one host: a name or an address, as it stands in a URL without its brackets. */
+export const hostMistake = (text: string): string | undefined => {
+  if (isIP(text) !== 0) return undefined;
+  if (/[*/]|^\./.test(text) && hostPatternMistake(text) === undefined) {
+    return 'expected one host, not a pattern or a range';
+  }
+  const [, inBrackets = ''] = /^\[(.*)\]$/.exec(text) ?? [];
+  if (isIP(inBrackets) !== 0) return `leave the brackets out: ${inBrackets}`;
+  return writtenMistake(text) ?? rangeMistake(text) ?? nameMistake(text);
+};
+
+/** More than a host, or less. */
+const writtenMistake = (text: string): string | undefined => {
+  if (text === '') return 'it is empty';
+  if (/\s/.test(text)) return 'a host has no blanks: one host an entry';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    const host = URL.canParse(text) ? new URL(text).hostname : '';
+    return `it is a URL: write its host alone${host === '' ? '' : `, ${host}`}`;
+  }
+  const [, host] = /^(\[[^\]]*\]|[^:]*):\d*$/.exec(text) ?? [];
+  return host === undefined ? undefined : `a port has no place here: write ${host} alone`;
+};
+
+const rangeMistake = (text: string): string | undefined => {
+  const slash = text.indexOf('/');
+  if (slash === -1) return undefined;
+  const family = isIP(text.slice(0, slash).replace(/^\[/, ''));
+  if (family === 0) return 'a host has no path: write what stands before the “/”';
+  return `a range of IPv${family} addresses ends in /0 to /${family === 4 ? 32 : 128}`;
+};
+
+const nameMistake = (text: string): string | undefined => {
+  if (text.includes('*')) {
+    return 'a star stands for whole names at the beginning only: *.example.com, or * for all';
+  }
+  const name = normalHost(text);
+  const stray = /[^a-z0-9_.-]/.exec(name)?.[0];
+  if (stray !== undefined) return `“${stray}” has no place in a host’s name`;
+  const labels = name.split('.');
+  if (/^\d+$/.test(labels.at(-1) ?? '')) return 'it is no complete IPv4 address, and no name';
+  const isWell = (label: string) => label.length <= 63 && /^[^-](.*[^-])?$/.test(label);
+  return name.length <= 253 && labels.every(isWell)
+    ? undefined
+    : 'it is no name: labels of 1 to 63 characters with dots between, hyphens only inside';
+};
+
 /** True when the address literal is in the list; a malformed one is in no list. */
 export const isInList = (list: BlockList, address: string): boolean => {
   const family = isIP(address);

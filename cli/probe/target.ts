@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseServer } from '#contract/dns-server.ts';
 import type {
   DnsProbe,
   HttpProbe,
@@ -10,7 +11,6 @@ import type {
 } from '#contract/plan.ts';
 import type { Via } from '#contract/result.ts';
 import { stampPort } from '#contract/stamp.ts';
-import { parseServer } from '#probes/dns/server.ts';
 import { UsageError } from '../usage-error.ts';
 import type { CommonOptions } from './options.ts';
 import { readSteps } from './steps-file.ts';

@@ -1,7 +1,8 @@
 import type { Mistake } from '#contract/check.ts';
 import { parseTrafficRule, type TrafficSelection } from '#contract/forwarding.ts';
-import { isAddressOrRange } from '#contract/host-pattern.ts';
+import { hostMistake, isAddressOrRange } from '#contract/host-pattern.ts';
 import type { Organisation } from '#contract/organisation.ts';
+import { checkHosts } from './host-check.ts';
 
 type Forwarding = NonNullable<Organisation['forwarding']>;
 
@@ -11,6 +12,11 @@ export const checkForwarding = (forwarding: Forwarding = {}): Mistake[] => [
     checkNetwork(network, `/forwarding/networks/${index}`),
   ),
   ...duplicateNetworks(forwarding),
+  ...checkHosts(forwarding.bypass, '/forwarding/bypass'),
+  ...checkHosts(forwarding.identityProviders, '/forwarding/identityProviders'),
+  ...checkHosts(forwarding.vpnGateways, '/forwarding/vpnGateways'),
+  ...checkHosts(forwarding.traffic?.names?.include, '/forwarding/traffic/names/include'),
+  ...checkHosts(forwarding.traffic?.names?.exclude, '/forwarding/traffic/names/exclude'),
   ...checkTraffic(forwarding.traffic?.addresses),
   ...checkEnforcedProxy(forwarding),
 ];
@@ -33,7 +39,16 @@ const checkNetwork = (
       Object.entries(network.hosts ?? {}).map(([host, list]) => [`hosts/${host}`, list]),
     ),
   };
-  return Object.entries(lists).flatMap(([name, list]) =>
+  const names = [
+    ...checkHosts(network.searchDomains, `${pointer}/searchDomains`, hostMistake),
+    ...Object.keys(network.hosts ?? {}).flatMap((host) =>
+      checkHosts([host], `${pointer}/hosts`, hostMistake).map((mistake) => ({
+        ...mistake,
+        pointer: `${pointer}/hosts/${host.replace(/~/g, '~0').replace(/\//g, '~1')}`,
+      })),
+    ),
+  ];
+  const addresses = Object.entries(lists).flatMap(([name, list]) =>
     (list ?? []).flatMap((address, index) =>
       isAddressOrRange(address)
         ? []
@@ -45,6 +60,7 @@ const checkNetwork = (
           ],
     ),
   );
+  return [...names, ...addresses];
 };
 
 const duplicateNetworks = ({ networks = [] }: Forwarding): Mistake[] =>

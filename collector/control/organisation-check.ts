@@ -1,10 +1,11 @@
 import { type Checked, check, type Mistake } from '#contract/check.ts';
 import { type Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
-import { stepMistakes } from '#contract/page-step.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
 import { checkFollowed } from './followed.ts';
 import { checkForwarding } from './forwarding-check.ts';
+import { checkHosts } from './host-check.ts';
+import { checkProbe } from './probe-check.ts';
 import { edgeApplicationId, nameProbes } from './probe-ids.ts';
 
 /** A plan takes no more (contract/plan.ts); every application's probes are in every device's plan. */
@@ -45,6 +46,9 @@ const crossCheck = (organisation: Organisation): Mistake[] => [
   ...checkPlanSize(organisation),
   ...checkForwarding(organisation.forwarding),
   ...duplicates('/access', organisation.access ?? []),
+  ...(organisation.access ?? []).flatMap(({ hosts }, index) =>
+    checkHosts(hosts, `/access/${index}/hosts`),
+  ),
   ...duplicates('/webhooks', organisation.webhooks ?? []),
   ...checkWebhooks(organisation),
 ];
@@ -72,7 +76,11 @@ const checkApplication = (
       'a private application names its hosts: edges may dial private ranges for these';
     mistakes.push({ pointer: `${pointer}/hosts`, message });
   }
-  return [...mistakes, ...checkProbes(application, pointer, mode)];
+  return [
+    ...mistakes,
+    ...checkHosts(application.hosts, `${pointer}/hosts`),
+    ...checkProbes(application, pointer, mode),
+  ];
 };
 
 const checkProbes = (
@@ -88,17 +96,7 @@ const checkProbes = (
     ...checkFollowed(named, `${pointer}/probes`),
     ...named.flatMap(({ spec, ways }, index) => {
       const at = `${pointer}/probes/${index}`;
-      const mistakes: Mistake[] = [];
-      if ('url' in spec && !URL.canParse(spec.url)) {
-        mistakes.push({ pointer: `${at}/url`, message: 'not a URL: expected https://host/path' });
-      }
-      if (directOnly.has(spec.type) && (spec.via ?? 'direct') !== 'direct') {
-        const message = `a ${spec.type} probe goes direct (edges measure onward by themselves): leave it out`;
-        mistakes.push({ pointer: `${at}/via`, message });
-      }
-      if (spec.type === 'http') mistakes.push(...checkHttp(spec, at));
-      if (spec.type === 'page-load')
-        mistakes.push(...stepMistakes(spec.steps ?? [], `${at}/steps`));
+      const mistakes = checkProbe(spec, at);
       for (const { planId } of ways) {
         if (!check(Slug, planId).ok) {
           const message = `makes the plan’s id “${planId}”, which is too long (64): shorten it`;
@@ -112,32 +110,6 @@ const checkProbes = (
     }),
   ];
 };
-
-/** What an HTTP tunnel cannot carry. */
-const directOnly = new Set<ProbeSpec['type']>(['path', 'dns', 'voice']);
-
-type HttpSpec = Extract<ProbeSpec, { type: 'http' }>;
-
-const checkHttp = (spec: HttpSpec, at: string): Mistake[] => {
-  const { method = 'GET', family = 'any', via = 'direct', body, warm = false } = spec;
-  const mistakes: Mistake[] = [];
-  if (family !== 'any' && via !== 'direct') {
-    const message = 'through the tunnel the edge chooses the family: leave it out, or the family';
-    mistakes.push({ pointer: `${at}/via`, message });
-  }
-  if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
-    const message = `a ${method} has no body: choose another method, or leave it out`;
-    mistakes.push({ pointer: `${at}/body`, message });
-  }
-  if (warm && !asksOnly.has(method)) {
-    const message = `it would send the ${method} twice: only for GET, HEAD and OPTIONS`;
-    mistakes.push({ pointer: `${at}/warm`, message });
-  }
-  return mistakes;
-};
-
-/** RFC 9110 §9.2.1: safe methods, which may be repeated. */
-const asksOnly = new Set<HttpSpec['method']>(['GET', 'HEAD', 'OPTIONS']);
 
 const checkPlanSize = (organisation: Organisation): Mistake[] => {
   const mode = organisation.forwarding?.mode ?? 'tunnel';

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { DnsAttempt } from '#contract/body/dns.ts';
+import type { DnsServer, DnsTransport } from '#contract/dns-server.ts';
 import type { Failure } from '#contract/failure.ts';
 import { classifyError } from '../classify.ts';
 import type { Deadline } from '../deadline.ts';
@@ -11,7 +12,6 @@ import type { NameResolver } from '../resolve.ts';
 import type { TrustContext } from '../trust.ts';
 import { askHttp1, askHttp2 } from './ask-https.ts';
 import { encodeQuery, type Message, type Question, randomId, readAnswer } from './message.ts';
-import type { DnsServer, DnsTransport } from './server.ts';
 
 export type StreamMeans = {
   deadline: Deadline;

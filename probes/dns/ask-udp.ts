@@ -1,10 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { DnsAttempt } from '#contract/body/dns.ts';
+import type { DnsServer } from '#contract/dns-server.ts';
 import { sinceMs } from '../duration.ts';
 import { encodeQuery, type Message, type Question, randomId, readAnswer } from './message.ts';
 import { rcodeOf } from './records.ts';
-import type { DnsServer } from './server.ts';
 
 /** What became of a question over UDP. Times of attempts are since `startedMs`. */
 export type UdpEnd = {

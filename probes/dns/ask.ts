@@ -1,4 +1,5 @@
 import type { DnsReply } from '#contract/body/dns.ts';
+import type { DnsServer } from '#contract/dns-server.ts';
 import type { Failure } from '#contract/failure.ts';
 import { classifyError } from '../classify.ts';
 import { sinceMs } from '../duration.ts';
@@ -6,7 +7,6 @@ import { askStream, type StreamEnd, type StreamMeans } from './ask-stream.ts';
 import { askUdp, type UdpEnd } from './ask-udp.ts';
 import type { Message, Question } from './message.ts';
 import { lowestTtl, rcodeOf, showAnswers } from './records.ts';
-import type { DnsServer } from './server.ts';
 
 /**
  * Asks one server, or several of the system's in turn, and gives what it said. An answer that did

@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import type { DnsBody, DnsReply } from '#contract/body/dns.ts';
+import { type DnsServer, parseServer, serverForms } from '#contract/dns-server.ts';
 import type { Failure } from '#contract/failure.ts';
 import type { DnsProbe } from '#contract/plan.ts';
 import { failureOf } from '../classify.ts';
@@ -13,7 +14,6 @@ import type { StreamMeans } from './ask-stream.ts';
 import { compareReplies } from './compare.ts';
 import { type Question, wireName } from './message.ts';
 import { reverseName } from './reverse-name.ts';
-import { type DnsServer, parseServer, serverForms } from './server.ts';
 
 /**
  * Asks a name server for records and times the answer; further servers are asked beside it and

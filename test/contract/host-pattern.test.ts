@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { compileHostPatterns, isHost } from '#contract/host-pattern.ts';
+import {
+  compileHostPatterns,
+  hostMistake,
+  hostPatternMistake,
+  isHost,
+} from '#contract/host-pattern.ts';
 
 describe('host patterns', () => {
   it.each([
@@ -62,5 +67,58 @@ describe('a host', () => {
     ['a.test%x', false],
   ])('%j: %s', (host, is) => {
     expect(isHost(host)).toBe(is);
+  });
+});
+
+describe('a host pattern as people write it', () => {
+  it.each([
+    ['*'],
+    ['example.com'],
+    ['Example.COM.'],
+    ['*.example.com'],
+    ['.example.com'],
+    ['bücher.test'],
+    ['_dmarc.example.com'],
+    ['localhost'],
+    ['192.0.2.7'],
+    ['10.0.0.0/8'],
+    ['2001:db8::/32'],
+    ['[2001:db8::1]'],
+  ])('%s is one', (text) => {
+    expect(hostPatternMistake(text)).toBeUndefined();
+  });
+
+  it.each([
+    ['https://login.example.com/', /it is a URL.*login\.example\.com$/],
+    ['login.example.com/path', /no path/],
+    ['login.example.com:443', /port.*write login\.example\.com alone/],
+    ['a.test b.test', /blanks/],
+    [' a.test', /blanks/],
+    ['', /empty/],
+    ['203.0.113.0/99', /IPv4 addresses ends in \/0 to \/32/],
+    ['10.0.0.0/40', /\/32/],
+    ['2001:db8::/129', /\/128/],
+    ['10.0.0.0/', /\/32/],
+    ['10.0.0', /no complete IPv4/],
+    ['300.1.1.1', /no complete IPv4/],
+    ['ex*mple.com', /star/],
+    ['*example.com', /star/],
+    ['*.*.example.com', /star/],
+    ['a..test', /no name/],
+    ['-a.test', /no name/],
+    [`${'a'.repeat(64)}.test`, /no name/],
+    ['user@a.test', /“@”/],
+  ])('%j is none, and is told why', (text, says) => {
+    expect(hostPatternMistake(text)).toMatch(says);
+    expect(hostMistake(text)).toMatch(says);
+  });
+
+  it.each([
+    ['*', /not a pattern/],
+    ['.example.com', /not a pattern/],
+    ['10.0.0.0/8', /not a pattern/],
+    ['[2001:db8::1]', /brackets/],
+  ])('%s is no single host', (text, says) => {
+    expect(hostMistake(text)).toMatch(says);
   });
 });

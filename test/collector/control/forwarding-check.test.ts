@@ -60,6 +60,21 @@ describe('a forwarding policy', () => {
     ],
     ['enforcedProxy', { onNetwork: { trusted: 'enforce-proxy' } }, /name the proxy/],
     ['enforcedProxy', { enforcedProxy: 'proxy' }, /neither host:port/],
+    ['bypass/1', { bypass: ['a.test', 'https://b.test/'] }, /it is a URL.*b\.test/],
+    ['identityProviders/0', { identityProviders: ['https://login.test/'] }, /it is a URL/],
+    ['vpnGateways/0', { vpnGateways: ['203.0.113.0/99'] }, /\/0 to \/32/],
+    ['traffic/names/include/0', { traffic: { names: { include: ['a b'] } } }, /blanks/],
+    ['traffic/names/exclude/0', { traffic: { names: { exclude: ['ex*mple.com'] } } }, /star/],
+    [
+      'networks/0/searchDomains/0',
+      { networks: [{ id: 'hq', match: 'any', searchDomains: ['*.corp.test'] }] },
+      /not a pattern/,
+    ],
+    [
+      'networks/0/hosts/https:~1~1in.test',
+      { networks: [{ id: 'hq', match: 'any', hosts: { 'https://in.test': ['10.0.0.1'] } }] },
+      /it is a URL/,
+    ],
     ['privateHosts', { privateHosts: ['a.test'] }, /unexpected|unknown|not expected/i],
   ])('with a mistake in %s is refused there', (pointer, given, says) => {
     const checked = checkOrganisation({ version: 1, applications: [], forwarding: given });

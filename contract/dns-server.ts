@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { dnsTransports } from '#contract/body/dns.ts';
+import type { dnsTransports } from './body/dns.ts';
 
 export type DnsTransport = (typeof dnsTransports)[number];
 
