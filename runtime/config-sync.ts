@@ -65,13 +65,19 @@ export const startConfigSync = async <S extends TSchema>(
   const status: ConfigSyncStatus = { confirmedAt: null, problem: null };
   let current: Static<S> | undefined;
   let etag: string | undefined;
+  /**
+   * What was asked in a kept config may not have been taken up: the program was killed right after it
+   * had been kept. Asked for without its tag it comes again, as long as nobody has picked it up.
+   */
+  let isOwed = false;
 
   const kept = await readKept(file);
   if (kept !== undefined) {
     const read = await readConfig(options, kept.signed);
     if (read.ok) {
       current = read.config;
-      etag = kept.etag ?? undefined;
+      isOwed = hasRequests(read.config);
+      etag = isOwed ? undefined : (kept.etag ?? undefined);
       onChange(read.config, { isConfirmed: false });
     } else log.warn({ component: 'config-sync', reason: read.reason }, 'kept config not usable');
   }
@@ -100,7 +106,8 @@ export const startConfigSync = async <S extends TSchema>(
       return false;
     }
     await writeDurably(file, JSON.stringify({ etag: newEtag ?? null, signed }));
-    const changed = JSON.stringify(current) !== JSON.stringify(read.config);
+    const changed = isOwed || JSON.stringify(current) !== JSON.stringify(read.config);
+    isOwed = false;
     current = read.config;
     etag = newEtag;
     confirm();
@@ -166,6 +173,9 @@ export const startConfigSync = async <S extends TSchema>(
     },
   };
 };
+
+const hasRequests = (config: unknown): boolean =>
+  (config as { requests?: unknown }).requests !== undefined;
 
 type Polled = { ok: true; waitMs: number } | { ok: false; retryAfterMs: number | null };
 

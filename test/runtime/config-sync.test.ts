@@ -48,6 +48,7 @@ const setUp = async () => {
   });
   onTestFinished(() => client.stop());
   const taken: string[] = [];
+  const confirmed: (string | undefined)[] = [];
   const start = async () => {
     const sync = await startConfigSync({
       client,
@@ -55,13 +56,16 @@ const setUp = async () => {
       schema: DeviceConfig,
       intervalMs: 50,
       caCertificatePem: collector.authority.certificatePem,
-      onChange: (config) => taken.push(config.revision),
+      onChange: (config, from) => {
+        taken.push(config.revision);
+        if (from.isConfirmed) confirmed.push(config.requests?.[0]?.id);
+      },
       log,
     });
     onTestFinished(() => sync.stop());
     return sync;
   };
-  return { collector, folder, start, taken };
+  return { collector, folder, start, taken, confirmed };
 };
 
 describe('config sync', () => {
@@ -89,6 +93,21 @@ describe('config sync', () => {
     await waitUntil(() => second.status().problem !== null);
     expect(second.current()?.revision).toBe('one');
     expect(second.status().confirmedAt).toBeNull();
+  });
+
+  test('asks again for a kept config that asks something: it may have been killed before it took it up', async () => {
+    const { collector, start, confirmed } = await setUp();
+    const id = randomUUID();
+    const requests = [{ id, order: { probes: ['a'] }, expiresAt: Date.now() + 60_000 }];
+    await collector.setConfig({ ...makeConfig('one'), requests });
+    const first = await start();
+    await waitUntil(() => confirmed.length === 1);
+    await first.stop();
+    await start();
+    await waitUntil(() => confirmed.length === 2);
+    expect(confirmed).toEqual([id, id]);
+    // From then on with its tag.
+    await waitUntil(() => collector.requests.at(-1)?.status === 304);
   });
 
   test('refuses a config that somebody else signed and keeps the good one', async () => {
