@@ -23,6 +23,20 @@ export const furthest = (pending: ReadonlyMap<number, Pending>): number => {
   return found;
 };
 
+/** The last sent of those that go furthest, unless it was sent less than `leastMs` ago; -1: none. */
+export const newest = (pending: ReadonlyMap<number, Pending>, leastMs = 0): number => {
+  const latestMs = performance.now() - leastMs;
+  let found = -1;
+  let most = 0;
+  for (const [probe, { ttl, sentMs }] of pending) {
+    if (ttl >= most && sentMs <= latestMs) {
+      found = probe;
+      most = ttl;
+    }
+  }
+  return found;
+};
+
 /** A kernel timestamp this far before it was read is believed: more than any pause of this process. */
 const mostReadDelayMs = 2_000;
 

@@ -16,7 +16,7 @@ import {
   readFlags,
   type as types,
 } from './numbers.ts';
-import { clockNow, furthest, type Pending, type Poller, rttMsOf } from './pending.ts';
+import { clockNow, furthest, newest, type Pending, type Poller, rttMsOf } from './pending.ts';
 import { decodeQuote, type Quote } from './quote.ts';
 import {
   decodeSegment,
@@ -37,6 +37,8 @@ type OpenFlow = {
   nonce: Buffer;
   pending: Map<number, Pending>;
   isAnswered: boolean;
+  /** Of the target's answers. */
+  leastRttMs?: number;
 };
 type UdpFlow = OpenFlow & { descriptor: number; checksums: Map<number, number> };
 
@@ -117,11 +119,12 @@ export const openRawNetwork = (parts: {
     const segment = decodeSegment(family, received.data);
     const flow = segment && handshakes.get(segment.destinationPort);
     if (segment === undefined || flow === undefined || received.from !== flow.address) return;
-    const { answersSequence, isChallenge } = segment;
-    // The RST that should have ended an earlier probe was lost: the target still has that one, and
-    // acknowledges it when the next one comes in.
-    const isOther = isChallenge && !flow.pending.has(answersSequence);
-    settle(flow, isOther ? furthest(flow.pending) : answersSequence, received, 'reply');
+    // What ended an earlier probe was lost: the target still has that one, and acknowledges it, not
+    // the one that has just come in.
+    const probe = segment.isChallenge
+      ? newest(flow.pending, flow.leastRttMs)
+      : segment.answersSequence;
+    settle(flow, probe, received, 'reply');
   };
 
   const takeDatagram = (flow: UdpFlow, received: Received) => {
@@ -145,7 +148,9 @@ export const openRawNetwork = (parts: {
     const isTarget = said === 'reply' || (said === 'unreachable' && address === flow.address);
     flow.isAnswered ||= isTarget;
     const kind = isTarget ? 'target' : said === 'exceeded' ? 'hop' : 'unreachable';
-    pending.settle({ kind, address, rttMs: rttMsOf(pending, received.atNs) });
+    const rttMs = rttMsOf(pending, received.atNs);
+    if (isTarget) flow.leastRttMs = Math.min(flow.leastRttMs ?? rttMs, rttMs);
+    pending.settle({ kind, address, rttMs });
   };
 
   /** `encode` makes the packet and says under which number its answer will come. */
@@ -241,11 +246,12 @@ export const openRawNetwork = (parts: {
     };
     handshakes.set(ends.sourcePort, flow);
     filterPorts();
+    let sequence = randomBytes(4).readUInt32BE();
     return {
       isSerial: false,
       probe: send(flow, senderOf('tcp'), () => {
-        const probe = randomBytes(4).readUInt32BE();
-        return { probe, packet: encodeSyn(ends, probe) };
+        sequence = (sequence + synStep) >>> 0;
+        return { probe: sequence, packet: encodeSyn(ends, sequence) };
       }),
       close() {
         ports.note(name, ends.sourcePort, flow.isAnswered);
@@ -270,6 +276,13 @@ export const openRawNetwork = (parts: {
     },
   };
 };
+
+/**
+ * From one SYN of a flow to the next: within the window of a target that still has the one before,
+ * which then forgets it and answers by a RST of this one. To a SYN outside it says an ACK of the one
+ * before, twice a second at most (RFC 9293 §3.10.7.4, RFC 5961 §4), which looks like loss.
+ */
+const synStep = 16;
 
 /** By the payload where it is quoted, else by the checksum, which a translating router may change. */
 const quotedDatagram = (flow: UdpFlow, { segment }: Quote): number | undefined =>

@@ -155,6 +155,24 @@ describe('path in a network of four routers', () => {
     expect(addressesOf(outcome)).toEqual(chain.hops4);
   });
 
+  it('by TCP tells the loss there is and no false round trips, though what ends handshakes is lost too', async () => {
+    const listen = "nohup $0 -e 'net.createServer().listen(443)' >/dev/null 2>&1 & echo $!";
+    const listener = (await chain.run('t', 'sh', '-c', listen, process.execPath)).trim();
+    const hook = '{ type filter hook forward priority 0; }';
+    // A tenth each way, 19 % of the round trips: SYNs, answers, and the RSTs that free the server.
+    const drop = 'meta l4proto tcp numgen random mod 10 0 drop';
+    await chain.run('r2', 'nft', `add table ip lossy; add chain ip lossy f ${hook}`);
+    await chain.run('r2', 'nft', `add rule ip lossy f ${drop}`);
+    const probe = pathProbe(chain.target4, { protocol: 'tcp', packetCount: 20, flows: 8 });
+    const { body } = await runOne({ ...probe, timeoutMs: 30_000 });
+    await chain.run('r2', 'nft', 'delete table ip lossy');
+    await chain.run('t', 'kill', listener);
+    expect(body.lossRatio).toBeGreaterThan(0.08);
+    expect(body.lossRatio).toBeLessThan(0.3);
+    // Each flow is asked every 50 ms: an answer taken for that of a SYN before is at least so late.
+    expect(body.hops.at(-1)?.rttMaxMs).toBeLessThan(45);
+  });
+
   it('measures the target by UDP from its port-unreachable answers', async () => {
     const outcome = await runOne(pathProbe(chain.target4, { protocol: 'udp', port: 33_434 }));
     expect(outcome).toMatchObject({ failure: null, availability: 1 });
