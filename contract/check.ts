@@ -1,6 +1,6 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
-import type { ValueError } from '@sinclair/typebox/errors';
+import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
 
 /** One thing wrong with a value: where (RFC 6901 JSON pointer), and what would be right. */
 export type Mistake = { pointer: string; message: string };
@@ -39,7 +39,7 @@ const mistakesOf = (errors: Iterable<ValueError>, base: string): Mistake[] => {
 
 const toMistake = (error: ValueError, pointer: string): Mistake => ({
   pointer,
-  message: describe(error.message, error.schema),
+  message: describe(error),
 });
 
 /**
@@ -63,10 +63,52 @@ const insideUnion = ({ schema, value }: ValueError, pointer: string): Mistake[] 
   return mistakesOf(checkerFor(meant.member).Errors(value), pointer);
 };
 
-const describe = (message: string, schema: TSchema): string => {
+const describe = ({ type, message, schema, path }: ValueError): string => {
   if (Array.isArray(schema['enum'])) return `expected one of ${schema['enum'].join(', ')}`;
+  if (type === ValueErrorType.ObjectAdditionalProperties) return unexpected(schema, path);
+  if (type === ValueErrorType.StringPattern) return `expected ${formOf(schema)}`;
   if (typeof schema.description === 'string') return `${message} (${schema.description})`;
   return message;
+};
+
+/** Misspelt most often: then the nearest name is the fix, else all there are. */
+const unexpected = (schema: TSchema, path: string): string => {
+  const names = Object.keys((schema['properties'] as object | undefined) ?? {});
+  if (names.length === 0) return 'Unexpected property';
+  const given = path.slice(path.lastIndexOf('/') + 1);
+  const [nearest] = names
+    .map((name) => ({ name, edits: editsBetween(given.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, edits }) => edits <= Math.ceil(name.length / 4) || isBegun(given, name))
+    .sort((a, b) => a.edits - b.edits);
+  return nearest === undefined
+    ? `Unexpected property: expected one of ${names.join(', ')}`
+    : `Unexpected property: did you mean “${nearest.name}”?`;
+};
+
+/** `interval` for `intervalSeconds`. */
+const isBegun = (given: string, name: string): boolean =>
+  given.length >= 4 && name.startsWith(given);
+
+/** Levenshtein's distance. A name longer than any of ours is not measured. */
+const editsBetween = (given: string, name: string): number => {
+  if (given.length > 64) return given.length;
+  let row = Array.from({ length: name.length + 1 }, (_, at) => at);
+  for (const [line, sign] of [...given].entries()) {
+    const next = [line + 1];
+    for (let at = 1; at <= name.length; at++) {
+      const replaced = (row[at - 1] ?? 0) + (name[at - 1] === sign ? 0 : 1);
+      next.push(Math.min(replaced, (row[at] ?? 0) + 1, (next[at - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[name.length] ?? 0;
+};
+
+/** Never the regular expression itself: whoever wrote the value is not asked to read one. */
+const formOf = ({ description, pattern }: TSchema): string => {
+  if (typeof description === 'string') return description;
+  if (pattern === '^https?://') return 'a URL that begins with http:// or https://';
+  return String(pattern).endsWith('://') ? 'a URL of another kind' : 'another form';
 };
 
 /** The mistakes as one readable text, a line each. */

@@ -143,7 +143,10 @@ export const WebhookRule = Type.Object(
     id: Slug,
     url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
     /** `whsec_` + base64 of 24–64 bytes (Standard Webhooks). */
-    secret: Type.String({ pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$' }),
+    secret: Type.String({
+      pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$',
+      description: 'whsec_ and base64 of 24–64 bytes',
+    }),
     events: Type.Optional(Type.Array(OneOf(['verdict.opened', 'verdict.closed'] as const))),
     /** Applications it is for; empty or absent: all. */
     applications: Type.Optional(Type.Array(Slug)),

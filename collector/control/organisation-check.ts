@@ -6,7 +6,7 @@ import { checkFollowed } from './followed.ts';
 import { checkForwarding } from './forwarding-check.ts';
 import { checkHosts } from './host-check.ts';
 import { checkProbe } from './probe-check.ts';
-import { edgeApplicationId, nameProbes } from './probe-ids.ts';
+import { edgeApplicationId, type NamedProbe, nameProbes } from './probe-ids.ts';
 
 /** A plan takes no more (contract/plan.ts); every application's probes are in every device's plan. */
 const planMaxProbes = 512;
@@ -90,25 +90,31 @@ const checkProbes = (
 ): Mistake[] => {
   const named = nameProbes(application, mode);
   const probes = named.map((probe) => ({ id: probe.id }));
-  const planIds = named.flatMap((probe) => probe.ways.map(({ planId }) => planId));
   return [
     ...duplicates(`${pointer}/probes`, probes),
     ...checkFollowed(named, `${pointer}/probes`),
-    ...named.flatMap(({ spec, ways }, index) => {
-      const at = `${pointer}/probes/${index}`;
-      const mistakes = checkProbe(spec, at);
-      for (const { planId } of ways) {
-        if (!check(Slug, planId).ok) {
-          const message = `makes the plan’s id “${planId}”, which is too long (64): shorten it`;
-          mistakes.push({ pointer: `${at}/id`, message });
-        } else if (planIds.filter((other) => other === planId).length > 1) {
-          const message = `makes the plan’s id “${planId}” a second time: choose another`;
-          mistakes.push({ pointer: `${at}/id`, message });
-        }
-      }
-      return mistakes;
-    }),
+    ...named.flatMap(({ spec }, index) => checkProbe(spec, `${pointer}/probes/${index}`)),
+    ...checkPlanIds(named, `${pointer}/probes`),
   ];
+};
+
+/** A probe's lines of the plan: `a` both ways has `a-direct`, as another probe may be called. */
+const checkPlanIds = (named: readonly NamedProbe[], pointer: string): Mistake[] => {
+  const makers = new Map<string, string>();
+  return named.flatMap(({ id, ways }, index) =>
+    ways.flatMap(({ planId }) => {
+      const at = `${pointer}/${index}/id`;
+      const maker = makers.get(planId);
+      makers.set(planId, maker ?? id);
+      if (maker !== undefined && maker !== id) {
+        const message = `makes the plan’s id “${planId}”, as “${maker}” does: choose another`;
+        return [{ pointer: at, message }];
+      }
+      if (maker !== undefined || check(Slug, planId).ok) return [];
+      const message = `makes the plan’s id “${planId}”, which is too long (64): shorten it`;
+      return [{ pointer: at, message }];
+    }),
+  );
 };
 
 const checkPlanSize = (organisation: Organisation): Mistake[] => {

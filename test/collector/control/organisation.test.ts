@@ -65,8 +65,8 @@ describe('a declared configuration', () => {
           ],
         },
       ],
-      '/applications/0/probes/0/id',
-      /second time/,
+      '/applications/0/probes/1/id',
+      /as “a” does/,
     ],
     [
       'a trace through the tunnel',
@@ -98,7 +98,7 @@ describe('a declared configuration', () => {
       'a short webhook secret',
       { version: 1, applications: [], webhooks: [{ ...hook, secret: 'whsec_abc' }] },
       '/webhooks/0/secret',
-      /match/,
+      /expected whsec_ and base64/,
     ],
     [
       'a name in a webhook’s URL',
@@ -120,6 +120,16 @@ describe('a declared configuration', () => {
     const mistake = checked.mistakes.find((each) => each.pointer === pointer);
     expect(mistake, JSON.stringify(checked.mistakes)).toBeDefined();
     expect(mistake?.message).toMatch(says);
+  });
+
+  test('a probe id given twice is one mistake', () => {
+    const probes = [
+      { ...http, id: 'a' },
+      { ...http, id: 'a' },
+    ];
+    const checked = checkOrganisation({ version: 1, applications: [{ ...crm, probes }] });
+    const mistakes = checked.ok ? [] : checked.mistakes;
+    expect(mistakes.map(({ pointer }) => pointer)).toEqual(['/applications/0/probes/1/id']);
   });
 
   test('more probes than a plan holds are refused', () => {
