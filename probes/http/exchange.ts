@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { HttpBody, HttpExchange, httpVersionChoices } from '#contract/body/http.ts';
 import type { Failure } from '#contract/failure.ts';
 import { failureOf } from '../classify.ts';
-import { sumMs } from '../duration.ts';
+import { sinceMs, sumMs } from '../duration.ts';
 import { handshake } from '../handshake.ts';
 import { type ConnectionMeans, type OpenedConnection, openConnection } from '../open-connection.ts';
 import type { TrustContext } from '../trust.ts';
@@ -33,8 +33,12 @@ export type Exchanged = {
 /** Goes through the phases one after the other on a connection of its own; each timed apart. */
 export const runExchange = async (request: Request, means: ExchangeMeans): Promise<Exchanged> => {
   const state = beginExchange(request.shownUrl);
+  const startedMs = performance.now();
   state.failure = await goThrough(request, means, state);
-  state.exchange.durationMs = sumMs(Object.values(state.exchange.phases));
+  const finishedMs = sumMs(Object.values(state.exchange.phases));
+  const isCutShort = state.failure !== null && means.deadline.cutShort() !== undefined;
+  // What was given up in the middle of a phase took at least so long; the phase itself stays null.
+  state.exchange.durationMs = isCutShort ? Math.max(finishedMs, sinceMs(startedMs)) : finishedMs;
   return state;
 };
 

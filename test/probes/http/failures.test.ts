@@ -145,10 +145,13 @@ describe('http probe, TLS goes wrong', () => {
 
 describe('http probe, the run is cut short', () => {
   it('gives up at its timeout and says in which phase', async () => {
-    const { failure, durationMs } = await withOrigin({}, { fault: 'hang' }, 300);
+    const { failure, durationMs, body } = await withOrigin({}, { fault: 'hang' }, 300);
     expect(failure).toMatchObject({ type: 'http.timed_out', phase: 'wait' });
     expect(durationMs).toBeGreaterThanOrEqual(295);
     expect(durationMs).toBeLessThan(3_000);
+    const [exchange] = body.exchanges;
+    expect(exchange?.phases.waitMs).toBeNull();
+    expect(exchange?.durationMs).toBeGreaterThanOrEqual(290);
   });
 
   it('blames nobody when the agent stops', async () => {
