@@ -1,5 +1,7 @@
 import type { TcpBody, TlsBody } from '#contract/body/connection.ts';
+import type { Failure } from '#contract/failure.ts';
 import type { Outcome } from '#probes/probe.ts';
+import { showEnd } from './certificate-end.ts';
 import { showFailure, showMs, showTable } from './lines.ts';
 
 export const describeTcp = ({ body, failure }: Outcome<'tcp'>): string =>
@@ -13,7 +15,7 @@ export const describeTls = ({ body, failure }: Outcome<'tls'>): string =>
     `TLS handshake with ${placeOf(body)}${body.serverName === body.host ? '' : ` as ${body.serverName}`}`,
     ...describeConnection(body, [['tls', body.tlsMs]]),
     ...describeAgreed(body),
-    ...describeCertificates(body),
+    ...describeCertificates(body, failure),
     ...showFailure(failure),
   ].join('\n');
 
@@ -44,7 +46,7 @@ const describeConnection = (body: TcpBody, more: [string, number | null][]): str
     ...(body.edge === null
       ? []
       : [`  at edge ${body.edge.edgeId}: connect ${showMs(body.edge.connectMs)}`]),
-    ...(attempts.length < 2 && body.durationMs > 0 ? [] : showTable(attempts, [2, 3])),
+    ...(attempts.length < 2 && body.remoteAddress !== null ? [] : showTable(attempts, [2, 3])),
   ];
 };
 
@@ -54,9 +56,17 @@ const describeAgreed = ({ certificate, cipher, alpn }: TlsBody): string[] => {
   return [`  ${[certificate?.protocol, cipher, protocol].filter(Boolean).join(', ')}`];
 };
 
-const describeCertificates = (body: TlsBody): string[] => {
+const describeCertificates = (body: TlsBody, failure: Failure | null): string[] => {
   const { certificate, trusted, warnDays, expiresSoon } = body;
   if (certificate === null) return [];
+  const { daysLeft } = certificate;
+  const isOutOfDate = failure?.type === 'tls.cert.date_invalid' && certificate.root !== 'unknown';
+  const trust = trusted
+    ? 'chain trusted'
+    : isOutOfDate
+      ? 'chain trusted but for its DATES'
+      : 'chain NOT trusted';
+  const isSoon = expiresSoon && (daysLeft ?? 0) > 0;
   const rows = (certificate.chain ?? []).map(({ subject, issuer, notBefore, notAfter }) => [
     `  ${subject}`,
     `issued by ${issuer}`,
@@ -65,8 +75,12 @@ const describeCertificates = (body: TlsBody): string[] => {
   return [
     'certificates',
     ...showTable(rows, []),
-    `  name ${certificate.nameMatches ? 'matches' : 'does NOT match'}, chain ${trusted ? 'trusted' : 'NOT trusted'} (${certificate.root ?? 'unknown'} root)`,
-    `  ${certificate.daysLeft ?? '–'} days until the first expires${expiresSoon ? `: fewer than ${warnDays}, renew it` : ''}`,
+    `  name ${certificate.nameMatches ? 'matches' : 'does NOT match'}, ${trust} (${certificate.root ?? 'unknown'} root)`,
+    ...(daysLeft === undefined
+      ? []
+      : [
+          `  the first of them ${showEnd(daysLeft)}${isSoon ? `: fewer than ${warnDays} days, renew it` : ''}`,
+        ]),
   ];
 };
 

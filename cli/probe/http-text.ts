@@ -1,6 +1,8 @@
-import type { DialAttempt, EdgeTiming, ServerCertificate } from '#contract/body/connection.ts';
+import type { EdgeTiming, ServerCertificate } from '#contract/body/connection.ts';
 import type { HttpBody, HttpExchange } from '#contract/body/http.ts';
+import type { Failure } from '#contract/failure.ts';
 import type { Outcome } from '#probes/probe.ts';
+import { showEnd } from './certificate-end.ts';
 import { showBar, showFailure, showMs, showTable } from './lines.ts';
 
 /** An HTTP run for a person: every exchange with its phases, then certificate and failure. */
@@ -8,7 +10,7 @@ export const describeHttp = ({ body, failure, durationMs }: Outcome<'http'>): st
   [
     ...body.exchanges.flatMap((exchange, i) => [
       ...(i === 0 ? [] : ['', `redirect ${i}`]),
-      ...describeExchange(body, exchange),
+      ...describeExchange(body, exchange, i + 1 === body.exchanges.length ? failure : null),
     ]),
     ...describeWarm(body.warm),
     ...describeCertificate(body.certificate),
@@ -16,12 +18,16 @@ export const describeHttp = ({ body, failure, durationMs }: Outcome<'http'>): st
     ...showFailure(failure),
   ].join('\n');
 
-const describeExchange = (body: HttpBody, exchange: HttpExchange): string[] => [
+const describeExchange = (
+  body: HttpBody,
+  exchange: HttpExchange,
+  failure: Failure | null,
+): string[] => [
   `${body.method} ${exchange.url}`,
   `  ${describeAnswer(exchange, exchange === body.exchanges.at(-1) ? body.httpVersion : null)}`,
-  ...describePhases(exchange).map((line) => `  ${line}`),
+  ...describePhases(exchange, failure?.phase).map((line) => `  ${line}`),
   ...describeEdge(exchange.edge),
-  ...describeAttempts(exchange.attempts),
+  ...describeAttempts(exchange),
 ];
 
 const describeAnswer = (
@@ -33,23 +39,35 @@ const describeAnswer = (
   return status === null ? `no answer${from}` : `${status}, ${bodyBytes} bytes${from}${by}`;
 };
 
-const describePhases = ({ phases, durationMs, dnsSource }: HttpExchange): string[] => {
-  const named: [string, number | null][] = [
-    [dnsSource === 'warm' ? 'dns (warm)' : 'dns', phases.dnsMs],
-    ['connect', phases.connectMs],
-    ['proxy connect', phases.proxyConnectMs],
-    ['tls', phases.tlsMs],
-    ['wait', phases.waitMs],
-    ['receive', phases.receiveMs],
+const describePhases = (
+  { phases, durationMs, dnsSource }: HttpExchange,
+  failedIn: Failure['phase'] | undefined,
+): string[] => {
+  const named: [name: string, phase: Failure['phase'], ms: number | null][] = [
+    [dnsSource === 'warm' ? 'dns (warm)' : 'dns', 'dns', phases.dnsMs],
+    ['connect', 'connect', phases.connectMs],
+    ['proxy connect', 'proxy-connect', phases.proxyConnectMs],
+    ['tls', 'tls', phases.tlsMs],
+    ['wait', 'wait', phases.waitMs],
+    ['receive', 'receive', phases.receiveMs],
   ];
+  // Beyond the phases only where the run was given up in the middle of one.
+  const restMs = durationMs - named.reduce((sum, [, , ms]) => sum + (ms ?? 0), 0);
   let sofarMs = 0;
-  const rows = named
-    .filter(([, ms]) => ms !== null)
-    .map(([name, ms]) => {
-      const bar = showBar(sofarMs, ms ?? 0, durationMs);
-      sofarMs += ms ?? 0;
-      return [name, showMs(ms), bar];
-    });
+  const rows = named.flatMap(([name, phase, ms]) => {
+    const isUnfinished = ms === null && phase === failedIn && restMs > 0.01;
+    if (ms === null && !isUnfinished) return [];
+    const tookMs = ms ?? restMs;
+    const bar = showBar(sofarMs, tookMs, durationMs);
+    sofarMs += tookMs;
+    return [
+      [
+        name,
+        `${isUnfinished ? '> ' : ''}${showMs(tookMs)}`,
+        isUnfinished ? `${bar} not finished` : bar,
+      ],
+    ];
+  });
   return rows.length === 0 ? [] : showTable([...rows, ['total', showMs(durationMs), '']], [1]);
 };
 
@@ -61,8 +79,9 @@ const describeEdge = (edge: EdgeTiming | null): string[] => {
   ];
 };
 
-const describeAttempts = (attempts: readonly DialAttempt[]): string[] => {
-  if (attempts.length < 2) return [];
+/** One that worked is the connection itself, and told above. */
+const describeAttempts = ({ attempts, remoteAddress }: HttpExchange): string[] => {
+  if (attempts.length === 0 || (attempts.length === 1 && remoteAddress !== null)) return [];
   const rows = attempts.map(({ address, outcome, startedMs, endedMs }) => [
     address,
     outcome,
@@ -94,9 +113,7 @@ const showTime = (atMs: number): string =>
   `${new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 const showDays = (days: number | undefined): string =>
-  days === undefined
-    ? ''
-    : `; the first of them ends ${days < 0 ? 'since' : 'in'} ${Math.abs(Math.floor(days))} days`;
+  days === undefined ? '' : `; the first of them ${showEnd(days)}`;
 
 const rootWords = {
   public: 'under a public root',

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { showEnd } from '#cli/probe/certificate-end.ts';
 import { TcpBody, TlsBody } from '#contract/body/connection.ts';
 import { DnsBody } from '#contract/body/dns.ts';
 import { HttpBody } from '#contract/body/http.ts';
@@ -118,6 +119,19 @@ describe('whyslow probe', () => {
     expect(stdout).toContain('ask the application owner');
   });
 
+  it('shows the phase it gave up in, and the time that took', async () => {
+    origin.on('/hang', { fault: 'hang' });
+    const { code, stdout } = await whyslow(
+      ...['http', `${origin.url}/hang`, '--ca', ca, '--timeout', '0.9'],
+    );
+    expect(code).toBe(1);
+    const [, wait = '', , total = ''] =
+      /wait +> (\d+) ms +█+ not finished\n( +)total +(\d+) ms\n/.exec(stdout) ?? [];
+    expect(Number(wait)).toBeGreaterThan(300);
+    expect(Number(total)).toBeGreaterThanOrEqual(895);
+    expect(stdout).toContain('http.timed_out  in phase wait');
+  });
+
   it('asks a name server', async () => {
     const { code, stdout } = await whyslow('dns', 'app.test', '--server', names.address);
     expect(code).toBe(0);
@@ -125,6 +139,22 @@ describe('whyslow probe', () => {
     expect(stdout).toContain('  NOERROR, not validated, kept for 60 s, 42 bytes over udp\n');
     const json = await whyslow('dns', 'app.test', '--server', names.address, '--json');
     expect(check(DnsBody, JSON.parse(json.stdout).body).ok).toBe(true);
+  });
+
+  it('shows control characters of strangers as what they are', async () => {
+    const evil = '\u001b]0;owned\u0007\u007f fine';
+    const liar = await startNameServer({ 'x.test': { TXT: { data: [evil] } } });
+    const { stdout } = await whyslow('dns', 'x.test', '--record', 'TXT', '--server', liar.address);
+    expect(stdout).toContain('\\x1b]0;owned\\x07');
+    const json = await whyslow(
+      ...['dns', 'x.test', '--record', 'TXT', '--server', liar.address, '--json'],
+    );
+    await liar.stop();
+    for (const text of [stdout, json.stdout]) {
+      expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    }
+    const { answers } = JSON.parse(json.stdout).body as DnsBody;
+    expect(answers.join()).toContain('owned');
   });
 
   it('asks two name servers and says what differs', async () => {
@@ -153,11 +183,49 @@ describe('whyslow probe', () => {
     expect(stdout).toMatch(/TLSv1\.3, TLS_AES_\w+, /);
     expect(stdout).toMatch(/certificates\n {2}localhost +issued by whyslow test CA/);
     expect(stdout).toContain('name matches, chain trusted (extra root)');
-    expect(stdout).toMatch(/[67][.\d]* days until the first expires: fewer than 14, renew it/);
+    expect(stdout).toMatch(/the first of them ends in [67] days: fewer than 14 days, renew it/);
     const args = ['--ca', ca, '--json', '--server-name', 'other.test'];
     const other = await whyslow('tls', `127.0.0.1:${origin.port}`, ...args);
     expect(other.code).toBe(1);
     expect(check(TlsBody, JSON.parse(other.stdout).body).ok).toBe(true);
+  });
+
+  it('says of an expired certificate that it ended, and that only its dates are wrong', async () => {
+    const authority = await createTestAuthority();
+    const file = join(folder, 'expired-ca.pem');
+    writeFileSync(file, authority.certificatePem);
+    const expired = await startOrigin({ authority, certificate: 'expired' });
+    const [tls, http] = await Promise.all([
+      whyslow('tls', `127.0.0.1:${expired.port}`, '--ca', file),
+      whyslow('http', expired.url, '--ca', file),
+    ]);
+    await expired.stop();
+    expect(tls.stdout).toContain('name matches, chain trusted but for its DATES (extra root)');
+    expect(tls.stdout).toMatch(/the first of them ended .+ ago\n/);
+    expect(http.stdout).toMatch(/under an extra CA; the first of them ended .+ ago\n/);
+  });
+
+  it.each([
+    [2.5, 'ends in 2 days'],
+    [1, 'ends in 1 day'],
+    [0.5, 'ends in 12 hours'],
+    [0, 'ends in less than an hour'],
+    [-0, 'ended less than an hour ago'],
+    [-0.01, 'ended less than an hour ago'],
+    [-1.4, 'ended 1 day ago'],
+  ])('says of %d days that it %s', (days, words) => {
+    expect(showEnd(days)).toBe(words);
+  });
+
+  it('names the address that was tried and refused, and the time that took', async () => {
+    const [tcp, http] = await Promise.all([
+      whyslow('tcp', 'localhost:1', '--family', 'ipv4'),
+      whyslow('http', 'http://localhost:1/', '--family', 'ipv4'),
+    ]);
+    expect(tcp.stdout).toMatch(/ {2}127\.0\.0\.1 +refused +at +0\.00 ms +for +[\d.]+ ms\n/);
+    expect(http.stdout).toMatch(
+      /attempts\n +127\.0\.0\.1 +refused +at +0\.00 ms +for +[\d.]+ ms\n/,
+    );
   });
 
   it('sends a stream to a reflector and says what a call would be like', async () => {
