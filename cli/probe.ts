@@ -6,6 +6,7 @@ import { describeTcp, describeTls } from './probe/connection-text.ts';
 import { openContext } from './probe/context.ts';
 import { describeDns } from './probe/dns-text.ts';
 import { describeHttp } from './probe/http-text.ts';
+import { printable, printableJson } from './probe/lines.ts';
 import { type CommonOptions, withCommonOptions, withTypeOptions } from './probe/options.ts';
 import { describePath } from './probe/other-text.ts';
 import { describePage } from './probe/page-text.ts';
@@ -73,7 +74,7 @@ const runAndShow = async (
       writeArtefacts(artefacts, options);
       if (outcome.failure !== null) process.exitCode = 1;
       if (i > 0 && options.json !== true) console.log('');
-      console.log(options.json === true ? JSON.stringify(outcome) : describe(outcome));
+      console.log(options.json === true ? printableJson(outcome) : printable(describe(outcome)));
     }
   } finally {
     await stopProbers(probers);

@@ -7,6 +7,7 @@ import type { PathProbePacket, PathProtocol, TraceRequest } from '#probes/path/m
 import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
 import { endHop } from '#probes/path/strategy.ts';
 import { environment } from '#runtime/config.ts';
+import { printableJson } from './probe/lines.ts';
 import { definePath } from './probe/target.ts';
 import { findTarget } from './trace/find-target.ts';
 import { openScreen } from './trace/screen.ts';
@@ -295,7 +296,7 @@ const asJson = (
   startedAt: Date,
 ): string => {
   const asked = { target, address, protocol, port, method, from: hostname(), startedAt };
-  return JSON.stringify({
+  return printableJson({
     ...asked,
     ...view,
     ...(mtu && { mtu }),

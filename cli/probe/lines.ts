@@ -41,3 +41,25 @@ export const showFailure = (failure: Failure | null): string[] =>
         `        ${failure.message}`,
         `        ${failure.action}`,
       ];
+
+/**
+ * For a terminal: control characters in what strangers say (names, pages, certificates) would be
+ * taken for commands, those of direction would turn the text round. They are shown as what they are.
+ */
+export const printable = (text: string): string =>
+  text.replace(commands, (character) =>
+    character === '\n' ? character : codeOf(character, 'x', 2),
+  );
+
+/** The same for one line of a table or a screen. */
+export const printableLine = (text: string): string =>
+  text.replace(commands, (character) => codeOf(character, 'x', 2));
+
+/** JSON for a terminal; `JSON.stringify` leaves some of them as they are. */
+export const printableJson = (value: unknown): string =>
+  JSON.stringify(value).replace(commands, (character) => codeOf(character, 'u', 4));
+
+const commands = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+const codeOf = (character: string, letter: 'x' | 'u', digits: number): string =>
+  `\\${letter}${character.charCodeAt(0).toString(16).padStart(digits, '0')}`;

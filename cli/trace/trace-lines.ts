@@ -1,6 +1,6 @@
 import type { Hop } from '#contract/body/path.ts';
 import { endToEndOf } from '#probes/path/statistics.ts';
-import { showMs } from '../probe/lines.ts';
+import { printableLine, showMs } from '../probe/lines.ts';
 import { roundTripsOf, type TraceState, type TraceView } from './trace-state.ts';
 
 /** A line, and how it is to look; the screen makes colors of it, a report does not. */
@@ -90,7 +90,7 @@ export const traceLines = (
       : []),
     ...endLines(state, view),
   ];
-  return lines.map(({ text, look }) => ({ text: cut(text.trimEnd(), width), look }));
+  return lines.map(({ text, look }) => ({ text: cut(printableLine(text.trimEnd()), width), look }));
 };
 
 const titleOf = ({ target, address, protocol, port, method, mtu }: TraceState): string => {

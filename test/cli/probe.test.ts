@@ -157,6 +157,22 @@ describe('whyslow probe', () => {
     expect(answers.join()).toContain('owned');
   });
 
+  it('shows control characters of strangers as what they are', async () => {
+    const evil = '\u001b]0;owned\u0007\u007f fine';
+    const liar = await startNameServer({ 'x.test': { TXT: { data: [evil] } } });
+    const { stdout } = await whyslow('dns', 'x.test', '--record', 'TXT', '--server', liar.address);
+    expect(stdout).toContain('\\x1b]0;owned\\x07');
+    const json = await whyslow(
+      ...['dns', 'x.test', '--record', 'TXT', '--server', liar.address, '--json'],
+    );
+    await liar.stop();
+    for (const text of [stdout, json.stdout]) {
+      expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    }
+    const { answers } = JSON.parse(json.stdout).body as DnsBody;
+    expect(answers.join()).toContain('owned');
+  });
+
   it('asks two name servers and says what differs', async () => {
     const other = await startNameServer({ 'app.test': { A: { data: ['192.0.2.9'] } } });
     const both = ['--server', names.address, '--compare', other.address];

@@ -203,6 +203,16 @@ describe('the lines of a trace', () => {
     expect(lines.some(({ look }) => look === 'warn')).toBe(false);
   });
 
+  it('show control characters in names as what they are', () => {
+    const traced = state();
+    addPacket(traced, answered(1, 0, 'target', 1));
+    const view = viewOf(traced);
+    const hops = view.hops.map((hop) => ({ ...hop, name: '\u001b[2J\u009b31m\nall.well' }));
+    const lines = traceLines(traced, { ...view, hops }, { width: 120, isLive: true });
+    expect(lines.map(({ text }) => text).join('')).not.toMatch(/\p{Cc}/u);
+    expect(lines[2]?.text).toContain('\\x1b[2J\\x9b31m\\x0aall.well');
+  });
+
   it.each([60, 80, 200])('fit a terminal of %d columns', (width) => {
     const traced = state();
     for (let round = 0; round < 90; round += 1)
