@@ -22,6 +22,9 @@ export const browserFlags = (host: { isRoot: boolean; isContainer: boolean }): s
   '--mute-audio',
   // UDP would go past the tunnel, and change the path from one run to the next.
   '--disable-quic',
+  // So would WebRTC's, which is then left to TCP, in a direct run as well. The second is its old name.
+  '--webrtc-ip-handling-policy=disable_non_proxied_udp',
+  '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
   // A run through the tunnel gets its proxy with its own browser context.
   '--no-proxy-server',
   `--disable-features=${unwantedFeatures.join(',')}`,

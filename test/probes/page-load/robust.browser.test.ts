@@ -1,7 +1,10 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PageStepSpec } from '#contract/page-step.ts';
+import { startConnectProxy } from '#test/support/connect-proxy.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 import { browserProcesses } from './browser-processes.ts';
 import { type PageRunner, startPageRunner } from './page-runner.ts';
@@ -120,5 +123,34 @@ describe('a page load', () => {
       message: expect.stringContaining('messages of more than 256 MB'),
     });
     await fine();
+  });
+
+  it('sends no UDP past a proxy, nor without one', async () => {
+    const received: number[] = [];
+    const stun = createSocket('udp4', ({ length }) => received.push(length)).bind(0);
+    await once(stun, 'listening');
+    const proxy = await startConnectProxy();
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .find((one) => one?.family === 'IPv4' && !one.internal)?.address;
+    const secure = await startPageRunner({ secure: true });
+    const url = secure.page(
+      '/calls',
+      `<script>
+        const call = new RTCPeerConnection({ iceServers: [{ urls: 'stun:${own ?? '127.0.0.1'}:${stun.address().port}' }] });
+        call.createDataChannel('x');
+        call.createOffer().then((offer) => call.setLocalDescription(offer));
+        call.onicegatheringstatechange = () => fetch('/gathering?' + call.iceGatheringState);
+      </script>`,
+    );
+    for (const context of [{ proxy }, {}]) {
+      expect((await secure.run(url, {}, context)).failure).toBeNull();
+    }
+    expect(received).toEqual([]);
+    const told = secure.origin.seen.filter((one) => one.url === '/gathering?complete');
+    expect(told).toHaveLength(2);
+    await secure.stop();
+    await proxy.stop();
+    stun.close();
   });
 });
