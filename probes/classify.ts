@@ -261,6 +261,15 @@ const describe = (type: FailureType, code: string, error: unknown): string => {
   return `${words}${code === '' ? '' : ` (${code})`}${said === '' ? '' : `: ${said}`}`;
 };
 
+/** The patterns below take time by the square of the length. */
+const inputLimit = 4_000;
+
+/** Ends with a whole word: the first part of one may not look like what is to be taken out. */
+const beginningOf = (message: string): string =>
+  message.length <= inputLimit
+    ? message
+    : message.slice(0, inputLimit).replace(/(?<=\s)\S*$|^\S*$/, '…');
+
 /** Longer than any sentence of ours; the contract allows 500. */
 const messageLimit = 300;
 
@@ -269,9 +278,9 @@ const messageLimit = 300;
  * `?` in a URL, `user:password@`, credentials by name, and anything that looks like a token.
  */
 export const scrub = (message: string): string => {
-  const clean = message
+  const clean = beginningOf(message)
     .replace(/\s+/g, ' ')
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1')
+    .replace(/([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]*@/gi, '$1')
     .replace(/(https?:\/\/[^\s?#]*)[?#]\S*/gi, '$1?…')
     .replace(/\b(bearer|basic)\s+\S+/gi, '$1 …')
     .replace(

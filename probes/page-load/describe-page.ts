@@ -1,6 +1,7 @@
 import type { Page } from 'puppeteer-core';
 import type { PageStep } from '#contract/page-step.ts';
 import { after } from './pause.ts';
+import type { Redactor } from './redact.ts';
 import { withoutQuery } from './resources.ts';
 
 /** A page that does not answer is said to be that. */
@@ -12,15 +13,18 @@ export const describeThere = async (
   step: PageStep,
   error: Error,
   isLate: boolean,
+  { text, start }: Redactor,
 ): Promise<string> => {
   const seconds = `within ${(step.timeoutMs / 1_000).toFixed(1)} s`;
-  const place = await describePlace(page);
+  const place = await describePlace(page, start);
   if (step.type === 'goto') {
-    return isLate ? `the page did not load ${seconds}` : error.message;
+    return isLate ? `the page did not load ${seconds}` : text(error.message);
   }
   if ('selector' in step && step.selector !== undefined) {
     const state = await stateOf(page, step.selector);
-    return isLate ? `${state} ${seconds}; ${place}` : `${error.message}; ${state}; ${place}`;
+    return isLate
+      ? `${start(state, 120)} ${seconds}; ${place}`
+      : `${text(error.message)}; ${start(state, 120)}; ${place}`;
   }
   if ('text' in step && step.text !== undefined) {
     return `the text “${step.text.slice(0, 80)}” did not appear ${seconds}; ${place}`;
@@ -28,15 +32,15 @@ export const describeThere = async (
   if ('url' in step && step.url !== undefined) {
     return `the address did not become “${withoutQuery(step.url).slice(0, 80)}” ${seconds}; ${place}`;
   }
-  return `${error.message}; ${place}`;
+  return `${text(error.message)}; ${place}`;
 };
 
-const describePlace = async (page: Page): Promise<string> => {
+const describePlace = async (page: Page, start: Redactor['start']): Promise<string> => {
   const title = await Promise.race([page.title().catch(() => null), after(limitMs)]);
-  const at = withoutQuery(page.url()).slice(0, 120);
+  const at = withoutQuery(start(page.url(), 4_000)).slice(0, 120);
   return title === null
     ? `the page at ${at} does not answer`
-    : `the page is “${title.slice(0, 60)}” at ${at}`;
+    : `the page is “${start(title, 60)}” at ${at}`;
 };
 
 const stateOf = async (page: Page, selector: string): Promise<string> => {
@@ -62,5 +66,5 @@ const look = (element: Element): string => {
     return 'the element was there but could not be used';
   }
   const id = top.id === '' ? '' : `#${top.id}`;
-  return `the element was there but covered by ${top.tagName.toLowerCase()}${id}`.slice(0, 120);
+  return `the element was there but covered by ${top.tagName.toLowerCase()}${id}`.slice(0, 20_000);
 };

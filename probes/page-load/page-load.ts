@@ -82,9 +82,13 @@ const measure = async (
   const lent = await warmBrowser.borrow(context);
   if (lent.kind !== 'browser') return { lent, visit: undefined, redactor };
   const memory = watchMemory(lent.groupId, () => warmBrowser.kill());
-  const seen = await visit(lent.browser, { probe, proxy: context.proxy, secrets, signal }).finally(
-    memory.stop,
-  );
+  const seen = await visit(lent.browser, {
+    probe,
+    proxy: context.proxy,
+    secrets,
+    redactor,
+    signal,
+  }).finally(memory.stop);
   const finding =
     memory.finding() ?? (seen.end.kind === 'crashed' ? lent.crashFinding() : undefined);
   if (finding !== undefined) seen.end = { kind: 'crashed', message: finding };
@@ -158,25 +162,30 @@ const judge = (
     visit.end.message.includes('ERR_CERT_AUTHORITY_INVALID');
   return isOurOmission
     ? { body, failure: failureOf('browser.ca_not_trusted', 'prepare', lent.untrusted ?? '') }
-    : { body, failure: failureOfVisit(visit, cutShort) };
+    : { body, failure: failureOfVisit(visit, cutShort, measured.redactor) };
 };
 
-const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined): Failure | null => {
+/** Secrets go before the message is scrubbed and cut: what either leaves of one is not found again. */
+const failureOfVisit = (
+  { end, status }: Visit,
+  cutShort: CutShort | undefined,
+  { text }: Redactor,
+): Failure | null => {
   switch (end.kind) {
     case 'cut-short':
       return end.step === undefined || cutShort === 'abandoned'
         ? classifyCutShort('render', cutShort ?? 'timed-out')
-        : failureOf('browser.timed_out', 'render', `the run’s time was over: ${end.step}`);
+        : failureOf('browser.timed_out', 'render', text(`the run’s time was over: ${end.step}`));
     case 'looped': {
       const message = `the page sent itself on ${end.count} times by script`;
       return failureOf('http.response.redirect_loop', 'render', message);
     }
     case 'step-failed':
-      return failureOfStep(end.failure);
+      return failureOfStep(end.failure, text);
     case 'crashed':
-      return failureOf('browser.crashed', 'render', end.message);
+      return failureOf('browser.crashed', 'render', text(end.message));
     case 'failed':
-      return failureOf('browser.navigation_failed', 'render', end.message);
+      return failureOf('browser.navigation_failed', 'render', text(end.message));
     case 'loaded':
       if (status === null) return null;
       if (!isStatus(status)) {
@@ -186,12 +195,15 @@ const failureOfVisit = ({ end, status }: Visit, cutShort: CutShort | undefined):
   }
 };
 
-const failureOfStep = ({ number, step, reason, isBadStep }: StepFailure): Failure => {
+const failureOfStep = (
+  { number, step, reason, isBadStep }: StepFailure,
+  text: Redactor['text'],
+): Failure => {
   const selector = 'selector' in step && step.selector !== undefined ? ` (${step.selector})` : '';
   return failureOf(
     isBadStep ? 'probe.bad_config' : 'browser.step_failed',
     'render',
-    `step ${number} “${step.name}”${selector} – ${reason}`,
+    text(`step ${number} “${step.name}”${selector} – ${reason}`),
   );
 };
 
@@ -202,11 +214,18 @@ const bodyOf = (probe: PageLoadProbe, measured: Measured | undefined): PageLoadB
   const visit = measured?.visit;
   const version = measured?.lent.kind === 'browser' ? measured.lent.version : null;
   const { documentTtfbMs, networkProblems, ...network } =
-    visit?.resources.summary(visit.finalUrl ?? probe.url, maxResources) ?? nothingLoaded;
+    measured?.visit?.resources.summary(
+      measured.visit.finalUrl ?? probe.url,
+      maxResources,
+      measured.redactor,
+    ) ?? nothingLoaded;
   const milestones = visit?.milestones;
   return {
     url: probe.url,
-    finalUrl: visit?.finalUrl == null ? null : withoutQuery(visit.finalUrl),
+    finalUrl:
+      measured?.visit?.finalUrl == null
+        ? null
+        : withoutQuery(measured.redactor.start(measured.visit.finalUrl, 4_000)),
     status: visit && visit.status !== null && isStatus(visit.status) ? visit.status : null,
     ttfbMs: milestones?.ttfbMs ?? documentTtfbMs,
     fcpMs: milestones?.fcpMs ?? null,

@@ -1,17 +1,18 @@
 import type { PageProblem } from '#contract/body/page-load.ts';
 import { scrub } from '#probes/classify.ts';
+import type { Redactor } from './redact.ts';
 
 const maxProblems = 10;
 const maxLength = 300;
 
 /** The first of what a page complains about, each once; all are counted. */
-export const createProblemLog = () => {
+export const createProblemLog = ({ start }: Pick<Redactor, 'start'>) => {
   const problems: PageProblem[] = [];
   let consoleCount = 0;
   const add = (kind: PageProblem['kind'], text: string): void => {
     if (problems.length === maxProblems) return;
     // A page may complain in megabytes.
-    const clean = scrub(text.slice(0, 2_000)).slice(0, maxLength);
+    const clean = scrub(start(text, 2_000)).slice(0, maxLength);
     if (clean !== '' && !problems.some((one) => one.text === clean)) {
       problems.push({ kind, text: clean });
     }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Protocol } from 'puppeteer-core';
 import type { PageHost, PageNavigation, PageResource } from '#contract/body/page-load.ts';
+import type { Redactor } from './redact.ts';
 
 type Timing = Protocol.Network.ResourceTiming;
 
@@ -100,12 +101,13 @@ export const createResourceLog = () => {
     /** Phases of the newest document of the page itself. */
     navigation: (): PageNavigation | null => navigationOf(requests),
     /** Unfinished requests last until the end of the visit, and say so. */
-    summary: (pageUrl: string, maxResources: number) =>
+    summary: (pageUrl: string, maxResources: number, { start }: Pick<Redactor, 'start'>) =>
       summarise(
         requests,
         frozenSeconds ?? performance.now() / 1_000 + offsetSeconds,
         pageUrl,
         maxResources,
+        start,
       ),
   };
 };
@@ -125,9 +127,12 @@ const summarise = (
   lastSeconds: number,
   pageUrl: string,
   maxResources: number,
+  start: Redactor['start'],
 ) => {
   const originSeconds = requests[0]?.startedSeconds ?? 0;
-  const resources = requests.map((request) => toResource(request, originSeconds, lastSeconds));
+  const resources = requests.map((request) =>
+    toResource(request, originSeconds, lastSeconds, start),
+  );
   const page = siteOf(hostOf(pageUrl));
   return {
     requestCount: requests.length,
@@ -198,11 +203,16 @@ const ttfbOf = (requests: readonly Request[], originSeconds: number): number | n
   return (timing.requestTime - originSeconds) * 1_000 + timing.receiveHeadersEnd;
 };
 
-const toResource = (request: Request, originSeconds: number, lastSeconds: number): PageResource => {
+const toResource = (
+  request: Request,
+  originSeconds: number,
+  lastSeconds: number,
+  start: Redactor['start'],
+): PageResource => {
   const endedSeconds = request.endedSeconds ?? lastSeconds;
   return {
-    url: withoutQuery(request.url),
-    host: hostOf(request.url).slice(0, 256),
+    url: withoutQuery(start(request.url, 4_000)),
+    host: start(hostOf(request.url), 256),
     type: request.type.slice(0, 32),
     status: request.status,
     startMs: Math.max(0, (request.startedSeconds - originSeconds) * 1_000),

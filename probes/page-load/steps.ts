@@ -4,6 +4,7 @@ import type { PageStep } from '#contract/page-step.ts';
 import { describeThere } from './describe-page.ts';
 import type { Navigations } from './navigations.ts';
 import { holds } from './pause.ts';
+import type { Redactor } from './redact.ts';
 import type { ResourceLog } from './resources.ts';
 import { type BoundSecret, performStep } from './step-actions.ts';
 import { BadStep, StepError } from './step-error.ts';
@@ -17,6 +18,7 @@ export type StepParts = {
   secret: (name: string) => BoundSecret;
   /** Told before a secret is typed. */
   onSecret: () => void;
+  redactor: Redactor;
 };
 
 /** The first step that did not pass; `isBadStep`: as written no page can satisfy it. */
@@ -56,7 +58,7 @@ export const startSteps = (steps: readonly PageStep[], parts: StepParts) => {
         continue;
       }
       result.outcome = 'failed';
-      result.failure = reason.message.slice(0, 300);
+      result.failure = parts.redactor.start(reason.message, 300);
       const isBadStep = reason instanceof BadStep;
       return { number: index + 1, step, reason: reason.message, isBadStep };
     }
@@ -106,7 +108,9 @@ const doStep = async (
     measure();
     if (parts.signal.aborted) return error as Error;
     if (error instanceof BadStep || error instanceof StepError) return error as Error;
-    return new Error(await describeThere(parts.page, step, error as Error, signal.aborted));
+    return new Error(
+      await describeThere(parts.page, step, error as Error, signal.aborted, parts.redactor),
+    );
   } finally {
     clearTimeout(timer);
   }

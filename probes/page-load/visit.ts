@@ -8,6 +8,7 @@ import { type Navigations, watchNavigations } from './navigations.ts';
 import { type OpenPage, openPage } from './open-page.ts';
 import { after } from './pause.ts';
 import { createProblemLog, type ProblemLog } from './problems.ts';
+import type { Redactor } from './redact.ts';
 import { createResourceLog, type ResourceLog } from './resources.ts';
 import { takeScreenshot } from './screenshot.ts';
 import type { BoundSecret } from './step-actions.ts';
@@ -47,6 +48,8 @@ export type VisitOptions = {
   proxy: ProxyAddress | undefined;
   /** By name; all that the steps need are in it. */
   secrets: ReadonlyMap<string, BoundSecret>;
+  /** Takes them out of what the page says, before it is cut. */
+  redactor: Redactor;
   /** Aborted when the time for loading is over; reading what was measured comes after it. */
   signal: AbortSignal;
 };
@@ -90,13 +93,13 @@ export const visit = async (browser: Browser, options: VisitOptions): Promise<Vi
   return seen;
 };
 
-const beginVisit = ({ probe }: VisitOptions): Visit => ({
+const beginVisit = ({ probe, redactor }: VisitOptions): Visit => ({
   end: { kind: 'cut-short' },
   milestones: noMilestones,
   navigation: null,
   resources: createResourceLog(),
   har: probe.har === true ? createHarLog() : undefined,
-  problems: createProblemLog(),
+  problems: createProblemLog(redactor),
   steps: undefined,
   status: null,
   finalUrl: null,
@@ -166,7 +169,7 @@ const wantsPicture = ({ probe }: VisitOptions, { end, status }: Visit): boolean 
 
 const doSteps = async (
   { page }: OpenPage,
-  { probe, secrets, signal }: VisitOptions,
+  { probe, secrets, redactor, signal }: VisitOptions,
   seen: Visit,
   parts: {
     navigations: Navigations;
@@ -182,6 +185,7 @@ const doSteps = async (
     signal: AbortSignal.any([signal, ending.signal]),
     secret: (name) => secrets.get(name) ?? { value: '', origins: [] },
     onSecret: parts.onSecret,
+    redactor,
   });
   seen.steps = steps.results;
   const done = steps.ended.then(

@@ -86,7 +86,7 @@ describe('resources', () => {
       response: { status: 200, timing, encodedDataLength: 120 },
     } as never);
     log.onFinished({ requestId: '1', timestamp: 100.136, encodedDataLength: 5_000 } as never);
-    const { resources, documentTtfbMs } = log.summary('https://a.test/', 50);
+    const { resources, documentTtfbMs } = log.summary('https://a.test/', 50, createRedactor([]));
     const [resource] = resources;
     expect(resource).toMatchObject({
       url: 'https://a.test/x',
@@ -116,7 +116,7 @@ describe('resources', () => {
     log.onFailed({ requestId: '2', timestamp: 10.3, errorText: 'net::ERR_FAILED' } as never);
     log.onRequest(request('3', 'https://a.test/z', 10.4));
     log.onRequest(request('4', 'data:image/png;base64,AA', 10.4));
-    const summary = log.summary('https://a.test/', 2);
+    const summary = log.summary('https://a.test/', 2, createRedactor([]));
     expect(summary).toMatchObject({ requestCount: 4, failedRequestCount: 3, thirdPartyCount: 1 });
     expect(summary.resources).toHaveLength(2);
     expect(log.isQuietFor(0)).toBe(false);
@@ -150,7 +150,7 @@ describe('resources', () => {
       log.onRequest(request(id, `https://cdn.b.test/${id}?k=v`, 10));
       log.onFailed({ requestId: id, timestamp: 10.3, errorText: 'net::ERR_FAILED' } as never);
     }
-    const { hosts, networkProblems } = log.summary('https://a.test/', 50);
+    const { hosts, networkProblems } = log.summary('https://a.test/', 50, createRedactor([]));
     expect(hosts).toMatchObject([
       { host: 'cdn.b.test', requestCount: 2, isThirdParty: true },
       { host: 'www.a.test', requestCount: 1, transferBytes: 100, isThirdParty: false },
@@ -181,7 +181,7 @@ describe('resources', () => {
 
 describe('a page’s complaints', () => {
   it('are kept once each, short, without queries, and counted all', () => {
-    const log = createProblemLog();
+    const log = createProblemLog(createRedactor([]));
     for (let i = 0; i < 3; i++) log.onConsole('bad https://a.test/x?token=abc');
     log.onConsole('Failed to load resource: the server responded with a status of 404');
     log.onException(`TypeError: ${'x '.repeat(1_000)}`);
@@ -209,6 +209,52 @@ describe('secrets', () => {
     for (const text of left) expect(text).not.toMatch(/ss|ord/);
     expect(left[1]).toBe('https://a.test/?p=•••');
     expect(createRedactor([]).deep({ a: 'x' })).toEqual({ a: 'x' });
+  });
+
+  it.each([
+    ['with its blanks folded', 'a word  of\tmine', 'you typed “a word of mine”'],
+    ['with blanks at its ends', ' pass-w0rd ', 'typed pass-w0rd.'],
+    ['in small letters', 'Tr0ub4dor', 'user tr0ub4dor'],
+    ['in capitals', 'Tr0ub4dor', 'user TR0UB4DOR'],
+    ['percent-encoded in capitals', 'pä/ss', 'p%C3%A4%2Fss'],
+    ['percent-encoded in small letters', 'pä/ss', 'p%c3%a4%2fss'],
+    ['percent-encoded letter by letter', 'pass', '%70%61%73%73'],
+    ['encoded twice', 'pä/ss', 'p%25C3%25A4%252Fss'],
+    ['strictly encoded', "it's!(x)", 'it%27s%21%28x%29'],
+    ['in JSON within JSON', 'a"b"c"d', JSON.stringify(JSON.stringify('a"b"c"d'))],
+    ['in HTML', 'a&b<c>', 'a&amp;b&lt;c&gt;'],
+  ])('are found %s', (_, secret, text) => {
+    const left = createRedactor([secret]).text(text);
+    expect(left).toContain('•••');
+    expect(left.toLowerCase()).not.toMatch(/word|tr0|ss|%|b&|it/);
+  });
+
+  it.each(['', 'a', 'ab', 'abc'])('are found in base64 after %j', (before) => {
+    const whole = Buffer.from(`${before}hunter22-S3cret:after`).toString('base64');
+    const left = createRedactor(['hunter22-S3cret']).text(`Basic ${whole}`);
+    // What is left holds no whole byte of it.
+    expect(left).toMatch(/^Basic [\w+/]{0,5}•••/);
+    expect(left.length).toBeLessThan(whole.length - 8);
+  });
+
+  it('leave no rest where they overlap or one is part of another', () => {
+    const { text } = createRedactor(['abcdef', 'defghi', 'abcd', 'mnmn']);
+    expect(text('x abcdefghi y abcdef z abcd mnmnmn')).toBe('x ••• y ••• z ••• •••');
+  });
+
+  it('are gone before a text is cut, so that no first part of one stays', () => {
+    const secret = 'hunter22-S3cret';
+    const redactor = createRedactor([secret]);
+    for (let length = 295; length <= 315; length++) {
+      const text = `${'x'.repeat(length - 5)}${secret}${'y'.repeat(10_000)}`;
+      expect(redactor.start(text, length)).not.toContain('h');
+      const log = createProblemLog(redactor);
+      log.onConsole(text.replaceAll('x', 'a '));
+      expect(log.withNetwork([])[0]?.text).not.toContain('hunt');
+    }
+    expect(redactor.start('short', 300)).toBe('short');
+    const many = secret.repeat(10_000);
+    expect(redactor.start(many, 300)).not.toMatch(/[a-z]/i);
   });
 });
 

@@ -237,11 +237,31 @@ describe('a secret', () => {
        Object.defineProperty(password, 'value', {
          get() { return own.get.call(this) }, set(v) { known = v; own.set.call(this, v) } });
        password.oninput = () => { if (password.value !== known) { seen.textContent = 'changed' } };
-       setTimeout(() => { password.disabled = false }, 300)</script>`,
+       setTimeout(() => { password.disabled = false }, 1_000)</script>`,
     );
     const steps: PageStepSpec[] = [type, { type: 'expect', text: 'changed' }];
     const { body, failure } = await app.run(url, { steps }, { secrets });
     expect(failure).toBeNull();
     expect(body.steps?.[0]?.durationMs).toBeGreaterThan(100);
+  });
+
+  it('is in nothing that is told of a run, however the page repeats it and wherever that is cut', async () => {
+    const url = app.page(
+      '/echo',
+      `<input id="password"><script>
+       password.oninput = () => {
+         const it = password.value;
+         document.title = 'x'.repeat(52) + it;
+         for (let n = 285; n < 300; n += 5) console.error('y '.repeat(n / 2) + it.toUpperCase());
+         setTimeout(() => { throw new Error(it.replace(' ', '  \\n') + ' ' + it + ' ' + btoa('me:' + it)) });
+         history.pushState({}, '', '/' + 'z'.repeat(80) + encodeURIComponent(encodeURIComponent(it)).toLowerCase());
+       }</script>`,
+    );
+    const steps: PageStepSpec[] = [type, { type: 'expect', text: 'x', timeoutSeconds: 0.5 }];
+    const { body, failure, artefacts } = await app.run(url, { steps, har: true }, { secrets });
+    expect(failure?.type).toBe('browser.step_failed');
+    expect(body.problems?.length).toBeGreaterThan(2);
+    const told = JSON.stringify({ body, failure }) + Buffer.from(artefacts?.[0]?.bytes ?? []);
+    expect(told).not.toMatch(/c0r|horse|batt/i);
   });
 });
