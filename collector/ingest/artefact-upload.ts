@@ -15,12 +15,14 @@ import { noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import { withRawBody } from '../http/raw-body.ts';
+import { createPlaces } from './places.ts';
 import { createTurns } from './turns.ts';
 
 const inflate = promisify(gunzip);
 
 /** They are large and nothing waits for them. */
 const limits = { atOnce: 2, waiting: 16 };
+const retryAfterSeconds = 10;
 
 /** Where devices send what a run made beside its figures. */
 export const registerArtefactUpload = (
@@ -28,6 +30,11 @@ export const registerArtefactUpload = (
   parts: { artefacts: ArtefactRows; identities: IdentityCheck; now: () => number },
 ): void => {
   const takeTurn = createTurns(limits);
+  const takePlace = createPlaces({
+    identities: parts.identities,
+    inAll: limits.atOnce + limits.waiting,
+    retryAfterSeconds,
+  });
 
   const registerRoute = (scope: App): void => {
     scope.put(
@@ -44,7 +51,7 @@ export const registerArtefactUpload = (
           querystring: Type.Object({ app: Slug }),
           response: noContent('Kept'),
         },
-        onRequest: parts.identities.require,
+        onRequest: [parts.identities.require, takePlace],
       },
       async (request, reply) => {
         const identity = parts.identities.of(request);
@@ -64,7 +71,7 @@ export const registerArtefactUpload = (
             at: parts.now(),
           });
         });
-        if (stored === 'full') throw new Problem('overloaded', { retryAfterSeconds: 10 });
+        if (stored === 'full') throw new Problem('overloaded', { retryAfterSeconds });
         return reply.code(204).send();
       },
     );

@@ -5,6 +5,7 @@ import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import { withRawBody } from '../http/raw-body.ts';
 import type { Ingest } from './ingest.ts';
+import { createPlaces } from './places.ts';
 import { readBatch } from './read-batch.ts';
 import { createTurns } from './turns.ts';
 
@@ -13,6 +14,7 @@ const maxBodyBytes = 4 * 1024 * 1024;
 
 /** Each may hold 16 MB and what is made of it; those in line hold their compressed body only. */
 const limits = { atOnce: 4, waiting: 64 };
+const retryAfterSeconds = 2;
 
 /** Where results and samples come in. */
 export const registerIngestRoutes = (
@@ -20,6 +22,11 @@ export const registerIngestRoutes = (
   parts: { ingest: Ingest; identities: IdentityCheck },
 ): void => {
   const takeTurn = createTurns(limits);
+  const takePlace = createPlaces({
+    identities: parts.identities,
+    inAll: limits.atOnce + limits.waiting,
+    retryAfterSeconds,
+  });
 
   const registerRoute = (scope: App): void => {
     scope.post(
@@ -38,7 +45,7 @@ export const registerIngestRoutes = (
         },
         // Records are checked one by one, after inflating: see check-records.ts.
         validatorCompiler: () => (value: unknown) => ({ value }),
-        onRequest: parts.identities.require,
+        onRequest: [parts.identities.require, takePlace],
       },
       async (request) => {
         const outcome = await takeTurn(async () => {
@@ -47,7 +54,7 @@ export const registerIngestRoutes = (
           const batch = await readBatch(body, request.headers['content-encoding']);
           return parts.ingest(parts.identities.of(request), batch);
         });
-        if (outcome === 'full') throw new Problem('overloaded', { retryAfterSeconds: 2 });
+        if (outcome === 'full') throw new Problem('overloaded', { retryAfterSeconds });
         const { acknowledgement, refused } = outcome;
         if (refused.rejectedCount === 0) return acknowledgement;
         throw new Problem('invalid-records', {
