@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { knownNames } from '#contract/known-names.ts';
 import type { RunOrder } from '#contract/run-request.ts';
 import { type Api, type ApiOptions, connectApi, withApiOptions } from './api.ts';
 import { UsageError } from './usage-error.ts';
@@ -15,7 +16,7 @@ export const registerRun = (program: Command): void => {
         .option('--probe <id>', 'one probe of the device’s plan; may be repeated', collect, []),
     ),
   )
-    .option('--wait', 'stay until it is done and show each result as it comes')
+    .option('--wait', 'stay until it is done and show each result; exit with 1 when one failed')
     .option('--json', 'for a program to read')
     .action(async (device: string, application: string | undefined, options: RunOptions) => {
       await run(connectApi(options), device, application, options);
@@ -99,7 +100,8 @@ const run = async (
   if (options.json === true) console.log(JSON.stringify(last, null, 2));
   else if (options.wait !== true) console.log(describeQueued(last));
   else console.log(describeEnd(last));
-  if (last.state === 'expired') process.exitCode = 1;
+  const isFailed = last.runs?.some(({ ok }) => !ok) ?? false;
+  if (last.state === 'expired' || isFailed) process.exitCode = 1;
 };
 
 const describeQueued = ({ id, deviceId, runCount }: RequestState): string =>
@@ -196,7 +198,10 @@ const findDevice = async (api: Api, nameOrId: string): Promise<string> => {
     ({ id, name, revokedAt }) => revokedAt === null && (id === nameOrId || name === nameOrId),
   );
   const [device, other] = found;
-  if (device === undefined) throw new UsageError(`no device is called ${nameOrId}`);
+  if (device === undefined) {
+    const names = items.filter(({ revokedAt }) => revokedAt === null).map(({ name }) => name);
+    throw new UsageError(`no device is called ${nameOrId}${knownNames(names)}`);
+  }
   if (other !== undefined) {
     const ids = found.map(({ id }) => id).join(', ');
     throw new UsageError(`several devices are called ${nameOrId}: name one by its id (${ids})`);

@@ -42,7 +42,7 @@ export const openBudget = (
       }
       const spentMs = cpuUsedMs() - startedMs + pageCount * cpuMsOfPageLoad;
       if (spentMs <= allowedMs) return undefined;
-      return `the budget of ${(allowedMs / 1_000).toFixed(1)} s of CPU time is used up`;
+      return `the budget of ${(allowedMs / 1_000).toFixed(1)} s of CPU time is used up: leave page loads out with --probe, or raise onDemand.maxCpuRatio`;
     },
   };
 };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { knownNames } from '#contract/known-names.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { Result } from '#contract/result.ts';
 import type { RunOrder, RunRequest } from '#contract/run-request.ts';
@@ -169,6 +170,9 @@ const nothing: OrderEnd = { madeCount: 0, lostCount: 0, reason: '' };
 const chosen = (plan: readonly ProbeDefinition[], { probes, har }: RunOrder): ProbeDefinition[] =>
   probes.map((id) => {
     const probe = plan.find((each) => each.id === id);
-    if (probe === undefined) throw new UnknownProbe(`this device’s plan has no probe ${id}`);
+    if (probe === undefined) {
+      const known = knownNames(plan.map((each) => each.id));
+      throw new UnknownProbe(`this device’s plan has no probe ${id}${known}`);
+    }
     return har === true && probe.type === 'page-load' ? { ...probe, har: true } : probe;
   });

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { knownNames } from '#contract/known-names.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { Burst, RunOrder } from '#contract/run-request.ts';
 import { Count, EpochMs, Nullable, OneOf, Slug, Text, Uuid } from '#contract/scalar.ts';
@@ -176,8 +177,14 @@ const chooseProbes = (
     .filter(({ appId, id }) => (probes ? probes.includes(id) : appId === application))
     .map(({ id }) => id);
   const missing = probes?.find((id) => !found.includes(id));
-  if (missing !== undefined) throw wrong('/probes', `this device’s plan has no probe ${missing}`);
-  if (found.length === 0) throw wrong('/application', 'this device measures no such application');
+  if (missing !== undefined) {
+    const known = knownNames(plan.map(({ id }) => id));
+    throw wrong('/probes', `this device’s plan has no probe ${missing}${known}`);
+  }
+  if (found.length === 0) {
+    const known = knownNames(plan.map(({ appId }) => appId));
+    throw wrong('/application', `this device measures no application ${application}${known}`);
+  }
   if (found.length > mostProbes) throw wrong('/application', `more than ${mostProbes} probes`);
   return found;
 };

@@ -86,7 +86,9 @@ test('a burst that has used up its share of a core ends as well', async () => {
   const { ended, lost } = setUp({ probes, burst, cpuUsedMs: () => (cpuMs += 700) });
   // A fifth of ten seconds: a shorter burst has as much.
   const end = await ended;
-  expect(end.reason).toBe('the budget of 2.0 s of CPU time is used up');
+  expect(end.reason).toBe(
+    'the budget of 2.0 s of CPU time is used up: leave page loads out with --probe, or raise onDemand.maxCpuRatio',
+  );
   expect(end.madeCount).toBeGreaterThan(0);
   expect(lost).toEqual({ 'over-budget': 10 - end.madeCount });
 });

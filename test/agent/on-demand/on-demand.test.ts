@@ -70,6 +70,20 @@ describe('with a collector', () => {
             hosts: ['127.0.0.1'],
             probes: [{ type: 'http', url: `${origin.url}/`, intervalSeconds: 3_600 }],
           },
+          {
+            id: 'broken',
+            name: 'Broken',
+            hosts: ['127.0.0.1'],
+            // The origin has no such text.
+            probes: [
+              {
+                type: 'http',
+                url: `${origin.url}/`,
+                expectBody: 'nowhere on the page',
+                intervalSeconds: 3_600,
+              },
+            ],
+          },
         ],
       },
     });
@@ -175,7 +189,10 @@ describe('with a collector', () => {
     const refused: LocalLine[] = [];
     await runLocally(config.stateFolder, { probes: ['nothing'] }, (line) => refused.push(line));
     expect(refused).toEqual([
-      { type: 'refused', reason: 'this device’s plan has no probe nothing' },
+      {
+        type: 'refused',
+        reason: 'this device’s plan has no probe nothing; there are broken-http, shop-http',
+      },
     ]);
     // The collector has them like any others.
     await waitUntil(async () => {
@@ -200,10 +217,22 @@ describe('with a collector', () => {
     expect(asked.stdout.match(line), asked.stdout).toHaveLength(2);
     expect(here).toMatchObject({ code: 0, stdout: expect.stringMatching(/^1 made$/m) });
     const unknown = await whyslow('run', 'nobody', 'shop', ...api);
-    expect(unknown).toMatchObject({ code: 2, stderr: 'whyslow: no device is called nobody\n' });
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toMatch(/^whyslow: no device is called nobody; there are .*laptop-9/);
+    const noApplication = await whyslow('run', 'laptop-9', 'nothing', ...api);
+    expect(noApplication.code).toBe(2);
+    expect(noApplication.stderr).toContain('no application nothing; there are broken, shop');
     const wrong = await whyslow('agent', 'measure', 'nothing', '--state', config.stateFolder);
     expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('this device’s plan has no probe nothing');
+    expect(wrong.stderr).toContain('no probe nothing; there are broken-http, shop-http');
+  }, 60_000);
+
+  test('whyslow run --wait ends with 1 when a run failed', async () => {
+    const { agent } = await startLabAgent({ name: 'laptop-10' });
+    const api = ['--collector', lab.operatorUrl, '--token', lab.operatorToken ?? ''];
+    const failed = await whyslow('run', agent.deviceId, 'broken', '--wait', ...api);
+    expect(failed.stdout).toContain('✕');
+    expect(failed).toMatchObject({ code: 1, stdout: expect.stringMatching(/^1 of 1 run made$/m) });
   }, 60_000);
 });
 
