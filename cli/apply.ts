@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { check, explain } from '#contract/check.ts';
+import { knownNames } from '#contract/known-names.ts';
 import { Organisation } from '#contract/organisation.ts';
 import { ConfigError, readConfigFile } from '#runtime/config.ts';
-import { type ApiOptions, connectApi, withApiOptions } from './api.ts';
+import { type Api, type ApiOptions, connectApi, withApiOptions } from './api.ts';
 
 export type ApplyAnswer = {
   version: number;
@@ -22,12 +23,10 @@ export const registerApply = (program: Command): void => {
       .option('--dry-run', 'say what would change, change nothing'),
   ).action(async (file: string, options: ApiOptions & { dryRun?: boolean }) => {
     const organisation = readOrganisation(file);
-    const answer = await applyOrganisation(
-      connectApi(options),
-      organisation,
-      options.dryRun === true,
-    );
+    const api = connectApi(options);
+    const answer = await applyOrganisation(api, organisation, options.dryRun === true);
     console.log(describe(answer, options.dryRun === true));
+    await warnOfPinnedEdge(api, organisation);
   });
 };
 
@@ -45,6 +44,21 @@ export const applyOrganisation = (
   dryRun: boolean,
 ): Promise<ApplyAnswer> =>
   api.call<ApplyAnswer>('PUT', `/v1/organisation${dryRun ? '?dry-run=1' : ''}`, organisation);
+
+/** No mistake: the edge may enrol later. Where others did, it is likely misspelt. */
+const warnOfPinnedEdge = async (api: Api, { forwarding }: Organisation): Promise<void> => {
+  const pinned = forwarding?.pinnedEdge ?? '';
+  if (pinned === '') return;
+  const { items } = await api.call<{ items: { id: string; revokedAt: number | null }[] }>(
+    'GET',
+    '/v1/edges',
+  );
+  const known = items.filter(({ revokedAt }) => revokedAt === null).map(({ id }) => id);
+  if (known.length === 0 || known.includes(pinned)) return;
+  console.error(
+    `warning: /forwarding/pinnedEdge: no edge is called ${pinned}${knownNames(known)}; until it enrols devices use the fastest`,
+  );
+};
 
 const describe = ({ version, changed, changes }: ApplyAnswer, dryRun: boolean): string => {
   if (!changed) return `nothing to change: version ${version} says the same`;
