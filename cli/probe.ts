@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { createProbers, runProbe, stopProbers, type TypedOutcome } from '#probes/registry.ts';
-import { type ArtefactFiles, writeArtefacts } from './probe/artefact-files.ts';
+import { type ArtefactFiles, checkArtefactFiles, writeArtefacts } from './probe/artefact-files.ts';
 import { describeTcp, describeTls } from './probe/connection-text.ts';
 import { openContext } from './probe/context.ts';
 import { describeDns } from './probe/dns-text.ts';
@@ -10,6 +10,7 @@ import { printable, printableJson } from './probe/lines.ts';
 import { type CommonOptions, withCommonOptions, withTypeOptions } from './probe/options.ts';
 import { describePath } from './probe/other-text.ts';
 import { describePage } from './probe/page-text.ts';
+import { describeSelf } from './probe/self-text.ts';
 import {
   type DnsOptions,
   defineDns,
@@ -27,6 +28,7 @@ import {
   type VoiceOptions,
 } from './probe/target.ts';
 import { describeVoice } from './probe/voice-text.ts';
+import { warmUp } from './probe/warm-up.ts';
 
 /** `whyslow probe http|path|page|dns|tcp|tls|voice TARGET`: one measurement by hand. */
 export const registerProbe = (program: Command): void => {
@@ -64,17 +66,27 @@ const runAndShow = async (
   probe: ProbeDefinition,
   options: CommonOptions & ArtefactFiles,
 ): Promise<void> => {
+  checkArtefactFiles(options);
   const context = openContext(options);
   const probers = createProbers();
   // A path's count is its packets; everything else is run that often.
   const runs = probe.type === 'path' ? 1 : (options.count ?? 1);
   try {
+    const { createSelfChecks } = await import('#agent/self-check.ts');
+    const checks = createSelfChecks();
+    await warmUp(probers, probe, context);
     for (let i = 0; i < runs && !context.signal.aborted; i++) {
+      const check = checks.start();
       const { artefacts = [], ...outcome } = await runProbe(probers, probe, context);
+      const checked = check.finish();
       writeArtefacts(artefacts, options);
       if (outcome.failure !== null) process.exitCode = 1;
       if (i > 0 && options.json !== true) console.log('');
-      console.log(options.json === true ? printableJson(outcome) : printable(describe(outcome)));
+      console.log(
+        options.json === true
+          ? printableJson({ ...outcome, ...checked })
+          : printable([describe(outcome), ...describeSelf(checked)].join('\n')),
+      );
     }
   } finally {
     await stopProbers(probers);

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { showEnd } from '#cli/probe/certificate-end.ts';
+import { describeSelf } from '#cli/probe/self-text.ts';
 import { TcpBody, TlsBody } from '#contract/body/connection.ts';
 import { DnsBody } from '#contract/body/dns.ts';
 import { HttpBody } from '#contract/body/http.ts';
 import { check } from '#contract/check.ts';
+import { distortions, SelfCheck } from '#contract/result.ts';
 import { startReflector } from '#edge/reflector.ts';
 import { silentLog } from '#runtime/log.ts';
 import { createTestAuthority } from '#test/support/certificates.ts';
@@ -91,6 +93,7 @@ describe('whyslow probe', () => {
   });
 
   it('prints an outcome of the contract with --json, once for every run', async () => {
+    const seenBefore = origin.seen.length;
     const { code, stdout } = await whyslow(
       'http',
       origin.url,
@@ -109,7 +112,12 @@ describe('whyslow probe', () => {
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ type: 'http', availability: 1, failure: null });
       expect(check(HttpBody, outcome.body).ok).toBe(true);
+      // As the agent's results have it.
+      expect(check(SelfCheck, outcome.self).ok).toBe(true);
+      expect(distortions).toContain(outcome.distortion);
     }
+    // The run that warms the program up goes elsewhere.
+    expect(origin.seen.length).toBe(seenBefore + 2);
   });
 
   it('ends with 1 when the measurement failed, and says what to do', async () => {
@@ -139,22 +147,6 @@ describe('whyslow probe', () => {
     expect(stdout).toContain('  NOERROR, not validated, kept for 60 s, 42 bytes over udp\n');
     const json = await whyslow('dns', 'app.test', '--server', names.address, '--json');
     expect(check(DnsBody, JSON.parse(json.stdout).body).ok).toBe(true);
-  });
-
-  it('shows control characters of strangers as what they are', async () => {
-    const evil = '\u001b]0;owned\u0007\u007f fine';
-    const liar = await startNameServer({ 'x.test': { TXT: { data: [evil] } } });
-    const { stdout } = await whyslow('dns', 'x.test', '--record', 'TXT', '--server', liar.address);
-    expect(stdout).toContain('\\x1b]0;owned\\x07');
-    const json = await whyslow(
-      ...['dns', 'x.test', '--record', 'TXT', '--server', liar.address, '--json'],
-    );
-    await liar.stop();
-    for (const text of [stdout, json.stdout]) {
-      expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
-    }
-    const { answers } = JSON.parse(json.stdout).body as DnsBody;
-    expect(answers.join()).toContain('owned');
   });
 
   it('shows control characters of strangers as what they are', async () => {
@@ -262,7 +254,16 @@ describe('whyslow probe', () => {
     expect(JSON.parse(gone.stdout)).toMatchObject({ failure: { type: 'voice.no_answer' } });
   });
 
+  it('says when its own figures are no evidence, and nothing otherwise', () => {
+    const self = { eventLoopDelayMs: 80, longestDelayMs: 300, cpuStealRatio: null, clockJumpMs: 0 };
+    expect(describeSelf({ self, distortion: 'none' })).toEqual([]);
+    const [line] = describeSelf({ self, distortion: 'agent-overloaded' });
+    expect(line).toContain('DISTORTED  this machine was too busy (timers late by 80.0 ms, 300 ms');
+  });
+
   it.each([
+    [['page', 'a.test', '--screenshot', '/nonexistent/x.jpg'], '--screenshot /nonexistent/x.jpg:'],
+    [['page', 'a.test', '--har', '/'], '--har /: is a folder'],
     [['http', 'ftp://a.test'], 'target ftp://a.test: give an http:// or https:// URL'],
     [['http', 'a.test', '--proxy', 'nowhere'], 'HOST:PORT'],
     [['http', 'a.test', '--timeout', 'soon'], 'seconds from 0.1 to 600'],
