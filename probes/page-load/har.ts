@@ -1,8 +1,10 @@
 import type { Protocol } from 'puppeteer-core';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Milestones } from './milestones.ts';
+import type { Redactor } from './redact.ts';
 
 type Timing = Protocol.Network.ResourceTiming;
+type Start = Redactor['start'];
 type Header = { name: string; value: string };
 
 type Entry = {
@@ -20,11 +22,14 @@ type Entry = {
 
 /** An archive of more is of no use to a reader, and may not get through. */
 const maxEntries = 1_000;
+const maxArchiveBytes = 1_500_000;
+const maxHeaders = 100;
 const maxValueLength = 500;
 
 /**
  * What the browser loaded as an HTTP archive (HAR 1.2), without bodies. Values that may be somebody's
- * (queries, cookies, credentials) are replaced by `redacted`; their names stay.
+ * (queries, headers but for those known to be harmless, long identifiers in paths) are replaced by
+ * `redacted`; their names stay.
  */
 export const createHarLog = () => {
   const entries: Entry[] = [];
@@ -89,8 +94,12 @@ export const createHarLog = () => {
     freeze(): void {
       isFrozen = true;
     },
-    archive: (page: { url: string; browser: string; milestones: Milestones }) =>
-      archiveOf(entries, { ...page, lastSeconds, droppedCount }),
+    archive: (page: {
+      url: string;
+      browser: string;
+      milestones: Milestones;
+      redactor: Pick<Redactor, 'start'>;
+    }) => archiveOf(entries, { ...page, start: page.redactor.start, lastSeconds, droppedCount }),
   };
 };
 
@@ -104,10 +113,13 @@ const archiveOf = (
     url: string;
     browser: string;
     milestones: Milestones;
+    start: Start;
     lastSeconds: number;
     droppedCount: number;
   },
 ) => {
+  const kept = fitting(entries, (entry) => entryOf(entry, page.lastSeconds, page.start));
+  const droppedCount = page.droppedCount + entries.length - kept.length;
   const [name = '', version = ''] = page.browser.split('/');
   return {
     log: {
@@ -118,24 +130,35 @@ const archiveOf = (
         {
           startedDateTime: dateOf(entries[0]?.wallSeconds ?? Date.now() / 1_000),
           id: pageId,
-          title: redactUrl(page.url),
+          title: redactUrl(page.url, page.start),
           pageTimings: {
             onContentLoad: page.milestones.domContentLoadedMs ?? -1,
             onLoad: page.milestones.loadMs ?? -1,
           },
         },
       ],
-      entries: entries.map((entry) => entryOf(entry, page.lastSeconds)),
-      ...(page.droppedCount === 0
-        ? {}
-        : { comment: `${page.droppedCount} further requests left out` }),
+      entries: kept,
+      ...(droppedCount === 0 ? {} : { comment: `${droppedCount} further requests left out` }),
     },
   };
 };
 
+/** The first ones, as many as an archive of that size holds. */
+const fitting = <T>(entries: readonly Entry[], toHar: (entry: Entry) => T): T[] => {
+  const kept: T[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const one = toHar(entry);
+    bytes += Buffer.byteLength(JSON.stringify(one));
+    if (bytes > maxArchiveBytes) break;
+    kept.push(one);
+  }
+  return kept;
+};
+
 const dateOf = (wallSeconds: number): string => new Date(wallSeconds * 1_000).toISOString();
 
-const entryOf = (entry: Entry, lastSeconds: number) => {
+const entryOf = (entry: Entry, lastSeconds: number, start: Start) => {
   const endedSeconds = entry.endedSeconds ?? Math.max(lastSeconds, entry.startedSeconds);
   const failed = entry.endedSeconds === null ? 'not finished' : entry.failed;
   const timings = timingsOf(entry, endedSeconds);
@@ -144,14 +167,14 @@ const entryOf = (entry: Entry, lastSeconds: number) => {
     pageref: pageId,
     startedDateTime: dateOf(entry.wallSeconds),
     time: totalOf(timings),
-    request: requestOf(entry),
-    response: responseOf(entry),
+    request: requestOf(entry, start),
+    response: responseOf(entry, start),
     cache: {},
     timings,
     ...(remoteIPAddress ? { serverIPAddress: remoteIPAddress.replace(/^\[|\]$/g, '') } : {}),
     ...(remotePort ? { connection: String(remotePort) } : {}),
     _resourceType: entry.type,
-    ...(failed === null ? {} : { _error: failed.slice(0, 100) }),
+    ...(failed === null ? {} : { _error: start(failed, 100) }),
   };
 };
 
@@ -184,66 +207,113 @@ const timingsOf = ({ response, startedSeconds }: Entry, endedSeconds: number) =>
 
 const spanOf = (start: number, end: number): number => (start < 0 ? -1 : Math.max(0, end - start));
 
-const requestOf = ({ request, response }: Entry) => ({
-  method: request.method,
-  url: redactUrl(request.url),
+const requestOf = ({ request, response }: Entry, start: Start) => ({
+  method: start(request.method, 32),
+  url: redactUrl(request.url, start),
   httpVersion: versionOf(response?.protocol),
   cookies: [],
-  headers: headersOf(request.headers),
-  queryString: queryOf(request.url),
+  headers: headersOf(request.headers, start),
+  queryString: queryOf(start(request.url, maxUrlLength)),
   headersSize: -1,
   // The body itself is left out.
   bodySize: request.hasPostData ? (request.postData?.length ?? -1) : 0,
 });
 
-const responseOf = ({ response, bodyBytes, transferBytes }: Entry) => ({
+const responseOf = ({ response, bodyBytes, transferBytes }: Entry, start: Start) => ({
   status: response?.status ?? 0,
-  statusText: response?.statusText.slice(0, 100) ?? '',
+  statusText: start(response?.statusText ?? '', 100),
   httpVersion: versionOf(response?.protocol),
   cookies: [],
-  headers: headersOf(response?.headers ?? {}),
-  content: { size: bodyBytes, mimeType: response?.mimeType || 'x-unknown' },
-  redirectURL: redactUrl(locationOf(response?.headers ?? {})),
+  headers: headersOf(response?.headers ?? {}, start),
+  content: { size: bodyBytes, mimeType: start(response?.mimeType || 'x-unknown', 100) },
+  redirectURL: redactUrl(locationOf(response?.headers ?? {}), start),
   headersSize: -1,
   bodySize: -1,
   _transferSize: Math.round(transferBytes),
 });
 
 const versionOf = (protocol: string | undefined): string =>
-  protocol === undefined ? '' : protocol === 'h2' ? 'HTTP/2' : protocol.toUpperCase();
+  protocol === undefined ? '' : protocol === 'h2' ? 'HTTP/2' : protocol.slice(0, 32).toUpperCase();
 
 const locationOf = (headers: Record<string, string>): string =>
   Object.entries(headers).find(([name]) => name.toLowerCase() === 'location')?.[1] ?? '';
 
-/** Whose values are somebody's: by their names, as far as these tell. */
-const isPrivate = /cookie|auth|token|secret|session|password|api-?key|csrf|xsrf|signature/i;
+/** Whose values say how a page is delivered, and nothing of who asks. */
+const isHarmless = new RegExp(
+  `^(${[
+    'accept(-[a-z-]{1,20})?',
+    'access-control-(allow-(headers|methods|credentials)|max-age|request-(headers|method))',
+    'age',
+    'alt-svc',
+    'cache-control',
+    'cache-status',
+    'cf-cache-status',
+    'connection',
+    'content-(disposition|encoding|language|length|range|type)',
+    'date',
+    'expires',
+    'host',
+    'keep-alive',
+    'last-modified',
+    'pragma',
+    'priority',
+    'proxy-status',
+    'range',
+    'retry-after',
+    'sec-(ch-ua|fetch)(-[a-z-]{1,30})?',
+    'server(-timing)?',
+    'strict-transport-security',
+    'timing-allow-origin',
+    'transfer-encoding',
+    'upgrade-insecure-requests',
+    'user-agent',
+    'vary',
+    'via',
+    'x-cache(-hits)?',
+    'x-content-type-options',
+    'x-frame-options',
+  ].join('|')})$`,
+  'i',
+);
+const isUrl = /^(location|content-location|referer|origin)$/i;
 
-const headersOf = (headers: Record<string, string>): Header[] =>
+const headersOf = (headers: Record<string, string>, start: Start): Header[] =>
   Object.entries(headers)
     // Pseudo headers of HTTP/2 say what stands in the request line.
     .filter(([name]) => !name.startsWith(':'))
-    .map(([name, value]) => ({
-      name,
-      value: isPrivate.test(name) ? redacted : shownValue(name, value).slice(0, maxValueLength),
-    }));
+    .slice(0, maxHeaders)
+    .map(([name, value]) => ({ name: start(name, 100), value: shownValue(name, value, start) }));
 
-const isUrl = /^(location|content-location|referer|origin)$/i;
-
-const shownValue = (name: string, value: string): string =>
-  isUrl.test(name) ? redactUrl(value) : redactUrls(value);
+/** Cut before any pattern is tried on it: a server may send as much as it likes. */
+const shownValue = (name: string, value: string, start: Start): string => {
+  if (isUrl.test(name)) return redactUrl(value, start).slice(0, maxValueLength);
+  return isHarmless.test(name) ? redactUrls(start(value, maxValueLength)) : redacted;
+};
 
 const redacted = 'redacted';
 
 const redactUrls = (value: string): string =>
   value
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1')
+    .replace(/([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]*@/gi, '$1')
     .replace(/(https?:\/\/[^\s?#"'<>;,]*)[?#][^\s"'<>;,]*/gi, '$1');
 
+const maxUrlLength = 4_096;
+
 /** With the names of its parameters, where they look like names. */
-const redactUrl = (url: string): string => {
-  const bare = url.replace(/[?#].*$/s, '').replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1');
+const redactUrl = (whole: string, start: Start): string => {
+  const url = start(whole, maxUrlLength);
+  const bare = url.replace(/[?#].*$/s, '').replace(/^([a-z]{1,20}:\/\/)[^/@]*@/i, '$1');
+  const path = bare.split('/').map(redactSegment).join('/');
   const names = queryOf(url).map(({ name }) => `${encodeURIComponent(name)}=${redacted}`);
-  return `${bare.slice(0, 2_048)}${names.length === 0 ? '' : `?${names.join('&')}`}`;
+  return `${path.slice(0, 2_048)}${names.length === 0 ? '' : `?${names.join('&')}`}`;
+};
+
+/** Parameters of a segment are somebody's session, and long mixed ones are keys or names of things. */
+const redactSegment = (segment: string): string => {
+  const [own = '', ...parameters] = segment.split(';');
+  const isToken =
+    /^eyJ[\w-]+\./.test(own) || (/^[\w-]{32,}$/.test(own) && /\d/.test(own) && /[a-z]/i.test(own));
+  return `${isToken ? redacted : own}${parameters.length === 0 ? '' : `;${redacted}`}`;
 };
 
 const queryOf = (url: string): Header[] =>

@@ -9,7 +9,7 @@ import type { Artefact, Outcome, ProbeContext, Prober } from '#probes/probe.ts';
 import { createWarmBrowser, type LentBrowser, type WarmBrowser } from './browser.ts';
 import { watchMemory } from './memory-watch.ts';
 import { createRedactor, type Redactor } from './redact.ts';
-import { withoutQuery } from './resources.ts';
+import { maxPageBytes, withoutQuery } from './resources.ts';
 import type { BoundSecret } from './step-actions.ts';
 import type { StepFailure } from './steps.ts';
 import { type Visit, visit } from './visit.ts';
@@ -120,6 +120,7 @@ const artefactsOf = (probe: PageLoadProbe, { lent, visit, redactor }: Measured):
       url: visit.finalUrl ?? probe.url,
       browser: lent.version,
       milestones: visit.milestones,
+      redactor,
     });
     const bytes = Buffer.from(JSON.stringify(redactor.deep(archive)));
     artefacts.push({ kind: 'har', mediaType: artefactMediaTypes.har, bytes });
@@ -179,6 +180,10 @@ const failureOfVisit = (
     case 'looped': {
       const message = `the page sent itself on ${end.count} times by script`;
       return failureOf('http.response.redirect_loop', 'render', message);
+    }
+    case 'too-large': {
+      const message = `the page loads more than ${maxPageBytes / 1e6} MB; the rest was not read`;
+      return failureOf('http.response.too_large', 'render', message);
     }
     case 'step-failed':
       return failureOfStep(end.failure, text);
