@@ -33,18 +33,31 @@ export const openPage = async (
   const page = await context.newPage();
   answerDialogs(page);
   closeOtherPages(context, page);
-  page.on('console', (message) => {
-    if (message.type() === 'error') options.console.onConsole(message.text());
-  });
-  page.on('pageerror', (error) =>
-    options.console.onException(error instanceof Error ? error.message : String(error)),
-  );
+  listenToConsole(page, options.console);
   const session = await page.createCDPSession();
   await Promise.all([
     page.evaluateOnNewDocument(observerScript),
     watchNetwork(session, options.network),
   ]);
   return { context, page, session };
+};
+
+/** Of a page that says more the rest is counted, and not looked at. */
+const maxMessages = 200;
+
+/** The listeners stay: without one Puppeteer sends a command for everything a message is made of. */
+const listenToConsole = (page: Page, listener: ConsoleListener): void => {
+  let count = 0;
+  const within = (text: () => string): string => {
+    count += 1;
+    return count > maxMessages ? '' : text();
+  };
+  page.on('console', (message) => {
+    if (message.type() === 'error') listener.onConsole(within(() => message.text()));
+  });
+  page.on('pageerror', (error) =>
+    listener.onException(within(() => (error instanceof Error ? error.message : String(error)))),
+  );
 };
 
 const proxyOptions = (proxy: ProxyAddress | undefined) =>

@@ -20,6 +20,9 @@ type Request = {
   failed: string | null;
 };
 
+/** Of one run over the network; pages of large applications have a tenth of it. */
+export const maxPageBytes = 100e6;
+
 /**
  * Collects the network events of one page load. Requests are counted once they are sent; a redirect
  * makes another request. Only http and https count.
@@ -31,6 +34,18 @@ export const createResourceLog = () => {
   /** The browser's clock minus ours: the largest difference seen had the least delay in it. */
   let offsetSeconds = Number.NEGATIVE_INFINITY;
   let frozenSeconds: number | undefined;
+  let sumBytes = 0;
+  let onExceeded: (bytes: number) => void = () => {};
+  const exceeded = new Promise<number>((resolve) => {
+    onExceeded = resolve;
+  });
+
+  /** Takes the bytes for the request's, and all together for the page's. */
+  const weigh = (request: Request, bytes: number): void => {
+    sumBytes += Math.max(0, bytes - request.transferBytes);
+    request.transferBytes = bytes;
+    if (sumBytes > maxPageBytes) onExceeded(sumBytes);
+  };
 
   const note = (seconds: number): void => {
     lastEventMs = performance.now();
@@ -77,15 +92,17 @@ export const createResourceLog = () => {
     },
     onData(event: Protocol.Network.DataReceivedEvent): void {
       const request = current.get(event.requestId);
-      if (request !== undefined) request.transferBytes += event.encodedDataLength;
+      if (request !== undefined) weigh(request, request.transferBytes + event.encodedDataLength);
     },
     onFinished(event: Protocol.Network.LoadingFinishedEvent): void {
       const request = end(event.requestId, event.timestamp, null);
-      if (request !== undefined) request.transferBytes = event.encodedDataLength;
+      if (request !== undefined) weigh(request, event.encodedDataLength);
     },
     onFailed(event: Protocol.Network.LoadingFailedEvent): void {
       end(event.requestId, event.timestamp, event.errorText || 'failed');
     },
+    /** Once the page has had more than a page may have. */
+    exceeded,
     /** Nothing is on its way, and has not been for so long. */
     isQuietFor: (ms: number): boolean =>
       current.size === 0 && performance.now() - lastEventMs >= ms,

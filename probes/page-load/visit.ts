@@ -20,6 +20,8 @@ type VisitEnd =
   | { kind: 'cut-short'; step?: string }
   | { kind: 'failed'; message: string }
   | { kind: 'looped'; count: number }
+  /** It was to get more bytes than a page may. */
+  | { kind: 'too-large' }
   | { kind: 'step-failed'; failure: StepFailure }
   | { kind: 'crashed'; message: string };
 
@@ -129,11 +131,12 @@ const use = async (
   const navigations = watchNavigations(page);
   const crashed = crashOf(page);
   const looped = navigations.looped.then((count): VisitEnd => ({ kind: 'looped', count }));
-  seen.end = await Promise.race([ended.first, crashed, looped, load(page, options)]);
+  const tooLarge = seen.resources.exceeded.then((): VisitEnd => ({ kind: 'too-large' }));
+  seen.end = await Promise.race([ended.first, crashed, looped, tooLarge, load(page, options)]);
   if (seen.end.kind === 'loaded') {
     // Chromium calls a page loaded just before it says that its process has crashed.
     const settled = settle(seen.resources, options.signal).then(() => seen.end);
-    seen.end = await Promise.race([crashed, looped, ended.gone, settled]);
+    seen.end = await Promise.race([crashed, looped, tooLarge, ended.gone, settled]);
   }
   const goesOn = seen.end.kind === 'loaded' && (navigations.status() ?? 0) < 400 && steps;
   if (!goesOn) freeze(seen);
@@ -146,7 +149,7 @@ const use = async (
     seen.end = await doSteps(opened, options, seen, {
       navigations,
       onSecret,
-      stops: [ended.first, crashed, looped],
+      stops: [ended.first, crashed, looped, tooLarge],
     });
     freeze(seen);
   }
@@ -162,8 +165,9 @@ const use = async (
 };
 
 const wantsPicture = ({ probe }: VisitOptions, { end, status }: Visit): boolean => {
-  // A renderer that has ended draws nothing.
-  if (end.kind === 'crashed' || probe.screenshot === 'never') return false;
+  // A renderer that has ended draws nothing; a page that was too large would go on loading.
+  if (end.kind === 'crashed' || end.kind === 'too-large') return false;
+  if (probe.screenshot === 'never') return false;
   return probe.screenshot === 'always' || end.kind !== 'loaded' || (status ?? 0) >= 400;
 };
 

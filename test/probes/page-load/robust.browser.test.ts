@@ -153,4 +153,34 @@ describe('a page load', () => {
     await proxy.stop();
     stun.close();
   });
+
+  it('is stopped when the page loads more than 100 MB, with what was measured', async () => {
+    site.origin.on('/big.bin', { body: Buffer.alloc(60_000_000) });
+    site.origin.on('/never.svg', { fault: 'hang' });
+    const url = site.page(
+      '/greedy',
+      `<img src="/never.svg"><script>for (let i = 0; i < 3; i++) fetch('/big.bin?' + i)</script>`,
+    );
+    const { failure, body } = await site.run(url);
+    expect(failure).toMatchObject({ type: 'http.response.too_large', source: 'target' });
+    expect(failure?.message).toContain('more than 100 MB');
+    expect(body.transferBytes).toBeGreaterThan(100e6);
+    expect(body.transferBytes).toBeLessThan(180e6);
+    expect(body.requestCount).toBe(5);
+    await fine();
+  });
+
+  it('counts all complaints of the page, and looks at two hundred', async () => {
+    const url = site.page(
+      '/complains',
+      `<script>
+        for (let i = 0; i < 199; i++) console.error('Failed to load resource');
+        console.error('in time');
+        for (let i = 0; i < 100; i++) console.error('too late ' + i);
+      </script>`,
+    );
+    const { body } = await site.run(url);
+    expect(body.consoleErrorCount).toBe(300);
+    expect(body.problems).toEqual([{ kind: 'console', text: 'in time' }]);
+  });
 });
