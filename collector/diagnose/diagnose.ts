@@ -45,9 +45,15 @@ export const diagnose = (input: DiagnosisInput): Verdict => {
   if (found !== undefined && rank[found.kind] < rank.ok) return verdictOf(found, tracks, input);
   const page = worst(tracksOf(input.pageLoads, input.nowMs).map(findInPages));
   if (page !== undefined && (found === undefined || rank[page.kind] < rank[found.kind])) {
-    return pageVerdict(page, input);
+    return { ...pageVerdict(page, input), ledger: requestLedger(found) };
   }
   return found === undefined ? nothingJudged(input) : verdictOf(found, tracks, input);
+};
+
+/** A page load is not split; the request beside it is, and says what the page does not suffer from. */
+const requestLedger = (found: Finding | undefined): Ledger | null => {
+  const run = found?.kind === 'ok' || found?.kind === 'thin' ? found.runs.at(-1) : undefined;
+  return run === undefined ? null : ledgerOf(run);
 };
 
 /** Worse first. A probe that lacks evidence does not hide one that is known to be fine. */

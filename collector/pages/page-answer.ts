@@ -54,9 +54,22 @@ ${verdict.action !== '' && html`<p class="action"><b>What to do</b> ${verdict.ac
 </section>
 <section><h2>Where the time goes</h2>${
     verdict.ledger === null
-      ? empty('No complete run in this stretch of time, so there is nothing to split.')
-      : ledgerFigure(verdict.ledger)
+      ? empty(nothingToSplit(view, verdict))
+      : html`${isOfTheRequest(verdict) && html`<p class="quiet">Of the request by itself, as its HTTP probe measures it: a page load is not split.</p>`}${ledgerFigure(verdict.ledger)}`
   }</section>`;
+};
+
+/** What a verdict about a page has for a ledger: the total is then another one, or none. */
+const isOfTheRequest = ({ ledger, totalMs }: Verdict): boolean =>
+  ledger !== null && Math.abs(ledger.totalMs - (totalMs ?? 0)) > 1;
+
+const nothingToSplit = ({ runs }: DeviceApplicationView, { state }: Verdict): string => {
+  if (runs.length > 0 && runs.every(({ type }) => type === 'page-load')) {
+    return 'The newest runs are page loads, which are not split: requests of an HTTP probe are.';
+  }
+  return state === 'failing'
+    ? 'The newest requests failed: a run that breaks off is not split. What it got to stands under “Recent runs”.'
+    : 'No complete HTTP run in this stretch of time, so there is nothing to split.';
 };
 
 const baselineWords = {

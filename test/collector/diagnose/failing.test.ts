@@ -33,6 +33,16 @@ describe('a page that fails', () => {
     expect(verdict.action).toContain('step');
   });
 
+  it('has the ledger of the requests beside it, which a page load does not have', () => {
+    const pages = [0, 1].map((minute) => failedPage(minute, 'browser.step_failed', stepMessage));
+    const { ledger, totalMs } = lastOf(verdictsOf(beside(8, pages)));
+    expect(totalMs).toBeNull();
+    expect(ledger).toEqual(lastOf(tell({ minutes: many(8) })).ledger);
+    expect(ledger?.totalMs).toBeGreaterThan(0);
+    // Without any request there is none.
+    expect(lastOf(verdictsOf(pages)).ledger).toBeNull();
+  });
+
   it('is late where its time was over, which is not the same as not to load', () => {
     const pages = [0, 1].map((minute) =>
       failedPage(minute, 'browser.timed_out', 'the run’s time was over'),

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answerPage } from '#collector/pages/page-answer.ts';
+import type { DeviceApplicationView } from '#collector/triage/views.ts';
 import { seedApplications, seedDevices } from '#test/support/seed.ts';
 import { type RunningPages, startPages } from '#test/support/seeded-pages.ts';
 
@@ -118,6 +120,28 @@ describe('the triage answer', () => {
     expect(ledger).toMatch(/queueing in the tunnel not measured –/);
     expect(ledger).toMatch(/not explained 5 ms/);
     expect(body).toContain('queueing in the tunnel: not measured</title>');
+  });
+
+  test('of a verdict about a page splits the request beside it, and says so', async () => {
+    const { response, body } = await read(`/v1/devices/${anna.id}/applications/sales`);
+    expect(response.status).toBe(200);
+    const view = JSON.parse(body) as DeviceApplicationView;
+    if (view.verdict?.ledger == null) throw new Error('no ledger');
+    const shown = (verdict: object, more: object = {}) => {
+      const changed = { ...view, ...more, verdict: { ...view.verdict, ...verdict } };
+      const frame = { nowMs: pages.clock.nowMs, window: '1h', assetsUrl: '/assets/' } as const;
+      return visible(answerPage(frame, changed as DeviceApplicationView).toString());
+    };
+    const ofRequest = 'Of the request by itself, as its HTTP probe measures it';
+    expect(shown({ totalMs: view.verdict.ledger.totalMs })).not.toContain(ofRequest);
+    const ofPage = shown({ state: 'failing', segment: 'page', totalMs: null });
+    expect(ofPage).toContain(ofRequest);
+    expect(ofPage).toContain('1 034 ms');
+    const none = { ledger: null, totalMs: null };
+    expect(shown({ ...none, state: 'failing' })).toContain('The newest requests failed');
+    expect(shown({ ...none, state: 'ok' })).toContain('No complete HTTP run');
+    const runs = view.runs.map((run) => ({ ...run, type: 'page-load' }));
+    expect(shown({ ...none, state: 'failing' }, { runs })).toContain('runs are page loads');
   });
 
   test('draws both legs, silent hops included', async () => {
