@@ -164,6 +164,12 @@ export const MissedRuns = Type.Object(
 );
 export type MissedRuns = Static<typeof MissedRuns>;
 
+/** As a relational engine keeps it in four bytes. */
+const RunCount = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
+
+/** Without NUL and halves of surrogate pairs, which no engine keeps. */
+const plainText = '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
+
 /** How far a device is with runs that were asked for. Its results come as records of their own. */
 export const RunReport = Type.Object(
   {
@@ -174,10 +180,10 @@ export const RunReport = Type.Object(
     at: EpochMs,
     state: OneOf(['picked-up', 'running', 'done'] as const),
     /** Runs that gave a result, and runs that were not made, until now. */
-    madeCount: Count,
-    lostCount: Count,
+    madeCount: RunCount,
+    lostCount: RunCount,
     /** Why it ended before all was made; empty when it was, or has not ended. */
-    reason: Text(300),
+    reason: Type.String({ maxLength: 300, pattern: plainText }),
   },
   { ...closed, $id: 'RunReport' },
 );

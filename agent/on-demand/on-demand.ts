@@ -74,7 +74,7 @@ export const startOnDemand = async (parts: {
       state,
       madeCount,
       lostCount,
-      reason: reason.slice(0, 300),
+      reason: plainText(reason.slice(0, 300)),
     });
 
   for (const id of remembered.open()) {
@@ -165,6 +165,9 @@ export const startOnDemand = async (parts: {
 };
 
 const nothing: OrderEnd = { madeCount: 0, lostCount: 0, reason: '' };
+
+/** What an error says may hold anything, and a cut may halve a pair: a report with that is refused. */
+const plainText = (text: string): string => text.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
 
 /** The order's probes as the plan has them now. */
 const chosen = (plan: readonly ProbeDefinition[], { probes, har }: RunOrder): ProbeDefinition[] =>

@@ -13,7 +13,7 @@ let device: Holder;
 beforeAll(async () => {
   lab = await startCollectorLab({ diagnoseDelayMs: 600_000 });
   device = await lab.enrollDevice();
-  const applications = ['twice', 'at-once', 'partly', 'foreign'].map((id) => ({
+  const applications = ['twice', 'at-once', 'partly', 'beside-a-report', 'foreign'].map((id) => ({
     id,
     name: id,
     hosts: [],
@@ -102,6 +102,39 @@ describe('a batch', () => {
       '/records/8/type',
     ]);
     expect(await storedRuns('partly')).toBe(1);
+  });
+
+  test('keeps its good records when a run’s report says what no engine could keep', async () => {
+    const report = (changes: Record<string, unknown>) => ({
+      kind: 'run-report',
+      id: randomUUID(),
+      deviceId: device.id,
+      requestId: randomUUID(),
+      at: Date.now(),
+      state: 'running',
+      madeCount: 2 ** 31 - 1,
+      lostCount: 0,
+      reason: 'zu spät 🕰',
+      ...changes,
+    });
+    const bad = [
+      { madeCount: 2 ** 31 },
+      { lostCount: Number.MAX_SAFE_INTEGER },
+      { reason: 'a\0b' },
+      { reason: 'a\ud800b' },
+    ];
+    const records = [report({}), ...bad.map(report), ...someResults(device.id, 'beside-a-report')];
+    const { status, json } = await lab.postBatch(device, records);
+    expect(status).toBe(400);
+    expect(json).toMatchObject({ acceptedCount: 5, rejectedCount: 4 });
+    const pointers = (json['errors'] as { pointer: string }[]).map(({ pointer }) => pointer);
+    expect(pointers).toEqual([
+      '/records/1/madeCount',
+      '/records/2/lostCount',
+      '/records/3/reason',
+      '/records/4/reason',
+    ]);
+    expect(await storedRuns('beside-a-report')).toBe(4);
   });
 
   test('may speak only of its sender', async () => {
