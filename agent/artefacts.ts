@@ -49,8 +49,9 @@ export const startArtefactOutbox = ({
 
   const send = async (upload: ArtefactUpload): Promise<void> => {
     let reason = 'the agent is stopping';
+    let retryAfterMs: number | null = null;
     for (const waitMs of [0, ...waitsMs]) {
-      await sleep(waitMs, stopping.signal);
+      await sleep(retryWaitMs(waitMs, retryAfterMs), stopping.signal);
       if (stopping.signal.aborted) break;
       const answer = await put(upload, stopping.signal);
       if (answer.kind === 'stored') {
@@ -59,6 +60,7 @@ export const startArtefactOutbox = ({
       }
       reason = answer.reason;
       if (answer.kind === 'refused') break;
+      retryAfterMs = answer.retryAfterMs;
     }
     lose(1, reason);
   };
@@ -102,6 +104,23 @@ export const startArtefactOutbox = ({
       await sending;
     },
   };
+};
+
+/** Whoever says longer would have the newest pictures lost for an old one. */
+const mostRetryAfterMs = 10 * 60_000;
+
+/**
+ * As long as was asked for, and never all agents at once: what broke for all of them would be asked by
+ * all of them again in the same moment.
+ */
+export const retryWaitMs = (
+  waitMs: number,
+  retryAfterMs: number | null,
+  random: () => number = Math.random,
+): number => {
+  const jitteredMs = waitMs * (0.5 + random());
+  if (retryAfterMs === null) return jitteredMs;
+  return Math.max(Math.min(retryAfterMs, mostRetryAfterMs), jitteredMs);
 };
 
 const toUpload = (resultId: string, appId: string, artefact: Artefact): ArtefactUpload => {

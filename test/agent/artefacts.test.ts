@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startArtefactOutbox } from '#agent/artefacts.ts';
+import { retryWaitMs, startArtefactOutbox } from '#agent/artefacts.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import type { ArtefactAnswer, ArtefactUpload } from '#runtime/collector-client.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -63,6 +63,23 @@ describe('what a run made beside its figures', () => {
     await refusing.append('three');
     await waitUntil(() => refusing.outbox.status().lostCount === 1);
     expect(refusing.sent).toHaveLength(1);
+  });
+
+  it('waits as long as the collector asks for, and else not all agents equally long', async () => {
+    const busy: ArtefactAnswer = { ...down, retryAfterMs: 400 };
+    const { outbox, append } = start([busy, stored]);
+    outbox.hold('one', 'crm', [picture]);
+    const beganMs = performance.now();
+    await append('one');
+    await waitUntil(() => outbox.status().sentCount === 1);
+    expect(performance.now() - beganMs).toBeGreaterThan(390);
+    expect([0, 0.5, 1].map((random) => retryWaitMs(2_000, null, () => random))).toEqual([
+      1_000, 2_000, 3_000,
+    ]);
+    expect(retryWaitMs(2_000, 10_000, () => 1)).toBe(10_000);
+    expect(retryWaitMs(60_000, 10_000, () => 0)).toBe(30_000);
+    // A day would have everything after it lost.
+    expect(retryWaitMs(2_000, 86_400_000, () => 0)).toBe(600_000);
   });
 
   it('of runs without a result, too many or too large is lost and counted, never waited for', async () => {
