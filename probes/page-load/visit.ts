@@ -90,7 +90,9 @@ export const visit = async (browser: Browser, options: VisitOptions): Promise<Vi
   } finally {
     ended.stop();
     freeze(seen);
-    if (opened !== undefined) seen.isBrowserSpoilt ||= !(await closes(opened));
+    // Killed at once: a context takes its time to close, in which the page goes on loading.
+    if (seen.end.kind === 'too-large') seen.isBrowserSpoilt = true;
+    else if (opened !== undefined) seen.isBrowserSpoilt ||= !(await closes(opened));
   }
   return seen;
 };
