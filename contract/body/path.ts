@@ -20,8 +20,8 @@ export const HopBranch = Type.Object(
 export type HopBranch = Static<typeof HopBranch>;
 
 /**
- * `silent`: nothing came at this TTL. `limited`: answered less often than something behind it, so
- * what is missing was let through and not answered. Neither is loss.
+ * `silent`: nothing came at this TTL. `limited`: answered clearly less often (beyond chance, 1 %) than
+ * something behind it, so what is missing was let through and not answered. Neither is loss.
  */
 export const hopStates = ['answering', 'silent', 'limited'] as const;
 
