@@ -11,12 +11,30 @@ import {
 import { buildersOf, endProcesses, helpersOf, processesIn } from './processes.ts';
 import { run } from './run.ts';
 
-/** Everything with the lab's name, whatever state it is in: it goes by what is found. */
+/**
+ * Everything with the lab's name, whatever state it is in: it goes by what is found. What a killed
+ * raise was just starting bears its own name only a moment later, so it is looked for once more.
+ */
 export const removeLab = async (
   lab: string,
-  { keepFolder = false }: { keepFolder?: boolean } = {},
+  options: { keepFolder?: boolean } = {},
 ): Promise<void> => {
   checkLabName(lab);
+  for (let round = 1; round <= mostRounds; round += 1) {
+    await removeFound(lab, options);
+    await sleep(startingMs);
+    if (buildersOf(lab).length === 0 && helpersOf(lab).length === 0) return;
+  }
+};
+
+const mostRounds = 10;
+/** From fork to exec, with room. */
+const startingMs = 30;
+
+const removeFound = async (
+  lab: string,
+  { keepFolder = false }: { keepFolder?: boolean },
+): Promise<void> => {
   await endProcesses(buildersOf(lab));
   const namespaces = namesIn('/var/run/netns', namespacePrefix(lab));
   // Sockets of the shim keep a namespace alive after its name is gone, so processes come first.
