@@ -15,26 +15,19 @@ import { noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import { withRawBody } from '../http/raw-body.ts';
-import { createPlaces } from './places.ts';
-import { createTurns } from './turns.ts';
+import { createIntake } from './intake.ts';
 
 const inflate = promisify(gunzip);
 
 /** They are large and nothing waits for them. */
 const limits = { atOnce: 2, waiting: 16 };
-const retryAfterSeconds = 10;
 
 /** Where devices send what a run made beside its figures. */
 export const registerArtefactUpload = (
   app: App,
   parts: { artefacts: ArtefactRows; identities: IdentityCheck; now: () => number },
 ): void => {
-  const takeTurn = createTurns(limits);
-  const takePlace = createPlaces({
-    identities: parts.identities,
-    inAll: limits.atOnce + limits.waiting,
-    retryAfterSeconds,
-  });
+  const intake = createIntake({ identities: parts.identities, limits, retryAfterSeconds: 10 });
 
   const registerRoute = (scope: App): void => {
     scope.put(
@@ -51,7 +44,7 @@ export const registerArtefactUpload = (
           querystring: Type.Object({ app: Slug }),
           response: noContent('Kept'),
         },
-        onRequest: [parts.identities.require, takePlace],
+        onRequest: intake.onRequest,
       },
       async (request, reply) => {
         const identity = parts.identities.of(request);
@@ -59,7 +52,7 @@ export const registerArtefactUpload = (
           throw new Problem('identity-refused', { detail: 'only devices make them' });
         }
         const { kind, resultId } = request.params;
-        const stored = await takeTurn(async () => {
+        await intake.inTurn(async () => {
           const checked = await checkBytes(kind, request.body, request.headers);
           await parts.artefacts.add({
             resultId,
@@ -71,7 +64,6 @@ export const registerArtefactUpload = (
             at: parts.now(),
           });
         });
-        if (stored === 'full') throw new Problem('overloaded', { retryAfterSeconds });
         return reply.code(204).send();
       },
     );

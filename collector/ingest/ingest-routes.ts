@@ -5,28 +5,21 @@ import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import { withRawBody } from '../http/raw-body.ts';
 import type { Ingest } from './ingest.ts';
-import { createPlaces } from './places.ts';
+import { createIntake } from './intake.ts';
 import { readBatch } from './read-batch.ts';
-import { createTurns } from './turns.ts';
 
 /** As it travels; the agent's batches are about 100 kB. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
 /** Each may hold 16 MB and what is made of it; those in line hold their compressed body only. */
 const limits = { atOnce: 4, waiting: 64 };
-const retryAfterSeconds = 2;
 
 /** Where results and samples come in. */
 export const registerIngestRoutes = (
   app: App,
   parts: { ingest: Ingest; identities: IdentityCheck },
 ): void => {
-  const takeTurn = createTurns(limits);
-  const takePlace = createPlaces({
-    identities: parts.identities,
-    inAll: limits.atOnce + limits.waiting,
-    retryAfterSeconds,
-  });
+  const intake = createIntake({ identities: parts.identities, limits, retryAfterSeconds: 2 });
 
   const registerRoute = (scope: App): void => {
     scope.post(
@@ -45,17 +38,15 @@ export const registerIngestRoutes = (
         },
         // Records are checked one by one, after inflating: see check-records.ts.
         validatorCompiler: () => (value: unknown) => ({ value }),
-        onRequest: [parts.identities.require, takePlace],
+        onRequest: intake.onRequest,
       },
       async (request) => {
-        const outcome = await takeTurn(async () => {
+        const { acknowledgement, refused } = await intake.inTurn(async () => {
           const body = request.body as unknown;
           if (!Buffer.isBuffer(body)) throw new Problem('bad-request', { detail: 'no body' });
           const batch = await readBatch(body, request.headers['content-encoding']);
           return parts.ingest(parts.identities.of(request), batch);
         });
-        if (outcome === 'full') throw new Problem('overloaded', { retryAfterSeconds });
-        const { acknowledgement, refused } = outcome;
         if (refused.rejectedCount === 0) return acknowledgement;
         throw new Problem('invalid-records', {
           detail: 'the other records were stored: do not send this batch again',
