@@ -1,3 +1,4 @@
+import { destinationOfUrl } from '#contract/authority.ts';
 import type { DeviceConfig } from '#contract/policy.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
@@ -5,7 +6,12 @@ import { createStopper, type Running } from '#runtime/service.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type Open } from './forwarding/open.ts';
 import { makePac } from './forwarding/pac.ts';
-import { compileRoutePolicy, type Destination, decideRoute } from './forwarding/route.ts';
+import {
+  compileRoutePolicy,
+  type Destination,
+  decideRoute,
+  type RoutePolicy,
+} from './forwarding/route.ts';
 import { startSocks } from './forwarding/socks.ts';
 import type { NetworkVerdict } from './network/network-type.ts';
 import { watchNetworkType } from './network/watch-network.ts';
@@ -61,30 +67,27 @@ export const startForwarding = async (parts: {
   stopper.add('network watch', async () => network.stop());
 
   let forwarding = beforePolicy;
-  let services: Destination[] = [collectorAddress(parts.collectorUrl)];
+  const collector = destinationOfUrl(new URL(parts.collectorUrl));
+  let services: Destination[] = [collector];
   const listeners: Destination[] = [];
-  const compile = () => ({
-    user: compileRoutePolicy(forwarding, { services, listeners }),
-    probes: compileRoutePolicy(
-      // Whatever the user's traffic does here, the tunnel is what a run through it measures.
-      { ...forwarding, whenTunnelDown: 'closed', onNetwork: {} },
-      { services, listeners },
-    ),
-  });
+  const compile = (): { user: RoutePolicy; probes: RoutePolicy } => {
+    const user = compileRoutePolicy(forwarding, { services, listeners });
+    // Whatever the user's traffic does here, the tunnel is what a run through it measures.
+    return { user, probes: { ...user, whenTunnelDown: 'closed', onNetwork: () => 'tunnel' } };
+  };
   let policy = compile();
 
-  const networkType = () => network.current().type;
   const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
   const open = countDecisions(
-    createOpen({ tunnel, policy: () => policy.user, network: networkType, log }),
+    createOpen({
+      tunnel,
+      policy: () => policy.user,
+      network: () => network.current().type,
+      log,
+    }),
     counts,
   );
-  const openForProbes = createOpen({
-    tunnel,
-    policy: () => policy.probes,
-    network: networkType,
-    log,
-  });
+  const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
   try {
     const proxy = await startHttpProxy({
       host,
@@ -113,7 +116,7 @@ export const startForwarding = async (parts: {
       probeProxy: probeProxy.address,
       setPolicy: (config) => {
         forwarding = config.forwarding;
-        services = [collectorAddress(parts.collectorUrl), ...config.edges];
+        services = [collector, ...config.edges];
         policy = compile();
         network.setTrusted(forwarding.networks ?? []);
         tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
@@ -142,8 +145,3 @@ const countDecisions =
     else counts.tunnel += 1;
     return opened;
   };
-
-const collectorAddress = (collectorUrl: string): Destination => {
-  const { hostname, port } = new URL(collectorUrl);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
-};

@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox';
+import { destinationOfUrl } from '#contract/authority.ts';
 import { check, explain } from '#contract/check.ts';
 import { type Failure, failureFacts } from '#contract/failure.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
@@ -142,9 +143,7 @@ const bypassRule = ({ bypassOf }: RunParts, probe: ProbeDefinition): string | un
 const destinationOf = (probe: ProbeDefinition): { host: string; port: number } | undefined => {
   if (probe.type === 'tcp' || probe.type === 'tls') return { host: probe.host, port: probe.port };
   if (probe.type !== 'http' && probe.type !== 'page-load') return undefined;
-  if (!URL.canParse(probe.url)) return undefined;
-  const { hostname, port, protocol } = new URL(probe.url);
-  return { host: hostname, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+  return URL.canParse(probe.url) ? destinationOfUrl(new URL(probe.url)) : undefined;
 };
 
 const bypassedFailure = (rule: string): Failure => ({

@@ -10,3 +10,9 @@ export const parseAuthority = (
   const host = match[1].replace(/^\[|\]$/g, '');
   return isHost(host) ? { host, port } : undefined;
 };
+
+/** Where an http or https URL leads; an IPv6 literal comes without its brackets. */
+export const destinationOfUrl = (url: URL): { host: string; port: number } => ({
+  host: url.hostname.replace(/^\[|\]$/g, ''),
+  port: url.port === '' ? (url.protocol === 'http:' ? 80 : 443) : Number(url.port),
+});

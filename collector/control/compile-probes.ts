@@ -1,3 +1,4 @@
+import { destinationOfUrl } from '#contract/authority.ts';
 import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import { planSteps } from '#contract/page-step.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
@@ -76,10 +77,7 @@ export const onwardHostOf = (
 ): { host: string; port: number } | undefined => {
   for (const spec of application.probes) {
     if (!('url' in spec)) continue;
-    const url = new URL(spec.url);
-    const port = url.port === '' ? (url.protocol === 'http:' ? 80 : 443) : Number(url.port);
-    // URL keeps an IPv6 literal in brackets; a dialer wants it bare.
-    return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
+    return destinationOfUrl(new URL(spec.url));
   }
   const other = application.probes.find(({ type }) => hasHost.has(type));
   if (other === undefined || !('host' in other) || other.host === undefined) return undefined;

@@ -1,3 +1,4 @@
+import { destinationOfUrl } from '#contract/authority.ts';
 import type { Mistake } from '#contract/check.ts';
 import type { ProbeSpec } from '#contract/organisation.ts';
 import type { NamedProbe } from './probe-ids.ts';
@@ -10,12 +11,11 @@ export const followedBy = (spec: PathSpec, named: readonly NamedProbe[]): Follow
   const followed = named.find(({ id, spec: { type } }) => type === 'http' && id === spec.follow);
   if (followed === undefined || followed.spec.type !== 'http') return undefined;
   if (!URL.canParse(followed.spec.url)) return undefined;
-  const url = new URL(followed.spec.url);
-  const port = url.port === '' ? (url.protocol === 'http:' ? 80 : 443) : Number(url.port);
+  const { host, port } = destinationOfUrl(new URL(followed.spec.url));
   // Traces go straight from the device: the address it used itself comes before the edge's.
   const ways = [...followed.ways].sort((a, b) => a.via.localeCompare(b.via));
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
+    host,
     port: spec.port ?? port,
     follow: ways.map(({ planId }) => planId),
   };

@@ -1,5 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import { connect as secure } from 'node:tls';
+import { destinationOfUrl } from '#contract/authority.ts';
 import { dialBySystem } from '#probes/dial-by-system.ts';
 
 /** A connection to a URL's host, or why there is none. */
@@ -7,8 +8,7 @@ export type Connected = { ok: true; socket: Socket } | { ok: false; reason: stri
 
 export const connect = async (url: URL, signal: AbortSignal): Promise<Connected> => {
   const isSecure = url.protocol === 'https:';
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = url.port === '' ? (isSecure ? 443 : 80) : Number(url.port);
+  const { host, port } = destinationOfUrl(url);
   const dialled = await dialBySystem({ host, port, signal });
   if (!dialled.ok) return { ok: false, reason: dialled.reason };
   const { socket } = dialled;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { destinationOfUrl } from '#contract/authority.ts';
 import type { HttpBody, HttpExchange, httpVersionChoices } from '#contract/body/http.ts';
 import type { Failure } from '#contract/failure.ts';
 import { failureOf } from '../classify.ts';
@@ -55,7 +56,7 @@ const goThrough = async (
   let version: '1.1' | '2' = means.version === '2' ? '2' : '1.1';
   if (request.url.protocol === 'https:') {
     const alpn = alpnOf[means.version];
-    const secured = await handshake(socket, hostOf(request.url), { ...means, alpn });
+    const secured = await handshake(socket, destinationOfUrl(request.url).host, { ...means, alpn });
     state.certificate = secured.certificate;
     if (!secured.ok) return asVersion(secured.failure, means);
     exchange.phases.tlsMs = secured.tlsMs;
@@ -140,7 +141,7 @@ const connectTo = async (
   means: ExchangeMeans,
   exchange: HttpExchange,
 ): Promise<OpenedConnection> => {
-  const target = { host: hostOf(url), port: portOf(url) };
+  const target = destinationOfUrl(url);
   const opened = await openConnection(target, means);
   exchange.phases.dnsMs = opened.dnsMs;
   exchange.phases.connectMs = opened.connectMs;
@@ -155,9 +156,3 @@ const connectTo = async (
   }
   return opened;
 };
-
-/** The URL's host without the brackets of an IPv6 literal. */
-const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
-
-const portOf = (url: URL): number =>
-  url.port !== '' ? Number(url.port) : url.protocol === 'https:' ? 443 : 80;
