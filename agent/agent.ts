@@ -135,8 +135,9 @@ const startParts = async (
     mayWait: true,
     onChange: (received, { isConfirmed }) => {
       const { requests: _, issuedAt: __, ...policy } = received;
-      if (JSON.stringify(policy) !== applied) {
-        applied = JSON.stringify(policy);
+      const text = JSON.stringify(policy);
+      if (text !== applied) {
+        applied = text;
         forwarding.setPolicy(received);
         measuring.setPlan(received.plan.probes);
         log.info({ component: 'agent', revision: received.revision }, 'policy applied');

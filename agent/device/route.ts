@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
-
+import { readTextOrNothing } from './read-text.ts';
 /** The way out of this machine: interface and, unless the link has none, the gateway's address. */
 export type DefaultRoute = { interfaceName: string; gateway: string | null };
 
 /** IPv4's default route, else IPv6's; null: there is none, or the system does not tell this way. */
 export const readDefaultRoute = (): DefaultRoute | null =>
-  parseIpv4Routes(readOr('/proc/net/route')) ?? parseIpv6Routes(readOr('/proc/net/ipv6_route'));
+  parseIpv4Routes(readTextOrNothing('/proc/net/route')) ??
+  parseIpv6Routes(readTextOrNothing('/proc/net/ipv6_route'));
 
 /** proc(5) net/route: addresses are hexadecimal in host byte order (little-endian wherever Node runs). */
 export const parseIpv4Routes = (text: string): DefaultRoute | null => {
@@ -51,12 +51,4 @@ const ipv6FromHex = (hex: string, interfaceName: string): string | null => {
   const address = new URL(`http://[${hex.match(/.{4}/g)?.join(':')}]`).hostname.slice(1, -1);
   // A link-local gateway means nothing without its interface.
   return /^fe[89ab]/.test(address) ? `${address}%${interfaceName}` : address;
-};
-
-const readOr = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 };

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { readTextOrNothing } from '../device/read-text.ts';
 import { readDefaultRoute } from '../device/route.ts';
 import type { NetworkFacts } from './network-type.ts';
 
@@ -35,7 +36,7 @@ const readResolvConf = (
   paths: readonly string[],
 ): Pick<LocalFacts, 'dnsServers' | 'searchDomains'> => {
   const path = paths.find((one) => existsSync(one));
-  const lines = (path === undefined ? '' : readOr(path))
+  const lines = (path === undefined ? '' : readTextOrNothing(path))
     .split('\n')
     .map((line) => line.trim().split(/\s+/));
   const dnsServers = lines.flatMap(([word, server]) =>
@@ -66,16 +67,8 @@ const arphrdPpp = '512';
  */
 const isVpn = (at: string): boolean => {
   if (existsSync(join(at, 'brport'))) return false;
-  const type = readOr(join(at, 'type')).trim();
+  const type = readTextOrNothing(join(at, 'type')).trim();
   const isTunnel = existsSync(join(at, 'tun_flags')) || type === arphrdNone || type === arphrdPpp;
-  const isUp = (Number.parseInt(readOr(join(at, 'flags')), 16) & 1) === 1;
-  return isTunnel && isUp && readOr(join(at, 'carrier')).trim() !== '0';
-};
-
-const readOr = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  const isUp = (Number.parseInt(readTextOrNothing(join(at, 'flags')), 16) & 1) === 1;
+  return isTunnel && isUp && readTextOrNothing(join(at, 'carrier')).trim() !== '0';
 };

@@ -23,13 +23,12 @@ export const watchNetworkType = (parts: {
   log: Log;
   read?: () => LocalFacts;
   resolve?: (host: string) => Promise<readonly string[]>;
-  egressAddress?: () => string | null;
   intervalMs?: number;
 }): NetworkTypeWatch => {
   const read = parts.read ?? (() => readLocalFacts());
   const resolve = parts.resolve ?? resolveHost;
   let trusted: readonly TrustedNetwork[] = [];
-  let current = classifyNetwork(withNothingAsked(read()), trusted);
+  let current = classifyNetwork(withAsked(read(), {}), trusted);
   let seen = '';
   let resolvedAtMs = Number.NEGATIVE_INFINITY;
   let hostAddresses: NetworkFacts['hostAddresses'] = {};
@@ -38,7 +37,6 @@ export const watchNetworkType = (parts: {
 
   const look = async () => {
     const local = read();
-    const egressAddress = parts.egressAddress?.() ?? null;
     const now = JSON.stringify(local);
     if (now !== seen || performance.now() - resolvedAtMs >= resolveIntervalMs) {
       hostAddresses = await resolveAll(trusted, resolve);
@@ -46,7 +44,7 @@ export const watchNetworkType = (parts: {
       seen = now;
     }
     if (isStopped) return;
-    const found = classifyNetwork({ ...local, egressAddress, hostAddresses }, trusted);
+    const found = classifyNetwork(withAsked(local, hostAddresses), trusted);
     const before = current;
     current = found;
     if (found.type === before.type && found.networkId === before.networkId) return;
@@ -75,11 +73,11 @@ export const watchNetworkType = (parts: {
   };
 };
 
-const withNothingAsked = (local: LocalFacts): NetworkFacts => ({
-  ...local,
-  egressAddress: null,
-  hostAddresses: {},
-});
+/** Nobody tells the device yet with which address it is seen from outside. */
+const withAsked = (
+  local: LocalFacts,
+  hostAddresses: NetworkFacts['hostAddresses'],
+): NetworkFacts => ({ ...local, egressAddress: null, hostAddresses });
 
 const resolveAll = async (
   networks: readonly TrustedNetwork[],
