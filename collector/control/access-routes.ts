@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { Count, EpochMs, Nullable, OneOf, Text, Uuid } from '#contract/scalar.ts';
+import { Count, closed, EpochMs, Nullable, OneOf, Text, Uuid } from '#contract/scalar.ts';
 import { answers, ListOf, noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { actorOf, type OperatorAuth } from '../http/operator-auth.ts';
@@ -8,7 +8,6 @@ import type { EnrollmentTokens } from './enrollment-tokens.ts';
 import type { Operators } from './operators.ts';
 
 const security = [{ operatorToken: [] }];
-const closed = { additionalProperties: false } as const;
 
 const Role = OneOf(['viewer', 'admin'] as const);
 const TokenRole = OneOf(['device', 'edge'] as const);

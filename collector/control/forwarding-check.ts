@@ -1,8 +1,10 @@
+import { parseAuthority } from '#contract/authority.ts';
 import type { Mistake } from '#contract/check.ts';
 import { parseTrafficRule, type TrafficSelection } from '#contract/forwarding.ts';
 import { hostMistake, isAddressOrRange } from '#contract/host-pattern.ts';
 import type { Organisation } from '#contract/organisation.ts';
 import { checkHosts } from './host-check.ts';
+import { pointerKey } from './json-pointer.ts';
 
 type Forwarding = NonNullable<Organisation['forwarding']>;
 
@@ -11,7 +13,6 @@ export const checkForwarding = (forwarding: Forwarding = {}): Mistake[] => [
   ...(forwarding.networks ?? []).flatMap((network, index) =>
     checkNetwork(network, `/forwarding/networks/${index}`),
   ),
-  ...duplicateNetworks(forwarding),
   ...checkHosts(forwarding.bypass, '/forwarding/bypass'),
   ...checkHosts(forwarding.identityProviders, '/forwarding/identityProviders'),
   ...checkHosts(forwarding.vpnGateways, '/forwarding/vpnGateways'),
@@ -36,7 +37,10 @@ const checkNetwork = (
     gateways: network.gateways,
     egress: network.egress,
     ...Object.fromEntries(
-      Object.entries(network.hosts ?? {}).map(([host, list]) => [`hosts/${host}`, list]),
+      Object.entries(network.hosts ?? {}).map(([host, list]) => [
+        `hosts/${pointerKey(host)}`,
+        list,
+      ]),
     ),
   };
   const names = [
@@ -44,7 +48,7 @@ const checkNetwork = (
     ...Object.keys(network.hosts ?? {}).flatMap((host) =>
       checkHosts([host], `${pointer}/hosts`, hostMistake).map((mistake) => ({
         ...mistake,
-        pointer: `${pointer}/hosts/${host.replace(/~/g, '~0').replace(/\//g, '~1')}`,
+        pointer: `${pointer}/hosts/${pointerKey(host)}`,
       })),
     ),
   ];
@@ -63,18 +67,6 @@ const checkNetwork = (
   return [...names, ...addresses];
 };
 
-const duplicateNetworks = ({ networks = [] }: Forwarding): Mistake[] =>
-  networks.flatMap(({ id }, index) =>
-    networks.findIndex((other) => other.id === id) === index
-      ? []
-      : [
-          {
-            pointer: `/forwarding/networks/${index}/id`,
-            message: `“${id}” is the id of another network: choose another`,
-          },
-        ],
-  );
-
 const checkTraffic = (addresses: TrafficSelection['addresses'] = {}): Mistake[] =>
   (['include', 'exclude'] as const).flatMap((name) =>
     (addresses[name] ?? []).flatMap((text, index) => {
@@ -92,9 +84,7 @@ const checkEnforcedProxy = ({ onNetwork = {}, enforcedProxy }: Forwarding): Mist
     return isUsed ? [{ pointer, message }] : [];
   }
   const isUrl = /^https?:\/\//.test(enforcedProxy) && URL.canParse(enforcedProxy);
-  const isAuthority =
-    /^[^\s/]+:\d{1,5}$/.test(enforcedProxy) && URL.canParse(`http://${enforcedProxy}`);
-  return isUrl || isAuthority
+  return isUrl || parseAuthority(enforcedProxy) !== undefined
     ? []
     : [{ pointer, message: `“${enforcedProxy}” is neither host:port nor an http(s) URL` }];
 };

@@ -44,6 +44,7 @@ const crossCheck = (organisation: Organisation): Mistake[] => [
     checkApplication(application, `/applications/${index}`, organisation.forwarding?.mode),
   ),
   ...checkPlanSize(organisation),
+  ...duplicates('/forwarding/networks', organisation.forwarding?.networks ?? []),
   ...checkForwarding(organisation.forwarding),
   ...duplicates('/access', organisation.access ?? []),
   ...(organisation.access ?? []).flatMap(({ hosts }, index) =>

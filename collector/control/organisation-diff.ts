@@ -1,3 +1,5 @@
+import { pointerKey } from './json-pointer.ts';
+
 /** One difference: where, and the value before and after (absent: was not, is not there). */
 export type Change = { pointer: string; before?: unknown; after?: unknown };
 
@@ -42,7 +44,7 @@ const compare = (pointer: string, before: unknown, after: unknown): Change[] => 
   if (left && right) {
     const keys = [...new Set([...left.keys(), ...right.keys()])];
     const changes = keys.flatMap((key) =>
-      compare(`${pointer}/${escapeKey(key)}`, left.get(key), right.get(key)),
+      compare(`${pointer}/${pointerKey(key)}`, left.get(key), right.get(key)),
     );
     return Array.isArray(before) ? [...changes, ...compareOrder(pointer, left, right)] : changes;
   }
@@ -72,9 +74,6 @@ const membersOf = (value: unknown): Map<string, unknown> | undefined => {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** RFC 6901. */
-const escapeKey = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** Key order does not count: PostgreSQL's jsonb does not keep it. */
 const isSame = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);

@@ -3,6 +3,7 @@ import { parseServer, serverForms } from '#contract/dns-server.ts';
 import { hostMistake } from '#contract/host-pattern.ts';
 import type { ProbeSpec } from '#contract/organisation.ts';
 import { stepMistakes } from '#contract/page-step.ts';
+import { pointerKey } from './json-pointer.ts';
 
 /** What the shape of one probe cannot say. `at` is its pointer. */
 export const checkProbe = (spec: ProbeSpec, at: string): Mistake[] => {
@@ -56,7 +57,7 @@ const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
 const checkHeaders = ({ headers = {} }: HttpSpec, at: string): Mistake[] =>
   Object.entries(headers).flatMap(([name, value]) => {
-    const pointer = `${at}/headers/${name.replace(/~/g, '~0').replace(/\//g, '~1')}`;
+    const pointer = `${at}/headers/${pointerKey(name)}`;
     if (!token.test(name)) {
       const message = `“${name}” is no header’s name: letters, digits and hyphens, without colon or blank`;
       return [{ pointer, message }];

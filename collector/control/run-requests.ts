@@ -12,7 +12,7 @@ export const expiresAfterMs = 5 * 60_000;
 /** Requests of one device that are not done. They are made one after the other. */
 const mostOpen = 4;
 /** Longest a device can need for one: four bursts before it, and its own. */
-const overAfterMs = 40 * 60_000;
+export const longestOrderMs = 40 * 60_000;
 
 export type RunRequestRow = typeof runRequests.$inferSelect;
 
@@ -33,7 +33,7 @@ export const createRunRequests = (db: Database) => ({
           and(
             eq(runRequests.deviceId, deviceId),
             inArray(runRequests.state, ['queued', 'picked-up', 'running']),
-            gt(runRequests.createdAt, now - overAfterMs),
+            gt(runRequests.createdAt, now - longestOrderMs),
           ),
         );
       const underway = open.filter((each) => each.state !== 'queued' || each.expiresAt > now);

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { knownNames } from '#contract/known-names.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import { Burst, RunOrder } from '#contract/run-request.ts';
-import { Count, EpochMs, Nullable, OneOf, Slug, Text, Uuid } from '#contract/scalar.ts';
+import { Count, closed, EpochMs, Nullable, OneOf, Slug, Text, Uuid } from '#contract/scalar.ts';
 import { answers } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { actorOf, type OperatorAuth } from '../http/operator-auth.ts';
@@ -12,10 +12,14 @@ import { recentRuns } from '../triage/runs.ts';
 import type { RunLine } from '../triage/views.ts';
 import type { Fleet } from './fleet.ts';
 import type { HeldQuestions } from './held-questions.ts';
-import { type RunRequestRow, type RunRequests, shownState } from './run-requests.ts';
+import {
+  longestOrderMs,
+  type RunRequestRow,
+  type RunRequests,
+  shownState,
+} from './run-requests.ts';
 
 const security = [{ operatorToken: [] }];
-const closed = { additionalProperties: false } as const;
 
 const Wish = Type.Object(
   {
@@ -60,8 +64,6 @@ const { 200: queued, ...problems } = answers(Request, 'Queued: not begun yet');
 
 /** A result's start is after the request was picked up, both by the device's clock. */
 const slackMs = 1_000;
-/** The longest burst, what may wait before it, and its last run. */
-const longestMs = 40 * 60_000;
 /** Rows read of each kind of probe; those of the plan are among them. */
 const mostRuns = 3_000;
 
@@ -158,7 +160,7 @@ const shown = (row: RunRequestRow, now: number) => ({
 const runsOf = async (store: Store, row: RunRequestRow): Promise<RunLine[]> => {
   if (row.pickedUpAt === null) return [];
   const fromMs = row.pickedUpAt - slackMs;
-  const window = { fromMs, toMs: row.pickedUpAt + longestMs, everyMs: 60_000 };
+  const window = { fromMs, toMs: row.pickedUpAt + longestOrderMs, everyMs: 60_000 };
   const tags = { device: row.deviceId, probe: orderOf(row).probes };
   const runs = await recentRuns(store, window, tags, mostRuns);
   return runs.filter(({ requestId }) => requestId === row.id);
