@@ -36,7 +36,12 @@ export type SessionServer = {
 
 type Session = { deviceId: string; socket: TLSSocket; h2: ServerHttp2Session | undefined };
 
-const settings = { initialWindowSize: 1_048_576, maxConcurrentStreams: 1_024 };
+const settings = {
+  initialWindowSize: 1_048_576,
+  maxConcurrentStreams: 1_024,
+  // RFC 8441: without it no client may ask for connect-udp or connect-ip.
+  enableConnectProtocol: true,
+};
 /** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
 const sessionWindowBytes = 16 * 1_048_576;
 const defaultIdleMs = 60_000;

@@ -4,7 +4,7 @@ import { sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
 import { type Control, startControl } from './control.ts';
-import { createDataPool, type DataPool } from './data-pool.ts';
+import { createDataPool, type DataPool, type DataSession } from './data-pool.ts';
 import { type ChoiceState, chooseEdge, noChoice } from './edge-choice.ts';
 import { type Flow, openFlow, StreamLost } from './flow.ts';
 import { createRecentTimes } from './recent-times.ts';
@@ -24,13 +24,29 @@ export type TunnelStatus = {
 export type Tunnel = {
   setEdges(edges: readonly EdgeEntry[], pinnedEdge: string): void;
   /** Throws FlowRefused, or TunnelDown. */
-  connect(destination: { host: string; port: number; signal: AbortSignal }): Promise<Flow>;
+  connect(destination: {
+    host: string;
+    port: number;
+    signal: AbortSignal;
+    prefer?: readonly string[];
+  }): Promise<Flow>;
+  /**
+   * Opens something on a data session to the edge in use, or to the first of `prefer` that is up. Asked
+   * again on another session when the first went before it had answered. Throws as `connect` does.
+   */
+  withSession: WithSession;
   status(): TunnelStatus;
   takeSample(): Omit<TunnelSample, 'kind' | 'id' | 'deviceId' | 'at'>;
   /** Returns how to stop listening. */
   onChange(listener: (change: TunnelChange) => void): () => void;
   stop(): Promise<void>;
 };
+
+export type WithSession = <Opened>(
+  open: (session: DataSession, edgeId: string) => Promise<Opened>,
+  signal: AbortSignal,
+  prefer?: readonly string[],
+) => Promise<Opened>;
 
 type Link = { edge: EdgeEntry; control: Control; pool: DataPool };
 
@@ -195,8 +211,10 @@ export const createTunnel = (parts: {
     for (const wake of [...waiting]) wake();
   };
 
-  const waitForEdge = async (signal: AbortSignal): Promise<Link> => {
-    const found = current();
+  const preferred = (prefer: readonly string[]): Link | undefined =>
+    prefer.map((id) => links.get(id)).find((link) => link?.control.isUp());
+  const waitForEdge = async (signal: AbortSignal, prefer: readonly string[]): Promise<Link> => {
+    const found = preferred(prefer) ?? current();
     if (found) return found;
     const woken = new AbortController();
     const wake = () => woken.abort();
@@ -205,9 +223,23 @@ export const createTunnel = (parts: {
       await sleep(waitForEdgeMs, AbortSignal.any([signal, stopping.signal, woken.signal]));
     }
     waiting.delete(wake);
-    const link = current();
+    const link = preferred(prefer) ?? current();
     if (link) return link;
     throw new TunnelDown(reason);
+  };
+
+  const withSession: WithSession = async (open, signal, prefer = []) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const link = await waitForEdge(signal, prefer);
+      try {
+        return await open(await link.pool.lease(), link.edge.id);
+      } catch (error) {
+        if (error instanceof FlowRefused || error instanceof TunnelDown) throw error;
+        // The session went or would not come; nothing has been exchanged, so once more is safe.
+        if (attempt >= 3 || signal.aborted) throw new TunnelDown((error as Error).message);
+        if (!(error instanceof StreamLost)) await sleep(100 * attempt, signal);
+      }
+    }
   };
 
   return {
@@ -229,21 +261,15 @@ export const createTunnel = (parts: {
       for (const edge of wanted.values()) if (!links.has(edge.id)) addLink(edge);
       decide();
     },
-    async connect({ host, port, signal }) {
+    connect({ host, port, signal, prefer }) {
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-      for (let attempt = 1; ; attempt += 1) {
-        const link = await waitForEdge(signal);
-        try {
-          const session = await link.pool.lease();
-          return await openFlow({ session, edgeId: link.edge.id, authority, signal });
-        } catch (error) {
-          if (error instanceof FlowRefused || error instanceof TunnelDown) throw error;
-          // The session went or would not come; nothing has been exchanged, so once more is safe.
-          if (attempt >= 3 || signal.aborted) throw new TunnelDown((error as Error).message);
-          if (!(error instanceof StreamLost)) await sleep(100 * attempt, signal);
-        }
-      }
+      return withSession(
+        (session, edgeId) => openFlow({ session, edgeId, authority, signal }),
+        signal,
+        prefer,
+      );
     },
+    withSession,
     status: () => ({
       state: current() ? 'up' : links.size === 0 ? 'off' : 'connecting',
       edgeId: current()?.edge.id ?? null,
