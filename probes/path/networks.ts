@@ -1,9 +1,9 @@
+import { type Libc, openLibc } from '#runtime/kernel/libc.ts';
 import { openIcmpSession } from './icmp-session.ts';
 import type { PathProtocol, SocketMethod } from './messages.ts';
 import { type Family, familyOf } from './packet.ts';
 import { openErrorQueueNetwork } from './sockets/error-queue.ts';
 import { createInbox } from './sockets/inbox.ts';
-import { type Libc, openLibc } from './sockets/libc.ts';
 import type { Flow, FlowRequest, Network } from './sockets/network.ts';
 import { createPoller } from './sockets/pending.ts';
 import { openRawNetwork } from './sockets/raw.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { describeErrno, type Libc, systemError } from '#runtime/kernel/libc.ts';
 import type { PathAnswer } from '../messages.ts';
 import { canonicalAddress, encodeEcho, type Family } from '../packet.ts';
 import { decodeAddress, encodeAddress } from './address.ts';
 import type { Inbox, Received } from './inbox.ts';
-import { describeErrno, type Libc, systemError } from './libc.ts';
 import { type Flow, type FlowRequest, headerBytes, type Network, nameOfFlow } from './network.ts';
 import {
   errno,

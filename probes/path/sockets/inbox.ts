@@ -1,5 +1,5 @@
+import type { Libc } from '#runtime/kernel/libc.ts';
 import { addressText } from './address.ts';
-import type { Libc } from './libc.ts';
 import { family as families, ipOption, level, option } from './numbers.ts';
 
 /** What a router, or this machine's own stack, said about a packet that was sent. */

@@ -1,5 +1,5 @@
+import type { Libc } from '#runtime/kernel/libc.ts';
 import type { PathAnswer } from '../messages.ts';
-import type { Libc } from './libc.ts';
 
 /** One probe that is on its way. */
 export type Pending = {

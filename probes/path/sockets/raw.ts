@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { describeErrno, type Libc, systemError } from '#runtime/kernel/libc.ts';
 import { canonicalAddress, decodeIcmp, encodeEcho, type Family, nonceBytes } from '../packet.ts';
 import { decodeAddress, encodeAddress } from './address.ts';
 import { createFlowIds } from './flow-ids.ts';
 import type { Inbox, Received } from './inbox.ts';
-import { describeErrno, type Libc, systemError } from './libc.ts';
 import { type Flow, type FlowRequest, headerBytes, type Network, nameOfFlow } from './network.ts';
 import {
   family as families,

@@ -4,12 +4,12 @@ import { decodeIcmp, encodeEcho, type Family } from '#probes/path/packet.ts';
 import { decodeAddress, encodeAddress } from '#probes/path/sockets/address.ts';
 import { openErrorQueueNetwork } from '#probes/path/sockets/error-queue.ts';
 import { createInbox, type Received, readControl } from '#probes/path/sockets/inbox.ts';
-import { type Libc, openLibc } from '#probes/path/sockets/libc.ts';
 import { family as families, readFlags, type as types } from '#probes/path/sockets/numbers.ts';
 import { createPoller } from '#probes/path/sockets/pending.ts';
 import { decodeQuote } from '#probes/path/sockets/quote.ts';
 import { openRawNetwork } from '#probes/path/sockets/raw.ts';
 import { decodeSegment } from '#probes/path/sockets/segments.ts';
+import { type Libc, openLibc } from '#runtime/kernel/libc.ts';
 
 const target = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
 const router = { 4: '198.51.100.1', 6: '2001:db8::1' } as const;

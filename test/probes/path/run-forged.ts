@@ -1,8 +1,8 @@
 import { createPathEngine } from '#probes/path/engine.ts';
 import { internetChecksum } from '#probes/path/packet.ts';
 import { encodeAddress } from '#probes/path/sockets/address.ts';
-import { openLibc } from '#probes/path/sockets/libc.ts';
 import { family, protocol, type } from '#probes/path/sockets/numbers.ts';
+import { openLibc } from '#runtime/kernel/libc.ts';
 
 /** Echoes and traces loopback, with ICMP errors before each whose quoted headers lie about their length. */
 const libc = await openLibc();
