@@ -3,6 +3,7 @@ import type { EdgeSample } from '#contract/telemetry.ts';
 import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 import { type Access, compileAccess, createAddressGuard } from './access.ts';
+import { createAdmit } from './admit.ts';
 import { createOpenFlow } from './flow.ts';
 import { createLimits } from './limits.ts';
 import { createMeter } from './meter.ts';
@@ -41,7 +42,7 @@ export const startEdgeServer = async (options: {
   const resolve = createResolve(options.dnsServers ? { servers: options.dnsServers } : {});
   const limits = createLimits({ monotonicMs: systemClock.monotonicMs });
   const meter = createMeter({ edgeId, now: systemClock.now });
-  const openFlow = createOpenFlow({
+  const admit = createAdmit({
     edgeId,
     access: () => access,
     isSpecial,
@@ -50,6 +51,7 @@ export const startEdgeServer = async (options: {
     meter,
     log,
   });
+  const openFlow = createOpenFlow({ admit });
   const sessions = await startSessionServer({
     listen: options.listen,
     certificate: options.certificate,
