@@ -125,6 +125,22 @@ export const TrafficSelection = Type.Object(
 );
 export type TrafficSelection = Static<typeof TrafficSelection>;
 
+/**
+ * Strict enforcement: nothing leaves the device but through the agent, until its enrolment, after its
+ * removal and while the tunnel is down. The kernel keeps to it also when the agent is not running.
+ */
+export const Enforcement = Type.Object(
+  {
+    strict: Type.Boolean(),
+    /** For which time a user may log in at a captive portal, once a network and hour; left out: 300. */
+    captivePortalGraceSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: 3_600 })),
+    /** Names, addresses and ranges that stay reachable whatever happens (a printer, containers). */
+    allow: Type.Optional(Type.Array(Pattern, { maxItems: 1_000 })),
+  },
+  closed,
+);
+export type Enforcement = Static<typeof Enforcement>;
+
 /** By network, past whom, and what else. All of it may be left out; what then happens stands beside it. */
 export const forwardingDetails = {
   /** Left out: no network is trusted. */
@@ -154,6 +170,10 @@ export const forwardingDetails = {
     Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 1_000 }),
   ),
   traffic: Type.Optional(TrafficSelection),
+  /** Left out: not strict. */
+  enforcement: Type.Optional(Enforcement),
   /** Hosts of private applications: carried also where they are addresses of private ranges. */
   privateHosts: Type.Optional(Type.Array(Pattern, { maxItems: 10_000 })),
+  /** Where an edge's "go there directly" is followed: hosts of access rules with that action. */
+  directByEdge: Type.Optional(Type.Array(Pattern, { maxItems: 10_000 })),
 };

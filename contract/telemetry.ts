@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { accessActions, flowProtocols, PostureFacts, UserId } from './access.ts';
 import { PathBody } from './body/path.ts';
 import {
   DnsResult,
@@ -110,10 +111,75 @@ export const EdgeSample = Type.Object(
     queueMs: Nullable(DurationMs),
     dnsMs: Nullable(DurationMs),
     connectMs: Nullable(DurationMs),
+    /** By application, medians over its flows that began or ended since the previous sample. */
+    applications: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            appId: Slug,
+            flowCount: Count,
+            dnsMs: Nullable(DurationMs),
+            connectMs: Nullable(DurationMs),
+            firstByteMs: Nullable(DurationMs),
+          },
+          closed,
+        ),
+        { maxItems: 512 },
+      ),
+    ),
+    /** Flows since the previous sample of which no record is made: there were too many at once. */
+    unrecordedFlowCount: Type.Optional(Count),
   },
   { ...closed, $id: 'EdgeSample' },
 );
 export type EdgeSample = Static<typeof EdgeSample>;
+
+/**
+ * One flow as its edge saw it, reported when it has ended. How much of it is told is the
+ * organisation's choice (`privacy`).
+ */
+export const FlowRecord = Type.Object(
+  {
+    kind: Type.Literal('flow'),
+    /** Handed out with the edge's answer, so that a result can name it. */
+    id: Uuid,
+    edgeId: Slug,
+    deviceId: Uuid,
+    /** Null: not to be told, or nobody is named for the device. */
+    userId: Nullable(UserId),
+    /** Null: none that is declared. */
+    appId: Nullable(Slug),
+    /** When it was asked for; moved by milliseconds where another of the device was then too. */
+    at: EpochMs,
+    /** Empty where it is not to be told. */
+    host: Text(256),
+    port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+    protocol: OneOf(flowProtocols),
+    upBytes: Count,
+    downBytes: Count,
+    queueMs: DurationMs,
+    dnsMs: Nullable(DurationMs),
+    connectMs: Nullable(DurationMs),
+    /** First byte to the origin, or the connection where it spoke first, to the first byte back. */
+    firstByteMs: Nullable(DurationMs),
+    /** From the request to the end of both directions; at most a day is told. */
+    durationMs: DurationMs,
+    action: OneOf(accessActions),
+    /** Id of the rule that decided, or of a default; empty where none was asked. */
+    rule: Text(64),
+    /** Proxy-Status error (RFC 9209) where it was not opened; empty: it was. */
+    error: Text(64),
+  },
+  { ...closed, $id: 'FlowRecord' },
+);
+export type FlowRecord = Static<typeof FlowRecord>;
+
+/** What an agent found out about its device: when it starts, when it changes, and every hour. */
+export const PostureReport = Type.Object(
+  { kind: Type.Literal('posture'), id: Uuid, deviceId: Uuid, at: EpochMs, facts: PostureFacts },
+  { ...closed, $id: 'PostureReport' },
+);
+export type PostureReport = Static<typeof PostureReport>;
 
 /** Leg 2: an edge's own measurement of an application its devices use. */
 export const OnwardSample = Type.Object(
@@ -204,8 +270,12 @@ export const ChangeEvent = Type.Object(
       'policy-applied',
       'network-changed',
       'captive-portal',
+      /** What the device lets out, and why, is another than before: see docs/fail-modes.md. */
+      'enforcement-changed',
       'started',
       'stopped',
+      'categories-loaded',
+      'categories-refused',
     ] as const),
     reason: Text(300),
   },
@@ -226,6 +296,8 @@ export const records = {
   device: DeviceSample,
   edge: EdgeSample,
   onward: OnwardSample,
+  flow: FlowRecord,
+  posture: PostureReport,
   missed: MissedRuns,
   'run-report': RunReport,
   event: ChangeEvent,

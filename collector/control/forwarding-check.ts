@@ -20,7 +20,19 @@ export const checkForwarding = (forwarding: Forwarding = {}): Mistake[] => [
   ...checkHosts(forwarding.traffic?.names?.exclude, '/forwarding/traffic/names/exclude'),
   ...checkTraffic(forwarding.traffic?.addresses),
   ...checkEnforcedProxy(forwarding),
+  ...checkHosts(forwarding.enforcement?.allow, '/forwarding/enforcement/allow'),
+  ...checkStrict(forwarding),
 ];
+
+const checkStrict = ({ mode, enforcement }: Forwarding): Mistake[] =>
+  mode === 'off' && enforcement?.strict === true
+    ? [
+        {
+          pointer: '/forwarding/enforcement/strict',
+          message: 'with mode off there is no tunnel to enforce: leave one of the two out',
+        },
+      ]
+    : [];
 
 const criteria = ['dnsServers', 'searchDomains', 'hosts', 'ranges', 'gateways', 'egress'] as const;
 
