@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { Privacy, User } from './access.ts';
 import { familyChoices } from './body/connection.ts';
 import { dnsRecordTypes } from './body/dns.ts';
 import { httpMethods, httpVersionChoices } from './body/http.ts';
@@ -160,12 +161,16 @@ export const Organisation = Type.Object(
   {
     version: Type.Literal(1),
     applications: Type.Array(Application, { maxItems: 512 }),
-    forwarding: Type.Optional(Type.Partial(Type.Omit(ForwardingPolicy, ['privateHosts']), closed)),
+    forwarding: Type.Optional(
+      Type.Partial(Type.Omit(ForwardingPolicy, ['privateHosts', 'directByEdge']), closed),
+    ),
     access: Type.Optional(
       Type.Array(
         Type.Object(
           {
             ...AccessRule.properties,
+            /** Left out: all. */
+            hosts: Type.Optional(AccessRule.properties.hosts),
             ports: Type.Optional(AccessRule.properties.ports),
             devices: Type.Optional(AccessRule.properties.devices),
           },
@@ -174,6 +179,9 @@ export const Organisation = Type.Object(
         { maxItems: 10_000 },
       ),
     ),
+    /** Whom rules may name; there is no log-in of our own, so they are declared. */
+    users: Type.Optional(Type.Array(User, { maxItems: 100_000 })),
+    privacy: Type.Optional(Type.Partial(Privacy, closed)),
     webhooks: Type.Optional(Type.Array(WebhookRule, { maxItems: 100 })),
     sampleIntervalSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 600 })),
   },

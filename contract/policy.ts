@@ -1,4 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox';
+import {
+  ApplicationHosts,
+  accessActions,
+  accessConditions,
+  DeviceFacts,
+  Privacy,
+} from './access.ts';
 import { forwardingDetails } from './forwarding.ts';
 import { Plan } from './plan.ts';
 import { RunRequest } from './run-request.ts';
@@ -42,16 +49,17 @@ export const ForwardingPolicy = Type.Object(
 );
 export type ForwardingPolicy = Static<typeof ForwardingPolicy>;
 
-/** First matching rule wins; no match: allow. */
+/** First matching rule wins; no match: allow. All its conditions have to hold. */
 export const AccessRule = Type.Object(
   {
     id: Slug,
-    action: OneOf(['allow', 'block'] as const),
+    action: OneOf(accessActions),
     hosts: Type.Array(HostPattern, { minItems: 1, maxItems: 10_000 }),
     /** Ports it applies to; empty: all. */
     ports: Type.Array(Port, { maxItems: 100 }),
     /** Devices it applies to; empty: all. */
     devices: Type.Array(Uuid, { maxItems: 100_000 }),
+    ...accessConditions,
   },
   { ...closed, $id: 'AccessRule' },
 );
@@ -115,6 +123,10 @@ export const EdgeConfig = Type.Object(
     onward: Type.Array(OnwardTarget, { maxItems: 1_000 }),
     /** Devices whose sessions are refused and ended. */
     revokedDevices: Type.Array(Uuid, { maxItems: 1_000_000 }),
+    /** All declared applications; the three below only for edges that ask with `Prefer: wait`. */
+    applications: Type.Optional(Type.Array(ApplicationHosts, { maxItems: 512 })),
+    devices: Type.Optional(Type.Array(DeviceFacts, { maxItems: 1_000_000 })),
+    privacy: Type.Optional(Privacy),
     sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
   },
   { ...closed, $id: 'EdgeConfig' },

@@ -3,7 +3,8 @@ import type { EdgeTiming } from './body/connection.ts';
 /**
  * How an edge tells what a flow cost it: `Server-Timing` (W3C) on its answer to CONNECT, durations
  * only, never times of day. `edge;desc="id", queue;dur=0.1, dns;dur=2.5, connect;dur=9.8,
- * address;desc="192.0.2.7"`; `dns` and `connect` are left out when there was none.
+ * address;desc="192.0.2.7", flow;desc="<uuid>"`; what there was not is left out. `flow` names the
+ * record that the edge makes of it.
  */
 export const formatEdgeTiming = (timing: EdgeTiming): string =>
   [
@@ -12,6 +13,7 @@ export const formatEdgeTiming = (timing: EdgeTiming): string =>
     ...(timing.dnsMs === null ? [] : [`dns;dur=${timing.dnsMs.toFixed(3)}`]),
     ...(timing.connectMs === null ? [] : [`connect;dur=${timing.connectMs.toFixed(3)}`]),
     ...(timing.address === null ? [] : [`address;desc="${timing.address}"`]),
+    ...(timing.flowId === undefined ? [] : [`flow;desc="${timing.flowId}"`]),
   ].join(', ');
 
 /** The reverse; null when the header is not an edge's. Unknown metrics are passed over. */
@@ -32,11 +34,15 @@ export const parseEdgeTiming = (header: string | undefined): EdgeTiming | null =
   }
   const edgeId = metrics.get('edge')?.desc ?? null;
   if (edgeId === null) return null;
+  const flowId = metrics.get('flow')?.desc ?? '';
   return {
     edgeId,
     queueMs: metrics.get('queue')?.dur ?? 0,
     dnsMs: metrics.get('dns')?.dur ?? null,
     connectMs: metrics.get('connect')?.dur ?? null,
     address: metrics.get('address')?.desc ?? null,
+    ...(uuid.test(flowId) ? { flowId } : {}),
   };
 };
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

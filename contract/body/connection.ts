@@ -9,6 +9,7 @@ import {
   Port,
   Slug,
   Text,
+  Uuid,
 } from '../scalar.ts';
 
 /**
@@ -49,6 +50,8 @@ export const EdgeTiming = Type.Object(
     connectMs: Nullable(DurationMs),
     /** Address the edge connected to. */
     address: Nullable(Text(64)),
+    /** Under which the edge reports the flow (telemetry `flow`); left out where it does not. */
+    flowId: Type.Optional(Uuid),
   },
   { ...closed, $id: 'EdgeTiming' },
 );
