@@ -65,7 +65,8 @@ const schemaFor = (value: unknown) => {
     ? { pointer: '/type', message: `expected one of ${probeTypes.join(', ')}` }
     : {
         pointer: '/kind',
-        message: 'expected one of result, tunnel, device, edge, onward, missed, run-report, event',
+        message:
+          'expected one of result, tunnel, device, edge, onward, flow, posture, missed, run-report, event',
       };
 };
 
@@ -80,6 +81,7 @@ const ownerOf = (record: TelemetryRecord): Identity & { pointer: string } => {
   switch (record.kind) {
     case 'edge':
     case 'onward':
+    case 'flow':
       return { role: 'edge', id: record.edgeId, pointer: '/edgeId' };
     case 'event':
       return { role: record.source, id: record.sourceId, pointer: '/sourceId' };

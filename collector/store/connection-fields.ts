@@ -14,6 +14,7 @@ export const tcpFields = (body: TcpBody): OwnFields<'tcp'> => ({
   edge_dns_ms: body.edge?.dnsMs ?? null,
   edge_connect_ms: body.edge?.connectMs ?? null,
   edge_address: body.edge?.address ?? null,
+  edge_flow_id: body.edge?.flowId ?? null,
 });
 
 export const tlsFields = (body: TlsBody): OwnFields<'tls'> => {

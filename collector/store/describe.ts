@@ -54,6 +54,7 @@ const units: Record<string, string> = {
   days_left: 'days',
   status: 'HTTP status code',
   cls: 'layout shift score',
+  port: 'port number',
   load1: 'runnable processes, mean over a minute',
   confidence: 'ratio',
   score: '0 to 100',

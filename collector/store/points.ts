@@ -10,6 +10,7 @@ import type {
 } from '#contract/telemetry.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { tcpFields, tlsFields } from './connection-fields.ts';
+import { edgeApplicationPoints, flowPoint } from './flow-points.ts';
 import { dnsFields, httpFields, pageLoadFields, pathFields } from './result-fields.ts';
 import type { FieldsOf, Point } from './schema.ts';
 import { voiceFields } from './voice-fields.ts';
@@ -24,7 +25,12 @@ export const toPoints = (record: TelemetryRecord, receivedAtMs: number): Point[]
     case 'device':
       return [devicePoint(record)];
     case 'edge':
-      return [edgePoint(record)];
+      return [edgePoint(record), ...edgeApplicationPoints(record)];
+    case 'flow':
+      return [flowPoint(record)];
+    case 'posture':
+      // State, not a measurement: kept with the device.
+      return [];
     case 'onward':
       return [onwardPoint(record)];
     case 'missed':
@@ -186,6 +192,7 @@ const edgePoint = (sample: EdgeSample): Point<'edge'> => ({
     queue_ms: sample.queueMs,
     dns_ms: sample.dnsMs,
     connect_ms: sample.connectMs,
+    unrecorded_flow_count: sample.unrecordedFlowCount ?? null,
   },
 });
 

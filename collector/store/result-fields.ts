@@ -35,6 +35,7 @@ export const httpFields = (
     edge_dns_ms: last?.edge?.dnsMs ?? null,
     edge_connect_ms: last?.edge?.connectMs ?? null,
     edge_address: last?.edge?.address ?? null,
+    edge_flow_id: last?.edge?.flowId ?? null,
     http_version: body.httpVersion,
     family: last?.family ? `ipv${last.family}` : null,
     warm_wait_ms: body.warm?.waitMs ?? null,

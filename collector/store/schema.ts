@@ -53,6 +53,8 @@ const connectionFields = {
   edge_dns_ms: 'float',
   edge_connect_ms: 'float',
   edge_address: 'string',
+  /** Names the point of `flow` that the edge reported of it. */
+  edge_flow_id: 'string',
 } as const;
 
 const runTags = ['device', 'app', 'probe', 'via', 'edge', 'failure_type'] as const;
@@ -82,6 +84,7 @@ export const series = {
       edge_dns_ms: 'float',
       edge_connect_ms: 'float',
       edge_address: 'string',
+      edge_flow_id: 'string',
       http_version: 'string',
       /** ipv4 or ipv6: of the connection, through the tunnel the edge's. */
       family: 'string',
@@ -303,6 +306,41 @@ export const series = {
       queue_ms: 'float',
       dns_ms: 'float',
       connect_ms: 'float',
+      /** Flows of which there is no point in `flow`: too many began at once. */
+      unrecorded_flow_count: 'integer',
+    },
+  },
+  /** Medians over an application's flows through an edge, at the time of the edge's sample. */
+  edge_app: {
+    tags: ['edge', 'app'],
+    fields: {
+      flow_count: 'integer',
+      dns_ms: 'float',
+      connect_ms: 'float',
+      first_byte_ms: 'float',
+    },
+  },
+  /** One flow as its edge saw it, at the time it was asked for; the edge's clock. */
+  flow: {
+    tags: ['device', 'edge', 'app'],
+    fields: {
+      flow_id: 'string',
+      user: 'string',
+      /** As the organisation's privacy switch lets it be told. */
+      host: 'string',
+      port: 'integer',
+      protocol: 'string',
+      up_bytes: 'integer',
+      down_bytes: 'integer',
+      queue_ms: 'float',
+      dns_ms: 'float',
+      connect_ms: 'float',
+      first_byte_ms: 'float',
+      duration_ms: 'float',
+      action: 'string',
+      rule: 'string',
+      /** Proxy-Status error where it was not opened. */
+      error: 'string',
     },
   },
   /** Leg 2: an edge's own measurement of an application. */
