@@ -129,6 +129,25 @@ export const EdgeSample = Type.Object(
     ),
     /** Flows since the previous sample of which no record is made: there were too many at once. */
     unrecordedFlowCount: Type.Optional(Count),
+    /**
+     * Processes that carry flows. With several, CPU and memory above are sums over all of them and
+     * the event loop's delay is the worst one's.
+     */
+    workerCount: Type.Optional(Count),
+    workerCpuMaxRatio: Type.Optional(Nullable(Type.Number({ minimum: 0 }))),
+    workerMemoryMaxBytes: Type.Optional(Count),
+    /** Mean over the workers; the worst is `eventLoopDelayMs`. */
+    workerLoopDelayMeanMs: Type.Optional(DurationMs),
+    /** Flows that devices broke off. */
+    resetCount: Type.Optional(Count),
+    /** Refused flows by what refused them: policy, address, limit, or a request that was none. */
+    refusedByPolicyCount: Type.Optional(Count),
+    refusedByAddressCount: Type.Optional(Count),
+    refusedByLimitCount: Type.Optional(Count),
+    refusedRequestCount: Type.Optional(Count),
+    /** Open at this moment. */
+    udpFlowCount: Type.Optional(Count),
+    clientlessSessionCount: Type.Optional(Count),
   },
   { ...closed, $id: 'EdgeSample' },
 );
@@ -276,6 +295,8 @@ export const ChangeEvent = Type.Object(
       'stopped',
       'categories-loaded',
       'categories-refused',
+      /** One of an edge's processes ended by itself, with the flows it had. */
+      'worker-replaced',
     ] as const),
     reason: Text(300),
   },
