@@ -193,6 +193,17 @@ const edgePoint = (sample: EdgeSample): Point<'edge'> => ({
     dns_ms: sample.dnsMs,
     connect_ms: sample.connectMs,
     unrecorded_flow_count: sample.unrecordedFlowCount ?? null,
+    worker_count: sample.workerCount ?? null,
+    worker_cpu_max_ratio: sample.workerCpuMaxRatio ?? null,
+    worker_memory_max_bytes: sample.workerMemoryMaxBytes ?? null,
+    worker_loop_delay_mean_ms: sample.workerLoopDelayMeanMs ?? null,
+    reset_count: sample.resetCount ?? null,
+    refused_by_policy_count: sample.refusedByPolicyCount ?? null,
+    refused_by_address_count: sample.refusedByAddressCount ?? null,
+    refused_by_limit_count: sample.refusedByLimitCount ?? null,
+    refused_request_count: sample.refusedRequestCount ?? null,
+    udp_flow_count: sample.udpFlowCount ?? null,
+    clientless_session_count: sample.clientlessSessionCount ?? null,
   },
 });
 

@@ -308,6 +308,19 @@ export const series = {
       connect_ms: 'float',
       /** Flows of which there is no point in `flow`: too many began at once. */
       unrecorded_flow_count: 'integer',
+      /** Of an edge of several processes: CPU and memory are sums, loop_delay_ms is the worst one's. */
+      worker_count: 'integer',
+      worker_cpu_max_ratio: 'float',
+      worker_memory_max_bytes: 'integer',
+      worker_loop_delay_mean_ms: 'float',
+      /** Flows that devices broke off. */
+      reset_count: 'integer',
+      refused_by_policy_count: 'integer',
+      refused_by_address_count: 'integer',
+      refused_by_limit_count: 'integer',
+      refused_request_count: 'integer',
+      udp_flow_count: 'integer',
+      clientless_session_count: 'integer',
     },
   },
   /** Medians over an application's flows through an edge, at the time of the edge's sample. */
