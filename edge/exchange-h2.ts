@@ -5,16 +5,28 @@ import { cut } from './cut.ts';
 import type { FlowOutcome, OpenFlow } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
-import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
+import { refuse } from './refusal.ts';
+import { refuseStream } from './refuse-stream.ts';
 import { relay } from './relay.ts';
 
-/** One HTTP/2 stream of a device: CONNECT (RFC 9113 section 8.5), or a plain http:// request. */
+/** Serves an extended CONNECT (RFC 8441): one stream of a device that asks for a `:protocol`. */
+export type ServeProtocol = (request: {
+  stream: ServerHttp2Stream;
+  headers: IncomingHttpHeaders;
+  deviceId: string;
+}) => Promise<void>;
+
+/**
+ * One HTTP/2 stream of a device: CONNECT (RFC 9113 section 8.5), its extended form, or a plain http://
+ * request.
+ */
 export const serveStream = async (options: {
   stream: ServerHttp2Stream;
   headers: IncomingHttpHeaders;
   deviceId: string;
   edgeId: string;
   openFlow: OpenFlow;
+  protocols: ReadonlyMap<string, ServeProtocol>;
   meter: Meter;
 }): Promise<void> => {
   const { stream, headers, edgeId } = options;
@@ -22,7 +34,15 @@ export const serveStream = async (options: {
   stream.on('error', () => {});
   stream.once('close', () => abort.abort());
 
-  const isConnect = headers[':method'] === 'CONNECT' && headers[':protocol'] === undefined;
+  const protocol = headers[':protocol'];
+  if (protocol !== undefined) {
+    const serve = options.protocols.get(String(protocol));
+    if (serve) return serve(options);
+    // RFC 9220 section 3 has the status for it.
+    const refusal = refuse('http_request_error', `no such protocol here: ${protocol}`);
+    return refuseStream(stream, edgeId, { ...refusal, status: 501 });
+  }
+  const isConnect = headers[':method'] === 'CONNECT';
   const isPlain = headers[':scheme'] === 'http' && headers[':method'] !== 'CONNECT';
   const authority = headers[':authority'] ?? headers.host;
   const destination = parseAuthority(isPlain ? withPort(authority) : authority);
@@ -64,23 +84,6 @@ const giveUp = (outcome: FlowOutcome): void => {
   if (!outcome.opened) return;
   outcome.flow.done({ upBytes: 0, downBytes: 0 });
   cut(outcome.flow.socket.on('error', () => {}));
-};
-
-const refuseStream = (
-  stream: ServerHttp2Stream,
-  edgeId: string,
-  refusal: Refusal,
-  timing?: string,
-): void => {
-  if (stream.destroyed || stream.closed) return;
-  stream.respond({
-    ':status': refusal.status,
-    ...refusalHeaders(edgeId, refusal),
-    ...(timing === undefined ? {} : { 'server-timing': timing }),
-  });
-  stream.end(`${refusal.error}: ${refusal.details}\n`);
-  // Reading what the client still sends lets the stream end by itself, without a reset.
-  stream.resume();
 };
 
 const answerPlain = async (options: {

@@ -4,12 +4,14 @@ import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 import { type Access, compileAccess, createAddressGuard } from './access.ts';
 import { createAdmit } from './admit.ts';
+import { createDatagramLimit } from './datagram-limit.ts';
 import { createOpenFlow } from './flow.ts';
 import { createLimits } from './limits.ts';
 import { createMeter } from './meter.ts';
 import { startReflector } from './reflector.ts';
 import { createResolve, type Resolve } from './resolve.ts';
 import { type EdgeCertificate, startSessionServer } from './session.ts';
+import { createServeUdp } from './udp-flow.ts';
 
 /** The forwarding half of an edge: listener, policy, dial, relay, meter; without a collector. */
 export type EdgeServer = {
@@ -52,12 +54,14 @@ export const startEdgeServer = async (options: {
     log,
   });
   const openFlow = createOpenFlow({ admit });
+  const datagrams = createDatagramLimit({ monotonicMs: systemClock.monotonicMs });
   const sessions = await startSessionServer({
     listen: options.listen,
     certificate: options.certificate,
     edgeId,
     isRevoked: (deviceId) => access?.isRevoked(deviceId) ?? false,
     openFlow,
+    protocols: new Map([['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter })]]),
     meter,
     ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
     log,

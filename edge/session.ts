@@ -1,15 +1,17 @@
+import { once } from 'node:events';
 import http2, {
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createServer, type TLSSocket } from 'node:tls';
 import { uriNames } from '#runtime/certificates.ts';
 import type { Log } from '#runtime/log.ts';
 import { createH1Exchange } from './exchange-h1.ts';
-import { serveStream } from './exchange-h2.ts';
+import { type ServeProtocol, serveStream } from './exchange-h2.ts';
 import type { OpenFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
@@ -20,9 +22,9 @@ export type EdgeCertificate = {
   caCertificatePem: string;
 };
 
-/** The edge's listener: who connects, on which sessions, and how they end. */
+/** Who connects, on which sessions, and how they end. Connections come from a listener, or by way of it. */
 export type SessionServer = {
-  address: { host: string; port: number };
+  accept(socket: Socket): void;
   counts(): { sessionCount: number; deviceCount: number };
   /** Sessions that devices have from an address at this moment. */
   countFrom(address: string): number;
@@ -30,7 +32,10 @@ export type SessionServer = {
   endRevoked(): void;
   /** After a renewal; existing sessions keep the old one. */
   setCertificate(certificate: EdgeCertificate): void;
-  /** GOAWAY to all, then what is still open after `drainMs` is cut. */
+  /**
+   * GOAWAY to all. What is open goes on, and what still is after `drainMs` is cut. No more
+   * connections may come.
+   */
   stop(drainMs: number): Promise<void>;
 };
 
@@ -49,21 +54,31 @@ const firstSettingsMs = 10_000;
 /** An agent needs a handful; each costs the edge its TLS state and buffers. */
 export const maxSessionsPerDevice = 64;
 
-export const startSessionServer = async (parts: {
-  listen: { host: string; port: number };
+/**
+ * A GOAWAY says which streams will still be served. The first names all (RFC 9113 section 6.8), since
+ * some may be on their way; the last follows when a round trip is over for certain.
+ */
+const lastGoawayMs = 1_000;
+const allStreams = 2 ** 31 - 1;
+
+export const createSessionServer = (parts: {
   certificate: EdgeCertificate;
   edgeId: string;
   isRevoked: (deviceId: string) => boolean;
   openFlow: OpenFlow;
+  /** By `:protocol` (RFC 8441). */
+  protocols: ReadonlyMap<string, ServeProtocol>;
   meter: Meter;
   idleMs?: number;
   headersMs?: number;
+  /** Told of every session that begins; what it returns is called when that one has ended. */
+  onSession?: (session: { deviceId: string; address: string; end(): void }) => () => void;
   log: Log;
-}): Promise<SessionServer> => {
+}): SessionServer => {
   const log = parts.log.child({ component: 'session' });
   const sessions = new Set<Session>();
   const sources = createSources();
-  const raw = new Set<{ destroy(): void }>();
+  const raw = new Set<Socket>();
   const h1 = createH1Exchange(parts);
   // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
   // protocols, and no 'request' listener comes near CONNECT (it would answer 405).
@@ -81,15 +96,8 @@ export const startSessionServer = async (parts: {
     ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
     ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: 10_000,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 30_000,
   });
 
-  server.on('connection', (socket) => {
-    raw.add(socket);
-    socket.on('close', () => raw.delete(socket));
-  });
   server.on('tlsClientError', (error) => log.debug({ err: error }, 'TLS handshake failed'));
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => log.debug({ err: error }, 'session failed'));
@@ -104,10 +112,13 @@ export const startSessionServer = async (parts: {
     }
     const session: Session = { deviceId, socket, h2: undefined };
     sessions.add(session);
-    const forget = sources.add(socket.remoteAddress ?? '');
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const forget = sources.add(address);
+    const ended = parts.onSession?.({ deviceId, address, end: () => socket.destroy() });
     socket.once('close', () => {
       sessions.delete(session);
       forget();
+      ended?.();
     });
     log.debug({ deviceId, protocol: socket.alpnProtocol }, 'session begun');
     if (socket.alpnProtocol !== 'h2') {
@@ -130,17 +141,12 @@ export const startSessionServer = async (parts: {
   };
   h2.on('sessionError', (error) => log.debug({ err: error }, 'session failed'));
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(parts.listen.port, parts.listen.host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const { address, port } = server.address() as AddressInfo;
-
   return {
-    address: { host: address, port },
+    accept(socket) {
+      raw.add(socket);
+      socket.on('close', () => raw.delete(socket));
+      server.emit('connection', socket);
+    },
     counts: () => ({
       sessionCount: sessions.size,
       deviceCount: new Set([...sessions].map(({ deviceId }) => deviceId)).size,
@@ -155,15 +161,25 @@ export const startSessionServer = async (parts: {
     },
     setCertificate: (certificate) => server.setSecureContext(secure(certificate)),
     async stop(drainMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const { h2: session } of sessions) if (session && !session.closed) session.close();
+      const deadline = performance.now() + drainMs;
+      h1.drain();
+      const open = () => [...sessions].flatMap(({ h2: own }) => (own && !own.closed ? [own] : []));
+      if (drainMs > 0) {
+        for (const session of open()) session.goaway(http2.constants.NGHTTP2_NO_ERROR, allStreams);
+        await Promise.race([allClosed(raw), wait(Math.min(lastGoawayMs, drainMs / 2))]);
+      }
+      for (const session of open()) session.close();
       const timer = setTimeout(() => {
         for (const socket of [...raw]) socket.destroy();
-      }, drainMs);
-      await closed;
+      }, deadline - performance.now());
+      await allClosed(raw);
       clearTimeout(timer);
     },
   };
+};
+
+const allClosed = async (sockets: ReadonlySet<Socket>): Promise<void> => {
+  for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
 };
 
 /** How many there are from each address. */
@@ -171,8 +187,7 @@ const createSources = () => {
   const counts = new Map<string, number>();
   return {
     /** Returns how to take it out again. */
-    add(remoteAddress: string): () => void {
-      const address = plainAddress(remoteAddress);
+    add(address: string): () => void {
       counts.set(address, (counts.get(address) ?? 0) + 1);
       return () => {
         const left = (counts.get(address) ?? 0) - 1;

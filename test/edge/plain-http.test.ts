@@ -165,6 +165,7 @@ describe('sessions of one device', () => {
       edgeId: 'e1',
       isRevoked: () => false,
       openFlow: () => Promise.reject(new Error('no request was complete')),
+      protocols: new Map(),
       meter: createMeter({ edgeId: 'e1', now: Date.now }),
       headersMs: 500,
       log: silentLog(),
