@@ -2,6 +2,7 @@ import http2, {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { DataSession } from './data-pool.ts';
@@ -31,12 +32,18 @@ export const openFlow = (options: {
   session: DataSession;
   edgeId: string;
   authority: string;
+  /** Of an extended CONNECT (RFC 8441): protocol, path and what else it takes. */
+  extended?: OutgoingHttpHeaders;
   signal: AbortSignal;
 }): Promise<Flow> =>
   new Promise((resolve, reject) => {
     const { session, edgeId, signal } = options;
     // Throws at once when a GOAWAY has come in between: the caller takes another session.
-    const stream = session.h2.request({ ':method': 'CONNECT', ':authority': options.authority });
+    const stream = session.h2.request({
+      ':method': 'CONNECT',
+      ':authority': options.authority,
+      ...options.extended,
+    });
     session.streams.add(stream);
     let isBulk = false;
     let movedBytes = 0;
