@@ -6,6 +6,8 @@ import { once } from 'node:events';
  * `nft -i` that ends with its standard input, so also when this process is killed.
  */
 export type OwnedTable = {
+  /** `family name`, as commands write it. */
+  name: string;
   /** Commands of `nft`, one a line. Rejects with nft's own words; what came before stays. */
   run(commands: string): Promise<void>;
   /** Once it is gone, so are the table and its rules. */
@@ -94,5 +96,5 @@ export const holdTable = async (parts: {
     throw error;
   }
   isStopping = false;
-  return { run, stop };
+  return { name: table, run, stop };
 };

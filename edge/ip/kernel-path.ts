@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { addressText } from '#runtime/ip-packet.ts';
+import { configureLink } from '#runtime/kernel/configure-link.ts';
+import { holdTable } from '#runtime/kernel/owned-table.ts';
+import { openTun, TunUnavailable } from '#runtime/kernel/tun.ts';
+import type { AddressPool } from './address-pool.ts';
+
+/** Where devices' packets enter the edge's kernel, and their answers leave it. */
+export type KernelPath = {
+  /** Returns how many the kernel took. */
+  forward(packets: readonly Buffer[]): number;
+  close(): Promise<void>;
+};
+
+/**
+ * A TUN device that holds the pools, and rules that let its packets out under the edge's own address
+ * and only answers back in. Both are gone with the process. The kernel forwards, counts the hops down,
+ * and sends the errors (RFC 9484 section 6). That forwarding is on is the operator's decision: it makes
+ * a router of the machine.
+ */
+export const openKernelPath = async (parts: {
+  pools: { four?: AddressPool; six?: AddressPool };
+  mtuBytes: number;
+  onPackets: (packets: Buffer[]) => void;
+  /** Packets go nowhere from now on. */
+  onLost: (reason: string) => void;
+}): Promise<KernelPath> => {
+  const { four, six } = parts.pools;
+  if (four) await mustForward('net.ipv4.ip_forward', 'pool4');
+  if (six) await mustForward('net.ipv6.conf.all.forwarding', 'pool6');
+  const tun = await openTun({ ...parts, prefix: 'whyslowedge' });
+  const pools = [four, six].filter((pool) => pool !== undefined);
+  try {
+    const table = await holdTable({
+      family: 'inet',
+      name: `whyslow_edge_${tun.name.replace(/\D/g, '')}_${process.pid}`,
+      onLost: parts.onLost,
+    });
+    try {
+      // The rules first: nothing is forwarded without them.
+      await table.run(rulesOf(table.name, tun.name, pools));
+      await configureLink([
+        `link set dev ${tun.name} addrgenmode none`,
+        `link set dev ${tun.name} mtu ${parts.mtuBytes} up`,
+        ...pools.map(
+          ({ own, prefixBits }) =>
+            `addr add ${addressText(own)}/${prefixBits} dev ${tun.name}${own.length === 16 ? ' nodad' : ''}`,
+        ),
+      ]);
+    } catch (error) {
+      await table.stop();
+      throw error;
+    }
+    return {
+      forward: tun.write,
+      async close() {
+        await tun.close();
+        await table.stop();
+      },
+    };
+  } catch (error) {
+    await tun.close();
+    throw error;
+  }
+};
+
+const rulesOf = (table: string, link: string, pools: readonly AddressPool[]): string =>
+  [
+    `add chain ${table} forward { type filter hook forward priority filter; policy accept; }`,
+    `add rule ${table} forward iifname ${link} oifname ${link} drop`,
+    `add rule ${table} forward oifname ${link} ct state established,related accept`,
+    `add rule ${table} forward oifname ${link} drop`,
+    // The edge's own services are not for packets out of a tunnel, whatever they are addressed to.
+    `add chain ${table} input { type filter hook input priority filter; policy accept; }`,
+    `add rule ${table} input iifname ${link} drop`,
+    `add chain ${table} leave { type nat hook postrouting priority srcnat; policy accept; }`,
+    ...pools.map(
+      ({ text, own }) =>
+        `add rule ${table} leave oifname != ${link} ${own.length === 4 ? 'ip' : 'ip6'} saddr ${text} masquerade`,
+    ),
+  ].join('\n');
+
+const mustForward = async (setting: string, pool: string): Promise<void> => {
+  const path = `/proc/sys/${setting.replaceAll('.', '/')}`;
+  const value = await readFile(path, 'utf8').catch(() => '0');
+  if (Number(value) > 0) return;
+  throw new TunUnavailable(
+    `ipForwarding.${pool}: this machine does not forward packets; set ${setting}=1 (sysctl -w), or leave ${pool} out`,
+  );
+};
