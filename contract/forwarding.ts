@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { type Static, Type } from '@sinclair/typebox';
+import { maxPacBytes } from './pac.ts';
 import { closed, OneOf, Slug, Text } from './scalar.ts';
 
 /**
@@ -141,6 +142,18 @@ export const Enforcement = Type.Object(
 );
 export type Enforcement = Static<typeof Enforcement>;
 
+/** PAC files of the organisation, as text with macros (docs/pac.md). */
+export const PacFiles = Type.Object(
+  {
+    /** Served to programs at `/proxy.pac`: who goes to the agent. Left out: everybody. */
+    forwarding: Type.Optional(Type.String({ minLength: 1, maxLength: maxPacBytes })),
+    /** Asked by the agent itself, for every host: which edges, or direct. */
+    application: Type.Optional(Type.String({ minLength: 1, maxLength: maxPacBytes })),
+  },
+  closed,
+);
+export type PacFiles = Static<typeof PacFiles>;
+
 /** By network, past whom, and what else. All of it may be left out; what then happens stands beside it. */
 export const forwardingDetails = {
   /** Left out: no network is trusted. */
@@ -170,6 +183,8 @@ export const forwardingDetails = {
     Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 1_000 }),
   ),
   traffic: Type.Optional(TrafficSelection),
+  /** Left out: no PAC file of the organisation's own. */
+  pac: Type.Optional(PacFiles),
   /** Left out: not strict. */
   enforcement: Type.Optional(Enforcement),
   /** Hosts of private applications: carried also where they are addresses of private ranges. */

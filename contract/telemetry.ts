@@ -291,6 +291,11 @@ export const ChangeEvent = Type.Object(
       'captive-portal',
       /** What the device lets out, and why, is another than before: see docs/fail-modes.md. */
       'enforcement-changed',
+      /** The organisation's PAC file cannot be used, or answers what cannot be followed; see docs/pac.md. */
+      'pac-broken',
+      'pac-restored',
+      /** The system's proxy settings were written, or given back. */
+      'system-proxy-changed',
       'started',
       'stopped',
       'categories-loaded',
