@@ -27,13 +27,15 @@ const bulkBytes = 1_048_576;
 /** The edge tries an address for 5 s and may have a second one to try. */
 const answerMs = 30_000;
 
-/** Asks for one destination on one session. No byte of the client's is sent before the answer. */
+/** Asks for one destination on one session. Nothing is sent before the answer but what goes `ahead`. */
 export const openFlow = (options: {
   session: DataSession;
   edgeId: string;
   authority: string;
   /** Of an extended CONNECT (RFC 8441): protocol, path and what else it takes. */
   extended?: OutgoingHttpHeaders;
+  /** Sent with the request. It may come twice: a request that got no answer is made again. */
+  ahead?: Buffer;
   signal: AbortSignal;
 }): Promise<Flow> =>
   new Promise((resolve, reject) => {
@@ -45,6 +47,7 @@ export const openFlow = (options: {
       ...options.extended,
     });
     session.streams.add(stream);
+    if (options.ahead) stream.write(options.ahead);
     let isBulk = false;
     let movedBytes = 0;
     stream.once('close', () => {
