@@ -3,6 +3,7 @@ import type { Mistake } from '#contract/check.ts';
 import { parseTrafficRule, type TrafficSelection } from '#contract/forwarding.ts';
 import { hostMistake, isAddressOrRange } from '#contract/host-pattern.ts';
 import type { Organisation } from '#contract/organisation.ts';
+import { pacMistakes } from '#contract/pac.ts';
 import { checkHosts } from './host-check.ts';
 import { pointerKey } from './json-pointer.ts';
 
@@ -20,6 +21,7 @@ export const checkForwarding = (forwarding: Forwarding = {}): Mistake[] => [
   ...checkHosts(forwarding.traffic?.names?.exclude, '/forwarding/traffic/names/exclude'),
   ...checkTraffic(forwarding.traffic?.addresses),
   ...checkEnforcedProxy(forwarding),
+  ...checkPac(forwarding.pac),
   ...checkHosts(forwarding.enforcement?.allow, '/forwarding/enforcement/allow'),
   ...checkStrict(forwarding),
 ];
@@ -100,3 +102,12 @@ const checkEnforcedProxy = ({ onNetwork = {}, enforcedProxy }: Forwarding): Mist
     ? []
     : [{ pointer, message: `“${enforcedProxy}” is neither host:port nor an http(s) URL` }];
 };
+
+/** Whether they compile, `whyslow apply` asks a sandbox, and the agents say. */
+const checkPac = (pac: Forwarding['pac'] = {}): Mistake[] =>
+  (['forwarding', 'application'] as const).flatMap((name) =>
+    pacMistakes(pac[name] ?? 'FindProxyForURL').map((message) => ({
+      pointer: `/forwarding/pac/${name}`,
+      message,
+    })),
+  );
