@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
+import { defaultPrivacy, type FlowPrivacy, type Privacy } from '#contract/access.ts';
+import type { EdgeTiming } from '#contract/body/connection.ts';
+import { normalHost } from '#contract/host-pattern.ts';
+import type { FlowRecord } from '#contract/telemetry.ts';
+import type { AccessDecision } from './access.ts';
+import type { AdmitRequest, Moved } from './admit.ts';
+
+/**
+ * Records begun a second, and at once after a pause. A record takes about 400 bytes of the spool: at
+ * this rate an edge that cannot reach its collector keeps the last 26 minutes.
+ */
+export const recordLimits = { perSecond: 100, burst: 500 } as const;
+
+/** The record of one flow, begun when it was asked for and told when it has ended. */
+export type OpenRecord = {
+  id: string;
+  end(outcome: {
+    timing: EdgeTiming;
+    moved: Moved;
+    firstByteMs: number | null;
+    error: string;
+  }): void;
+};
+
+export type FlowRecorder = {
+  /** Undefined: none is made, because of the privacy switch or because there are too many. */
+  begin(
+    request: AdmitRequest,
+    decided: { decision: AccessDecision | undefined; userId: string | undefined },
+  ): OpenRecord | undefined;
+  /** Flows since the last call of which no record was made for there were too many. */
+  takeUnrecorded(): number;
+};
+
+/**
+ * Makes one record a flow, as far as the organisation lets it be told. What begins faster than the
+ * limit is counted instead; flows of declared applications come first, since these are what the
+ * results of probes are joined to.
+ */
+export const createFlowRecorder = (parts: {
+  edgeId: string;
+  privacy: () => Privacy | undefined;
+  emit: (record: FlowRecord) => void;
+  now: () => number;
+  /** Which of an edge's processes this is: the times they give to a device's flows never meet. */
+  process?: { index: number; count: number };
+}): FlowRecorder => {
+  const take = createTurns();
+  const times = createTimes(parts.now, parts.process ?? { index: 0, count: 1 });
+  let unrecordedCount = 0;
+
+  return {
+    begin(request, { decision, userId }) {
+      const privacy = parts.privacy() ?? defaultPrivacy;
+      if (privacy.flows === 'off') return undefined;
+      const appId = decision?.appId ?? null;
+      if (!take(appId === null)) {
+        unrecordedCount += 1;
+        return undefined;
+      }
+      const { deviceId, destination, protocol, receivedMs } = request;
+      const begun = {
+        kind: 'flow' as const,
+        id: randomUUID(),
+        edgeId: parts.edgeId,
+        deviceId,
+        userId: privacy.users ? (userId ?? null) : null,
+        appId,
+        at: times.next(deviceId),
+        host: toldHost(destination.host, privacy.flows),
+        port: destination.port,
+        protocol,
+        action: decision?.action ?? ('block' as const),
+        rule: decision?.rule ?? '',
+      };
+      return {
+        id: begun.id,
+        end({ timing, moved, firstByteMs, error }) {
+          const { queueMs, dnsMs, connectMs } = timing;
+          parts.emit({
+            ...begun,
+            upBytes: moved.upBytes,
+            downBytes: moved.downBytes,
+            queueMs,
+            dnsMs,
+            connectMs,
+            firstByteMs: firstByteMs === null ? null : Math.min(dayMs, firstByteMs),
+            durationMs: Math.min(dayMs, performance.now() - receivedMs),
+            error,
+          });
+        },
+      };
+    },
+    takeUnrecorded() {
+      const count = unrecordedCount;
+      unrecordedCount = 0;
+      return count;
+    },
+  };
+};
+
+const dayMs = 86_400_000;
+
+/** A bucket of which flows of no declared application may use the upper half only. */
+const createTurns = (): ((isUndeclared: boolean) => boolean) => {
+  const { perSecond, burst } = recordLimits;
+  let tokens: number = burst;
+  let filledMs = performance.now();
+  return (isUndeclared) => {
+    const nowMs = performance.now();
+    tokens = Math.min(burst, tokens + ((nowMs - filledMs) / 1_000) * perSecond);
+    filledMs = nowMs;
+    if (tokens < (isUndeclared ? burst / 2 : 1)) return false;
+    tokens -= 1;
+    return true;
+  };
+};
+
+/** Devices whose last time is remembered: more than an edge has in a millisecond. */
+const mostTimes = 10_000;
+
+/** Each flow of a device its own millisecond: the store keeps one point for each. */
+const createTimes = (now: () => number, { index, count }: { index: number; count: number }) => {
+  const last = new Map<string, number>();
+  return {
+    next(deviceId: string): number {
+      const earliest = Math.max(Math.floor(now()), (last.get(deviceId) ?? 0) + 1);
+      const at = earliest + ((index - (earliest % count) + count) % count);
+      if (last.size >= mostTimes) last.clear();
+      last.set(deviceId, at);
+      return at;
+    },
+  };
+};
+
+const toldHost = (host: string, flows: FlowPrivacy): string => {
+  if (flows === 'full') return normalHost(host).slice(0, 256);
+  return flows === 'domains' ? domainOf(normalHost(host)) : '';
+};
+
+/**
+ * The part of a name that was registered: its last two labels, or three under endings such as
+ * `co.uk`. Only a guess at the public suffix list; an address is not told.
+ */
+export const domainOf = (name: string): string => {
+  if (isIP(name) !== 0) return '';
+  const labels = name.split('.');
+  const [second = '', top = ''] = labels.slice(-2);
+  const isBelowEnding = top.length === 2 && (second.length <= 2 || sharedEndings.has(second));
+  return labels.slice(isBelowEnding ? -3 : -2).join('.');
+};
+
+const sharedEndings = new Set([
+  'com',
+  'net',
+  'org',
+  'gov',
+  'edu',
+  'mil',
+  'gob',
+  'gouv',
+  'nom',
+  'ltd',
+  'plc',
+  'sch',
+  'nhs',
+]);
