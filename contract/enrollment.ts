@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { closed, EpochMs, OneOf, Port, Text } from './scalar.ts';
+import { closed, EpochMs, OneOf, Port, Position, Text } from './scalar.ts';
 
 /**
  * The token an operator hands out: `wse1.<token id>.<secret>.<fingerprint>`, the last part being
@@ -17,6 +17,8 @@ export const EdgePlace = Type.Object(
     location: Text(64),
     /** UDP port of its reflector; left out where it has none. */
     reflectorPort: Type.Optional(Port),
+    /** Where it stands; left out where nobody said. */
+    position: Type.Optional(Position),
   },
   closed,
 );

@@ -9,7 +9,7 @@ import {
 import { forwardingDetails } from './forwarding.ts';
 import { Plan } from './plan.ts';
 import { RunRequest } from './run-request.ts';
-import { closed, EpochMs, OneOf, Port, Slug, Text, Uuid } from './scalar.ts';
+import { closed, EpochMs, OneOf, Port, Position, Slug, Text, Uuid } from './scalar.ts';
 
 /**
  * A host pattern: `example.com` matches itself, `*.example.com` the names under it, `.example.com`
@@ -28,6 +28,8 @@ export const EdgeEntry = Type.Object(
     location: Text(64),
     /** UDP port of its reflector (STAMP), for voice probes; left out where it has none. */
     reflectorPort: Type.Optional(Port),
+    /** Where it stands: which edges are worth measuring when there are many. */
+    position: Type.Optional(Position),
   },
   { ...closed, $id: 'EdgeEntry' },
 );

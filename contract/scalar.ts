@@ -1,4 +1,4 @@
-import { Kind, type TSchema, Type, TypeRegistry } from '@sinclair/typebox';
+import { Kind, type Static, type TSchema, Type, TypeRegistry } from '@sinclair/typebox';
 
 /** Building blocks shared by every message. Numbers carry their unit in the property's name. */
 
@@ -24,6 +24,16 @@ export const EpochMs = Type.Number({ minimum: 1_577_836_800_000, maximum: 4_102_
 export const DurationMs = Type.Number({ minimum: 0, maximum: 86_400_000 });
 
 export const Ratio = Type.Number({ minimum: 0, maximum: 1 });
+
+/** Degrees, WGS 84. */
+export const Position = Type.Object(
+  {
+    latitude: Type.Number({ minimum: -90, maximum: 90 }),
+    longitude: Type.Number({ minimum: -180, maximum: 180 }),
+  },
+  closed,
+);
+export type Position = Static<typeof Position>;
 
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

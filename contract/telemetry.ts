@@ -49,6 +49,13 @@ export const TunnelSample = Type.Object(
     reconnectCount: Count,
     pingLostCount: Count,
     pingSentCount: Count,
+    /** An edge that is clearly faster than the one in use, and by how much; null: none, also while pinned. */
+    betterEdgeId: Type.Optional(Nullable(Slug)),
+    gainMs: Type.Optional(Nullable(DurationMs)),
+    /** Datagrams to the edge's reflector and back that did not come, outside the tunnel; null: not measured. */
+    udpLossRatio: Type.Optional(Nullable(Ratio)),
+    /** Streams that may still be reset before the fullest data session is given up; null: no session. */
+    resetsLeft: Type.Optional(Nullable(Count)),
   },
   { ...closed, $id: 'TunnelSample' },
 );
@@ -286,6 +293,9 @@ export const ChangeEvent = Type.Object(
       'edge-chosen',
       'tunnel-up',
       'tunnel-down',
+      /** The tunnel goes on with less than it should have; the reason says with what. */
+      'tunnel-degraded',
+      'tunnel-restored',
       'policy-applied',
       'network-changed',
       'captive-portal',
