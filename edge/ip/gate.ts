@@ -61,9 +61,12 @@ export const createGate = (parts: {
     knownOf = access;
     knownSinceMs = nowMs;
   };
-  const decide = (access: Access, destination: string, port: number) => {
-    const host = addressText(destination);
-    if (access.decide(parts.deviceId, { host, port }).action === 'block') return false;
+  const decide = (access: Access, facts: PacketFacts, port: number) => {
+    const host = addressText(facts.destination);
+    const protocol = policyProtocol(facts);
+    const { action } = access.decide(parts.deviceId, { host, port, protocol });
+    // `direct` names what is not to come here at all.
+    if (action !== 'allow') return false;
     const isPrivate = access.privateApplication({ host, port }) !== undefined;
     return !isPrivate && parts.isSpecial(host) ? 'prohibited' : true;
   };
@@ -71,10 +74,10 @@ export const createGate = (parts: {
     const access = parts.access();
     if (!access) return false;
     forget(access);
-    const key = `${facts.destination}${port}`;
+    const key = `${facts.destination}${facts.protocol}:${port}`;
     const before = known.get(key);
     if (before !== undefined) return before;
-    const decided = decide(access, facts.destination, port);
+    const decided = decide(access, facts, port);
     known.set(key, decided);
     return decided;
   };
@@ -93,6 +96,11 @@ export const createGate = (parts: {
     if (packet.length <= parts.mtuBytes) return passes;
     return drop('tooBig', facts, { kind: 'too-big', mtuBytes: parts.mtuBytes });
   };
+};
+
+const policyProtocol = ({ protocol }: PacketFacts): 'tcp' | 'udp' | 'ip' => {
+  if (protocol === protocols.tcp) return 'tcp';
+  return protocol === protocols.udp ? 'udp' : 'ip';
 };
 
 const prohibited: IcmpCause = { kind: 'prohibited' };

@@ -32,6 +32,8 @@ export type IpForwarding = {
     onPackets: (packets: Buffer[]) => void;
     onEnd: () => void;
   }): IpLease | { problem: string };
+  /** Ends all streams, which devices would keep for ever: they go to another edge. */
+  drain(): void;
   stop(): Promise<void>;
 };
 
@@ -134,6 +136,7 @@ export const startIpForwarding = async (parts: {
         },
       };
     },
+    drain: () => endAll('the edge is stopping'),
     async stop() {
       endAll('the edge is stopping');
       await path.close();

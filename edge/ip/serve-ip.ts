@@ -11,11 +11,11 @@ import { addressText } from '#runtime/ip-packet.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access } from '../access.ts';
 import type { DatagramLimit } from '../datagram-limit.ts';
+import type { ServeProtocol } from '../exchange-h2.ts';
 import type { Limits } from '../limits.ts';
 import type { Meter } from '../meter.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { refuseStream } from '../refuse-stream.ts';
-import type { ServeProtocol } from '../exchange-h2.ts';
 import { createGate, type DropReason, type Gate, type Judgement } from './gate.ts';
 import { makeIcmpError } from './icmp-error.ts';
 import type { IpForwarding, IpLease } from './ip-forwarding.ts';
@@ -39,7 +39,7 @@ export const createServeIp = (parts: Parts): ServeProtocol => {
   const log = parts.log.child({ component: 'ip-forwarding' });
   return async ({ stream, headers, deviceId }) => {
     const refused = (refusal: Refusal) => {
-      parts.meter.refused();
+      parts.meter.refused(refusal.error);
       log.debug({ deviceId, ...refusal }, 'flow refused');
       refuseStream(stream, parts.edgeId, refusal);
     };
