@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { closed, Slug, Text } from '#contract/scalar.ts';
+import { closed, Position, Slug, Text } from '#contract/scalar.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
@@ -18,6 +18,8 @@ export const EdgeProgramConfig = Type.Object(
     edgeId: Slug,
     /** Where it stands, for people: "Frankfurt". */
     location: Text(64),
+    /** For the choice among many edges: devices that know where they are measure the nearest. */
+    position: Type.Optional(Position),
     listen: Type.Object({ host: Text(256), port: ListenPort }, closed),
     /** Where devices reach it; port absent: the one it listens on. */
     advertise: Type.Object({ host: Text(256), port: Type.Optional(ListenPort) }, closed),

@@ -162,6 +162,7 @@ const enrol = (
       host: config.advertise.host,
       port: config.advertise.port || listen.port,
       location: config.location,
+      ...(config.position ? { position: config.position } : {}),
       ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
     },
     dial: dialBySystem,

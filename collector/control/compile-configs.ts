@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { edgeServerName } from '#contract/enrollment.ts';
 import type { Organisation } from '#contract/organisation.ts';
 import type { DeviceConfig, EdgeConfig, EdgeEntry, OnwardTarget } from '#contract/policy.ts';
+import type { Position } from '#contract/scalar.ts';
 import { compileEdgePaths, compileProbes, intervalMsOf, onwardHostOf } from './compile-probes.ts';
 import { canonical } from './organisation-diff.ts';
 
@@ -14,6 +15,7 @@ export type EdgePlace = {
   port: number;
   location: string;
   reflectorPort?: number | null;
+  position?: Position | null;
 };
 
 /** What one device gets. The same inputs give the same revision, whatever the time. */
@@ -85,13 +87,14 @@ export const compileEdgeConfig = (input: {
   };
 };
 
-const entryOf = ({ id, host, port, location, reflectorPort }: EdgePlace): EdgeEntry => ({
+const entryOf = ({ id, host, port, location, reflectorPort, position }: EdgePlace): EdgeEntry => ({
   id,
   host,
   port,
   serverName: edgeServerName(id),
   location,
   ...(typeof reflectorPort === 'number' ? { reflectorPort } : {}),
+  ...(position ? { position } : {}),
 });
 
 /** Once per application, as often as its most frequent probe: leg 2 must be as fresh as leg 1. */

@@ -9,7 +9,7 @@ import {
   identityUri,
   type RenewalRequest,
 } from '#contract/enrollment.ts';
-import { Slug } from '#contract/scalar.ts';
+import { type Position, Slug } from '#contract/scalar.ts';
 import {
   BadCertificateRequest,
   type Issued,
@@ -134,13 +134,17 @@ const issue = async (
   }
 };
 
-const placeOf = ({ host, port, location, reflectorPort = null }: PlaceGiven) => ({
+const placeOf = ({ host, port, location, reflectorPort = null, position = null }: PlaceGiven) => ({
   host,
   port,
   location,
   reflectorPort,
+  position,
 });
-type PlaceGiven = Omit<EdgePlace, 'reflectorPort'> & { reflectorPort?: number | null };
+type PlaceGiven = Omit<EdgePlace, 'reflectorPort' | 'position'> & {
+  reflectorPort?: number | null;
+  position?: Position | null;
+};
 
 const writeIdentity = async (
   db: Pick<Database, 'insert'>,

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { EpochMs, Nullable, Port, Slug, Text, Uuid } from '#contract/scalar.ts';
+import { EpochMs, Nullable, Port, Position, Slug, Text, Uuid } from '#contract/scalar.ts';
 import { answers, ListOf, noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
 import { actorOf, type OperatorAuth } from '../http/operator-auth.ts';
@@ -27,6 +27,7 @@ const Edge = Type.Object(
     port: Port,
     location: Text(64),
     reflectorPort: Nullable(Port),
+    position: Nullable(Position),
     ...common,
   },
   { $id: 'Edge' },

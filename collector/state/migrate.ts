@@ -3,11 +3,18 @@ import { first } from './migrations/0001-first.ts';
 import { reflector } from './migrations/0002-reflector.ts';
 import { artefacts } from './migrations/0003-artefacts.ts';
 import { runRequests } from './migrations/0004-run-requests.ts';
+import { edgePosition } from './migrations/0005-edge-position.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Database } from './state.ts';
 
 /** In order; ids rise by one. */
-export const migrations: readonly Migration[] = [first, reflector, artefacts, runRequests];
+export const migrations: readonly Migration[] = [
+  first,
+  reflector,
+  artefacts,
+  runRequests,
+  edgePosition,
+];
 
 /** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */
 const lockKey = '33611997998444407';

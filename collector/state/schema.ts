@@ -11,6 +11,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { ArtefactKind } from '#contract/artefact.ts';
+import type { Position } from '#contract/scalar.ts';
 
 /**
  * Relational state, one dialect for PGlite and PostgreSQL. Times are epoch milliseconds in bigint
@@ -70,6 +71,8 @@ export const edges = pgTable('edges', {
   location: text('location').notNull(),
   /** UDP; null: it has no reflector. */
   reflectorPort: integer('reflector_port'),
+  /** Null: nobody said where it stands. */
+  position: jsonb('position').$type<Position>(),
   programVersion: text('program_version').notNull(),
   certificateSerial: text('certificate_serial').notNull(),
   certificateNotAfter: at('certificate_not_after').notNull(),

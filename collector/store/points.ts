@@ -147,6 +147,10 @@ const tunnelPoint = (sample: TunnelSample): Point<'tunnel'> => ({
     reconnect_count: sample.reconnectCount,
     ping_sent_count: sample.pingSentCount,
     ping_lost_count: sample.pingLostCount,
+    better_edge: sample.betterEdgeId ?? null,
+    gain_ms: sample.gainMs ?? null,
+    udp_loss_ratio: sample.udpLossRatio ?? null,
+    resets_left_count: sample.resetsLeft ?? null,
   },
 });
 

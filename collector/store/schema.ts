@@ -267,6 +267,10 @@ export const series = {
       reconnect_count: 'integer',
       ping_sent_count: 'integer',
       ping_lost_count: 'integer',
+      better_edge: 'string',
+      gain_ms: 'float',
+      udp_loss_ratio: 'float',
+      resets_left_count: 'integer',
     },
   },
   device: {

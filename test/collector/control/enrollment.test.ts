@@ -232,7 +232,13 @@ describe('identity', () => {
     const entry = async () =>
       (await readConfig<DeviceConfig>(device)).edges.find(({ id }) => id === 'osl-1');
     expect(await entry()).not.toHaveProperty('reflectorPort');
-    const place = { host: '192.0.2.5', port: 1_004, location: 'Oslo', reflectorPort: 862 };
+    const place = {
+      host: '192.0.2.5',
+      port: 1_004,
+      location: 'Oslo',
+      reflectorPort: 862,
+      position: { latitude: 59.9, longitude: 10.7 },
+    };
     const answer = await lab.device('/v1/renew', {
       as: edge,
       method: 'POST',

@@ -438,6 +438,10 @@ export const sampleRecords: Record<string, TelemetryRecord> = {
     reconnectCount: 0,
     pingLostCount: 1,
     pingSentCount: 5,
+    betterEdgeId: 'ams-1',
+    gainMs: 7.5,
+    udpLossRatio: 0.05,
+    resetsLeft: 998,
   },
   'tunnel that is down': {
     kind: 'tunnel',
