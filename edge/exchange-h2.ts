@@ -33,6 +33,8 @@ export const serveStream = async (options: {
   const abort = new AbortController();
   stream.on('error', () => {});
   stream.once('close', () => abort.abort());
+  // Node never closes a stream that was reset while its writes waited for the client's window.
+  stream.once('aborted', () => setImmediate(() => stream.destroy()));
 
   const protocol = headers[':protocol'];
   if (protocol !== undefined) {

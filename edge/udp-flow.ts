@@ -94,13 +94,12 @@ const relayDatagrams = (options: {
     stream.end();
     setTimeout(() => stream.close(), lingerMs).unref();
   };
-  const reset = (code: number) => {
-    close();
-    stream.close(code);
-  };
   const idle = setTimeout(end, options.idleMs);
   // An ICMP error, on most systems the news that nobody listens there.
-  socket.on('error', () => reset(http2.constants.NGHTTP2_CONNECT_ERROR));
+  socket.on('error', () => {
+    close();
+    stream.close(http2.constants.NGHTTP2_CONNECT_ERROR);
+  });
 
   const carried = carryDatagrams({
     stream,
@@ -118,7 +117,8 @@ const relayDatagrams = (options: {
       }
       meter.up(moved.upBytes - before);
     },
-    onMalformed: () => reset(http2.constants.NGHTTP2_PROTOCOL_ERROR),
+    // Not `close(PROTOCOL_ERROR)`: after the client's END_STREAM Node would end in order as well.
+    onMalformed: (what) => stream.destroy(new Error(what)),
   });
   const tellError = (error: NodeJS.ErrnoException | null) => {
     // Too long for the path is that datagram's matter alone.

@@ -243,6 +243,22 @@ describe('what an edge carries', () => {
     await expect(curl('--proxytunnel', 'http://www.game.test/')).rejects.toThrow(/403/);
   });
 
+  it('and lets go of a download that its client resets while it does not read it', async () => {
+    await waitUntil(() => edge.server.takeSample().streamCount === 0);
+    const origin = await lab.origin((socket) => void socket.write(Buffer.alloc(4_000_000)));
+    const session = await openH2();
+    const { stream } = await openConnect(session, `app.test:${origin.port}`);
+    let down = 0;
+    await waitUntil(() => {
+      const { downBytes } = edge.server.takeSample();
+      down += downBytes;
+      return down > 0 && downBytes === 0;
+    });
+    stream.destroy();
+    await waitUntil(() => edge.server.takeSample().streamCount === 0);
+    session.close();
+  });
+
   it('and reports it in its sample, with nothing left open', async () => {
     await waitUntil(() => edge.server.takeSample().streamCount <= 1);
     const origin = await lab.origin((socket) => socket.resume().end('12345'));
