@@ -1,13 +1,15 @@
+import { isIP } from 'node:net';
+import type { FlowProtocol } from '#contract/access.ts';
 import type { EdgeTiming } from '#contract/body/connection.ts';
+import { directDetails } from '#contract/edge-direct.ts';
 import { isHost } from '#contract/host-pattern.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access, Destination } from './access.ts';
+import { type FlowBooks, openAccount } from './flow-account.ts';
 import type { Limits } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { Resolve, Resolved } from './resolve.ts';
-
-export type FlowProtocol = 'tcp' | 'udp' | 'ip';
 
 export type AdmitRequest = {
   deviceId: string;
@@ -17,7 +19,13 @@ export type AdmitRequest = {
   receivedMs: number;
 };
 
-export type Moved = { upBytes: number; downBytes: number };
+export type Moved = {
+  upBytes: number;
+  downBytes: number;
+  /** Monotonic times of the first byte each way; left out: there was none, or nobody looked. */
+  firstUpMs?: number;
+  firstDownMs?: number;
+};
 
 /** A flow that may be opened. One of `fail` and `begin` is called, and `done` after `begin`, once. */
 export type Admitted = {
@@ -49,6 +57,7 @@ export const createAdmit = (parts: {
   resolve: Resolve;
   limits: Limits;
   meter: Meter;
+  books: FlowBooks;
   log: Log;
 }): Admit => {
   const { meter, limits } = parts;
@@ -64,9 +73,11 @@ export const createAdmit = (parts: {
       connectMs: null,
       address: null,
     };
+    const account = openAccount(parts.books, request, timing);
     const refused = (refusal: Refusal): NotOpened => {
-      if (refusal.status < 500) meter.refused();
+      if (refusal.status < 500) meter.refused(refusal.error);
       else meter.dialFailed();
+      account.refused(refusal.error);
       log.debug({ ...facts, ...refusal }, 'flow refused');
       return { admitted: false, opened: false, refusal, timing };
     };
@@ -74,15 +85,16 @@ export const createAdmit = (parts: {
     if (!isHost(destination.host)) {
       return refused(refuse('http_request_error', 'not a host name'));
     }
-    const over = limits.take(deviceId);
+    const over = await limits.take(deviceId);
     if (over) return refused(refuse('connection_limit_reached', `too many ${over}`));
     const fail = (refusal: Refusal): NotOpened => {
       limits.release(deviceId);
       return refused(refusal);
     };
-    const addresses = await checkedAddresses(parts, request, timing);
+    const addresses = await checkedAddresses(parts, request, timing, account);
     if (!Array.isArray(addresses)) return fail(addresses);
     let begunMs = 0;
+    let ended = () => {};
     return {
       admitted: true,
       addresses,
@@ -91,9 +103,13 @@ export const createAdmit = (parts: {
       begin() {
         begunMs = performance.now();
         meter.opened(timing);
+        if (protocol === 'udp') ended = meter.openUdp();
+        account.opened();
       },
       done(moved) {
         limits.release(deviceId);
+        ended();
+        account.ended(moved);
         const durationMs = performance.now() - begunMs;
         log.debug({ ...facts, ...timing, ...moved, durationMs }, 'flow ended');
       },
@@ -105,16 +121,23 @@ const checkedAddresses = async (
   parts: Parameters<typeof createAdmit>[0],
   request: AdmitRequest,
   timing: EdgeTiming,
+  account: ReturnType<typeof openAccount>,
 ): Promise<string[] | Refusal> => {
   // One turn of the event loop: what other flows made this one wait shows as queueing.
   await new Promise((resolve) => setImmediate(resolve));
   const access = parts.access();
   if (!access) return refuse('proxy_configuration_error', 'no policy yet');
-  const decision = access.decide(request.deviceId, request.destination);
+  const { action, rule } = account.decide(access);
   timing.queueMs = performance.now() - request.receivedMs;
-  if (decision.action === 'block') return refuse('http_request_denied', `rule ${decision.rule}`);
+  if (action === 'block') return refuse('http_request_denied', `rule ${rule}`);
+  if (action === 'direct') return refuse('http_request_denied', directDetails(rule));
 
   const application = access.privateApplication(request.destination);
+  const over =
+    application?.address || isIP(request.destination.host)
+      ? null
+      : await parts.limits.spend(request.deviceId, 'name');
+  if (over) return refuse('connection_limit_reached', `too many ${over}`);
   const resolved: Resolved = application?.address
     ? { ok: true, addresses: [application.address], dnsMs: null }
     : await parts.resolve(request.destination.host);

@@ -22,7 +22,11 @@ export const createH1Exchange = (parts: {
   openFlow: OpenFlow;
   meter: Meter;
   headersMs?: number;
-}): { serve(socket: TLSSocket, deviceId: string): void } => {
+}): {
+  serve(socket: TLSSocket, deviceId: string): void;
+  /** From now on a connection ends with its answer; one without a request ends now. */
+  drain(): void;
+} => {
   const headersMs = parts.headersMs ?? defaultHeadersMs;
   const deadlines = createHeaderDeadlines(headersMs);
   const devices = new WeakMap<object, string>();
@@ -31,7 +35,9 @@ export const createH1Exchange = (parts: {
     deadlines.begin(socket);
     void serveConnect({ ...parts, request, socket, head, deviceId: devices.get(socket) ?? '' });
   });
+  let isDraining = false;
   server.on('request', (request, response) => {
+    if (isDraining) response.shouldKeepAlive = false;
     deadlines.begin(request.socket);
     response.once('close', () => deadlines.end(request.socket));
   });
@@ -46,6 +52,10 @@ export const createH1Exchange = (parts: {
       devices.set(socket, deviceId);
       deadlines.watch(socket);
       server.emit('connection', socket);
+    },
+    drain() {
+      isDraining = true;
+      server.closeIdleConnections();
     },
   };
 };

@@ -1,54 +1,179 @@
-/** Per device: new flows a second (token bucket) and flows at once. */
-export const deviceLimits = { flowsPerSecond: 100, burst: 500, concurrent: 1_024 } as const;
+import type { Amounts, Bank, LimitKind } from './bank.ts';
 
-type Bucket = { tokens: number; filledAtMs: number; open: number };
+/** Of each device, and across all processes of an edge. */
+export type DeviceLimits = {
+  concurrentFlows: number;
+  flowsPerSecond: number;
+  flowBurst: number;
+  /** Names the edge resolves for it. */
+  namesPerSecond: number;
+  nameBurst: number;
+  /** Flows it breaks off. Node ends a session with all its streams past 1,000, then 33 a second. */
+  resetsPerSecond: number;
+  resetBurst: number;
+  /** Requests that are none. */
+  mistakesPerSecond: number;
+  mistakeBurst: number;
+  /** Both directions together, slowed down rather than refused; 0: as fast as it goes. */
+  bytesPerSecond: number;
+  /** Wrong passwords for the clientless listener, for each address and each user. */
+  failedLoginsPerMinute: number;
+};
 
-/** Keeps one device from taking the edge for itself; over the limit is a 429, never a lost session. */
-export const createLimits = (options: { monotonicMs: () => number }) => {
-  const buckets = new Map<string, Bucket>();
+export const defaultLimits: DeviceLimits = {
+  concurrentFlows: 1_024,
+  flowsPerSecond: 100,
+  flowBurst: 500,
+  namesPerSecond: 100,
+  nameBurst: 500,
+  resetsPerSecond: 33,
+  resetBurst: 1_000,
+  mistakesPerSecond: 10,
+  mistakeBurst: 200,
+  bytesPerSecond: 0,
+  failedLoginsPerMinute: 10,
+};
 
-  const fill = (bucket: Bucket): void => {
-    const nowMs = options.monotonicMs();
-    const earned = ((nowMs - bucket.filledAtMs) / 1_000) * deviceLimits.flowsPerSecond;
-    bucket.tokens = Math.min(deviceLimits.burst, bucket.tokens + earned);
-    bucket.filledAtMs = nowMs;
+/** What is exhausted, in words for the client. */
+const words = {
+  open: 'flows at once',
+  flow: 'flows a second',
+  name: 'names a second',
+  reset: 'flows broken off',
+  mistake: 'wrong requests',
+  byte: 'bytes a second',
+  login: 'wrong passwords',
+} as const satisfies Record<LimitKind, string>;
+export type Exhausted = (typeof words)[LimitKind];
+
+/** Slows a flow down to what its device may move. */
+export type Pace = {
+  /** False: stop reading, and go on when `whenFree` calls. */
+  spend(bytes: number): boolean;
+  whenFree(resume: () => void): void;
+};
+
+type Credit = Record<LimitKind, number> & {
+  inUse: number;
+  wasUsed: boolean;
+  waiting: (() => void)[];
+};
+
+const paceTickMs = 50;
+const forFlow = ['open', 'flow', 'reset', 'mistake'] as const;
+
+/**
+ * Keeps one device from taking the edge for itself; over the limit is a 429, never a lost session.
+ * What a device may spend comes from the bank in lots of `lot`, so that most flows ask nobody.
+ */
+export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?: number }) => {
+  const { bank } = parts;
+  const lot = parts.lot ?? 1;
+  const byteLot = Math.max(1, Math.ceil(((parts.bytesPerSecond ?? 0) * paceTickMs) / 1_000));
+  const credits = new Map<string, Credit>();
+
+  const creditOf = (key: string): Credit => {
+    const credit = credits.get(key) ?? noCredit();
+    if (credits.get(key) !== credit) credits.set(key, credit);
+    credit.wasUsed = true;
+    return credit;
   };
-  const bucketOf = (deviceId: string): Bucket => {
-    const known = buckets.get(deviceId);
-    if (known) return known;
-    const made = { tokens: deviceLimits.burst, filledAtMs: options.monotonicMs(), open: 0 };
-    buckets.set(deviceId, made);
-    return made;
+  const lotOf = (kind: LimitKind) => (kind === 'byte' ? byteLot : kind === 'login' ? 1 : lot);
+  const missing = (credit: Credit, kinds: readonly LimitKind[]): LimitKind | undefined =>
+    kinds.find((kind) => credit[kind] < 1);
+  /** Fills up what is short of `kinds` and takes one of each of `taken`, or says what is missing. */
+  const ensure = async (
+    key: string,
+    kinds: readonly LimitKind[],
+    taken: readonly LimitKind[],
+  ): Promise<LimitKind | undefined> => {
+    const credit = creditOf(key);
+    for (let lack = missing(credit, kinds); lack !== undefined; lack = missing(credit, kinds)) {
+      const wanted: Amounts = {};
+      for (const kind of kinds) {
+        if (credit[kind] < 1) wanted[kind] = lotOf(kind) - credit[kind];
+      }
+      const granted = await bank.grant(key, wanted);
+      for (const kind of kinds) credit[kind] += granted[kind] ?? 0;
+      if ((granted[lack] ?? 0) === 0 && credit[lack] < 1) return lack;
+    }
+    for (const kind of taken) credit[kind] -= 1;
+    return undefined;
+  };
+  const note = (key: string, kind: LimitKind, count = 1): void => {
+    creditOf(key)[kind] -= count;
+  };
+  const refillBytes = async (key: string, credit: Credit): Promise<void> => {
+    const wanted = byteLot - credit.byte;
+    if (wanted > 0) credit.byte += (await bank.grant(key, { byte: wanted })).byte ?? 0;
+    if (credit.byte > 0) for (const resume of credit.waiting.splice(0)) resume();
+    else if (credit.waiting.length > 0) setTimeout(() => void refillBytes(key, credit), paceTickMs);
   };
 
   return {
     /** Null when the flow may be opened (then `release` it once), else what is exhausted. */
-    take(deviceId: string): 'flows a second' | 'flows at once' | null {
-      const bucket = bucketOf(deviceId);
-      fill(bucket);
-      if (bucket.open >= deviceLimits.concurrent) return 'flows at once';
-      if (bucket.tokens < 1) return 'flows a second';
-      bucket.tokens -= 1;
-      bucket.open += 1;
+    async take(key: string): Promise<Exhausted | null> {
+      const lack = await ensure(key, forFlow, ['open', 'flow']);
+      if (lack !== undefined) return words[lack];
+      creditOf(key).inUse += 1;
       return null;
     },
-    release(deviceId: string): void {
-      const bucket = buckets.get(deviceId);
-      if (bucket) bucket.open -= 1;
+    release(key: string): void {
+      const credit = creditOf(key);
+      credit.inUse -= 1;
+      credit.open += 1;
+      const idle = credit.open - 2 * lot;
+      if (idle <= 0) return;
+      credit.open -= idle;
+      bank.giveBack(key, idle);
+    },
+    /** One of a kind beside flows: what is exhausted, or null. */
+    async spend(key: string, kind: 'name'): Promise<Exhausted | null> {
+      const lack = await ensure(key, [kind], [kind]);
+      return lack === undefined ? null : words[lack];
+    },
+    /** Whether there is any left; `note` takes it. */
+    may: async (key: string, kind: 'login'): Promise<boolean> =>
+      (await ensure(key, [kind], [])) === undefined,
+    /** Something happened that counts; the device's next flow may be refused for it. */
+    note: (key: string, kind: 'reset' | 'mistake' | 'login'): void => note(key, kind),
+    /** Undefined: the device's flows go as fast as they can. */
+    pace(key: string): Pace | undefined {
+      if ((parts.bytesPerSecond ?? 0) === 0) return undefined;
+      return {
+        spend(bytes) {
+          note(key, 'byte', bytes);
+          return creditOf(key).byte > 0;
+        },
+        whenFree(resume) {
+          const credit = creditOf(key);
+          credit.waiting.push(resume);
+          if (credit.waiting.length === 1) void refillBytes(key, credit);
+        },
+      };
     },
     openCount(): number {
       let total = 0;
-      for (const bucket of buckets.values()) total += bucket.open;
+      for (const { inUse } of credits.values()) total += inUse;
       return total;
     },
-    /** Forgets devices that have nothing open and a full bucket. */
+    /** Gives back and forgets what was not used since the last time. */
     prune(): void {
-      for (const [deviceId, bucket] of buckets) {
-        fill(bucket);
-        if (bucket.open === 0 && bucket.tokens >= deviceLimits.burst) buckets.delete(deviceId);
+      for (const [key, credit] of credits) {
+        const isDebtor = [...forFlow, 'byte' as const].some((kind) => credit[kind] < 0);
+        if (!credit.wasUsed && credit.inUse === 0 && !isDebtor) {
+          bank.giveBack(key, credit.open);
+          credits.delete(key);
+        }
+        credit.wasUsed = false;
       }
     },
   };
 };
+
+const noCredit = (): Credit => ({
+  ...{ open: 0, flow: 0, name: 0, reset: 0, mistake: 0, byte: 0, login: 0 },
+  ...{ inUse: 0, wasUsed: true, waiting: [] },
+});
 
 export type Limits = ReturnType<typeof createLimits>;

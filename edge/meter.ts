@@ -1,20 +1,28 @@
-import { randomUUID } from 'node:crypto';
 import type { EdgeTiming } from '#contract/body/connection.ts';
-import type { EdgeSample } from '#contract/telemetry.ts';
 import { startLoopDelayMeter } from '#runtime/clock.ts';
+import type { ProxyError } from './refusal.ts';
 
 /** Values kept per sample for the medians; more flows than this are a fair sample already. */
 const maxValues = 10_000;
 
-type Gauges = { sessionCount: number; streamCount: number; deviceCount: number };
+/** What one process of an edge counted and measured since its last reading; see sample.ts. */
+export type Reading = {
+  cpuRatio: number | null;
+  memoryBytes: number;
+  eventLoopDelayMs: number;
+  udpFlowCount: number;
+  counts: ReturnType<typeof noCounts>;
+  values: ReturnType<typeof noValues>;
+};
 
-/** Counts what an edge does, and hands it over as one EdgeSample per interval. */
-export const createMeter = (options: { edgeId: string; now: () => number }) => {
+/** Counts what a process of an edge does. */
+export const createMeter = () => {
   const loopDelay = startLoopDelayMeter();
   let cpu = process.cpuUsage();
   let takenMs = performance.now();
   let counts = noCounts();
   let values = noValues();
+  let udpFlowCount = 0;
 
   const cpuRatio = (): number | null => {
     const usedMicros = process.cpuUsage(cpu);
@@ -37,30 +45,36 @@ export const createMeter = (options: { edgeId: string; now: () => number }) => {
       keep(values.dnsMs, timing.dnsMs);
       keep(values.connectMs, timing.connectMs);
     },
-    refused: (): void => {
+    refused(error: ProxyError): void {
       counts.refusedCount += 1;
+      counts[refusedBy[error] ?? 'refusedRequestCount'] += 1;
     },
     dialFailed: (): void => {
       counts.dialFailedCount += 1;
     },
-    takeSample(gauges: Gauges): EdgeSample {
-      const sample: EdgeSample = {
-        kind: 'edge',
-        id: randomUUID(),
-        edgeId: options.edgeId,
-        at: options.now(),
+    /** A device broke a flow off. */
+    reset: (): void => {
+      counts.resetCount += 1;
+    },
+    /** Returns how to say that it has ended. */
+    openUdp(): () => void {
+      udpFlowCount += 1;
+      return () => {
+        udpFlowCount -= 1;
+      };
+    },
+    takeReading(): Reading {
+      const reading: Reading = {
         cpuRatio: cpuRatio(),
         memoryBytes: process.memoryUsage.rss(),
         eventLoopDelayMs: loopDelay.takeMs(),
-        ...gauges,
-        ...counts,
-        queueMs: median(values.queueMs),
-        dnsMs: median(values.dnsMs),
-        connectMs: median(values.connectMs),
+        udpFlowCount,
+        counts,
+        values,
       };
       counts = noCounts();
       values = noValues();
-      return sample;
+      return reading;
     },
     stop: (): void => loopDelay.stop(),
   };
@@ -68,21 +82,23 @@ export const createMeter = (options: { edgeId: string; now: () => number }) => {
 
 export type Meter = ReturnType<typeof createMeter>;
 
-/** The middle value, or the mean of the two middle ones; null of nothing. */
-export const median = (values: readonly number[]): number | null => {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  const upper = sorted[half] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2;
+const refusedBy: Partial<Record<ProxyError, keyof ReturnType<typeof noCounts>>> = {
+  http_request_denied: 'refusedByPolicyCount',
+  destination_ip_prohibited: 'refusedByAddressCount',
+  connection_limit_reached: 'refusedByLimitCount',
 };
 
-const noCounts = () => ({
+export const noCounts = () => ({
   upBytes: 0,
   downBytes: 0,
   flowCount: 0,
   refusedCount: 0,
   dialFailedCount: 0,
+  resetCount: 0,
+  refusedByPolicyCount: 0,
+  refusedByAddressCount: 0,
+  refusedByLimitCount: 0,
+  refusedRequestCount: 0,
 });
 
 const noValues = () => ({

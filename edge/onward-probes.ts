@@ -6,7 +6,7 @@ import type { Prober } from '#probes/probe.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access } from './access.ts';
 import { dial } from './dial.ts';
-import { median } from './meter.ts';
+import { median } from './median.ts';
 import type { Resolve, Resolved } from './resolve.ts';
 
 const connectCount = 5;

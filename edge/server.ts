@@ -1,24 +1,26 @@
 import type { EdgeConfig } from '#contract/policy.ts';
-import type { EdgeSample } from '#contract/telemetry.ts';
+import type { EdgeSample, FlowRecord } from '#contract/telemetry.ts';
 import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
-import { type Access, compileAccess, createAddressGuard } from './access.ts';
-import { createAdmit } from './admit.ts';
-import { createDatagramLimit } from './datagram-limit.ts';
-import { createOpenFlow } from './flow.ts';
-import { createLimits } from './limits.ts';
-import { createMeter } from './meter.ts';
+import type { Access } from './access.ts';
+import { createBank } from './bank.ts';
+import type { CategoryList } from './categories.ts';
+import { type ForwarderOptions, startForwarder } from './forwarder.ts';
+import { createLimits, type DeviceLimits, defaultLimits } from './limits.ts';
+import { startListener } from './listener.ts';
 import { startReflector } from './reflector.ts';
-import { createResolve, type Resolve } from './resolve.ts';
-import { type EdgeCertificate, startSessionServer } from './session.ts';
-import { createServeUdp } from './udp-flow.ts';
+import type { Resolve } from './resolve.ts';
+import { toEdgeSample } from './sample.ts';
+import type { EdgeCertificate } from './session.ts';
 
-/** The forwarding half of an edge: listener, policy, dial, relay, meter; without a collector. */
+/** The forwarding half of an edge, without a collector. */
 export type EdgeServer = {
   address: { host: string; port: number };
   /** Null: none. */
   reflectorPort: number | null;
   setPolicy(config: EdgeConfig): void;
+  /** Rules that name categories go by this list from now on. */
+  setCategories(list: CategoryList): void;
   setCertificate(certificate: EdgeCertificate): void;
   takeSample(): EdgeSample;
   access(): Access | undefined;
@@ -27,78 +29,72 @@ export type EdgeServer = {
   stop(drainMs: number): Promise<void>;
 };
 
-export const startEdgeServer = async (options: {
-  edgeId: string;
+/** The same in one process or several. */
+export type EdgeService = Omit<EdgeServer, 'takeSample'> & {
+  takeSample(): EdgeSample | Promise<EdgeSample>;
+};
+
+export type EdgeServerOptions = ForwarderOptions & {
   listen: { host: string; port: number };
-  certificate: EdgeCertificate;
-  dnsServers?: readonly string[];
+  limits?: Partial<DeviceLimits>;
   /** UDP, 0 for any free one; left out: no reflector. */
   reflectorPort?: number;
-  /** A session silent for so long, pings included, is closed. */
-  idleMs?: number;
+  /** Takes the record of a flow that has ended. */
+  onFlow?: (record: FlowRecord) => void;
   log: Log;
-}): Promise<EdgeServer> => {
-  const { edgeId, log } = options;
-  let access: Access | undefined;
-  const isSpecial = createAddressGuard();
-  const resolve = createResolve(options.dnsServers ? { servers: options.dnsServers } : {});
-  const limits = createLimits({ monotonicMs: systemClock.monotonicMs });
-  const meter = createMeter({ edgeId, now: systemClock.now });
-  const admit = createAdmit({
-    edgeId,
-    access: () => access,
-    isSpecial,
-    resolve,
-    limits,
-    meter,
-    log,
-  });
-  const openFlow = createOpenFlow({ admit });
-  const datagrams = createDatagramLimit({ monotonicMs: systemClock.monotonicMs });
-  const sessions = await startSessionServer({
-    listen: options.listen,
-    certificate: options.certificate,
-    edgeId,
-    isRevoked: (deviceId) => access?.isRevoked(deviceId) ?? false,
-    openFlow,
-    protocols: new Map([['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter })]]),
-    meter,
-    ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
-    log,
-  });
+};
 
+/** All in this process; see workers/supervisor.ts for one on every core. */
+export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeServer> => {
+  const { edgeId, log } = options;
+  const limited = { ...defaultLimits, ...options.limits };
+  const bank = createBank({ limits: limited, monotonicMs: systemClock.monotonicMs });
+  const limits = createLimits({ bank: bank.of(0), bytesPerSecond: limited.bytesPerSecond });
+  const forwarder = await startForwarder(options, { limits, onFlow: options.onFlow, log });
+  const stopped = async (error: unknown): Promise<never> => {
+    await forwarder.stop(0);
+    throw error;
+  };
+  const listener = await startListener({
+    listen: options.listen,
+    onSocket: forwarder.accept,
+  }).catch(stopped);
   const reflector =
     options.reflectorPort === undefined
       ? undefined
       : await startReflector({
           listen: { host: options.listen.host, port: options.reflectorPort },
-          sessionsFrom: sessions.countFrom,
+          sessionsFrom: forwarder.countFrom,
           monotonicMs: systemClock.monotonicMs,
           log,
-        }).catch(async (error: unknown) => {
-          await sessions.stop(0);
-          throw error;
+        }).catch((error: unknown) => {
+          listener.close();
+          return stopped(error);
         });
 
   return {
-    address: sessions.address,
+    address: listener.address,
     reflectorPort: reflector?.port ?? null,
-    setPolicy(config) {
-      access = compileAccess(config);
-      sessions.endRevoked();
-    },
-    setCertificate: sessions.setCertificate,
+    setPolicy: forwarder.setPolicy,
+    setCategories: forwarder.setCategories,
+    setCertificate: forwarder.setCertificate,
     takeSample() {
       limits.prune();
-      return meter.takeSample({ ...sessions.counts(), streamCount: limits.openCount() });
+      bank.prune();
+      return toEdgeSample({
+        edgeId,
+        at: systemClock.now(),
+        gauges: forwarder.counts(),
+        workers: [forwarder.takeReading()],
+      });
     },
-    access: () => access,
-    isSpecial,
-    resolve,
+    access: forwarder.access,
+    isSpecial: forwarder.isSpecial,
+    resolve: forwarder.resolve,
     async stop(drainMs) {
+      listener.close();
       await reflector?.stop();
-      await sessions.stop(drainMs);
-      meter.stop();
+      await forwarder.stop(drainMs);
     },
   };
 };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http2, {
   type Http2Server,
   type IncomingHttpHeaders,
@@ -10,9 +9,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createServer, type TLSSocket } from 'node:tls';
 import { uriNames } from '#runtime/certificates.ts';
 import type { Log } from '#runtime/log.ts';
+import { createConduct } from './conduct.ts';
 import { createH1Exchange } from './exchange-h1.ts';
 import { type ServeProtocol, serveStream } from './exchange-h2.ts';
 import type { OpenFlow } from './flow.ts';
+import type { Limits } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
 
@@ -38,6 +39,8 @@ export type SessionServer = {
    */
   stop(drainMs: number): Promise<void>;
 };
+
+export type SessionStart = { deviceId: string; address: string; end(): void };
 
 type Session = { deviceId: string; socket: TLSSocket; h2: ServerHttp2Session | undefined };
 
@@ -68,18 +71,21 @@ export const createSessionServer = (parts: {
   openFlow: OpenFlow;
   /** By `:protocol` (RFC 8441). */
   protocols: ReadonlyMap<string, ServeProtocol>;
+  limits: Pick<Limits, 'note'>;
   meter: Meter;
   idleMs?: number;
   headersMs?: number;
   /** Told of every session that begins; what it returns is called when that one has ended. */
-  onSession?: (session: { deviceId: string; address: string; end(): void }) => () => void;
+  onSession?: (session: SessionStart) => () => void;
   log: Log;
 }): SessionServer => {
   const log = parts.log.child({ component: 'session' });
   const sessions = new Set<Session>();
   const sources = createSources();
   const raw = new Set<Socket>();
+  let isDraining = false;
   const h1 = createH1Exchange(parts);
+  const conduct = createConduct(parts);
   // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
   // protocols, and no 'request' listener comes near CONNECT (it would answer 405).
   const h2 = http2.createServer({
@@ -102,6 +108,7 @@ export const createSessionServer = (parts: {
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => log.debug({ err: error }, 'session failed'));
     const deviceId = deviceOf(socket);
+    if (isDraining) return socket.destroy();
     if (deviceId === undefined || parts.isRevoked(deviceId)) {
       log.info({ deviceId, remoteAddress: socket.remoteAddress }, 'session refused');
       return socket.destroy();
@@ -130,7 +137,11 @@ export const createSessionServer = (parts: {
     if (!h2Session) return socket.destroy();
     session.h2 = h2Session;
     tune(h2Session, parts.idleMs ?? defaultIdleMs, log);
-    return h2Session.on('stream', (stream, headers) => serve(stream, headers, deviceId));
+    conduct.watchSession(h2Session, deviceId);
+    return h2Session.on('stream', (stream, headers) => {
+      conduct.watchStream(stream, deviceId);
+      serve(stream, headers, deviceId);
+    });
   });
 
   const serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deviceId: string) => {
@@ -162,11 +173,15 @@ export const createSessionServer = (parts: {
     setCertificate: (certificate) => server.setSecureContext(secure(certificate)),
     async stop(drainMs) {
       const deadline = performance.now() + drainMs;
+      isDraining = true;
       h1.drain();
       const open = () => [...sessions].flatMap(({ h2: own }) => (own && !own.closed ? [own] : []));
       if (drainMs > 0) {
         for (const session of open()) session.goaway(http2.constants.NGHTTP2_NO_ERROR, allStreams);
-        await Promise.race([allClosed(raw), wait(Math.min(lastGoawayMs, drainMs / 2))]);
+        await Promise.race([
+          allClosed(raw),
+          wait(Math.min(lastGoawayMs, drainMs / 2), undefined, { ref: false }),
+        ]);
       }
       for (const session of open()) session.close();
       const timer = setTimeout(() => {
@@ -179,7 +194,9 @@ export const createSessionServer = (parts: {
 };
 
 const allClosed = async (sockets: ReadonlySet<Socket>): Promise<void> => {
-  for (const socket of sockets) if (!socket.closed) await once(socket, 'close');
+  for (const socket of sockets) {
+    if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  }
 };
 
 /** How many there are from each address. */

@@ -3,8 +3,9 @@ import http2, { type IncomingHttpHeaders, type IncomingHttpStatusHeader } from '
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { edgeServerName, identityUri } from '#contract/enrollment.ts';
+import { startListener } from '#edge/listener.ts';
 import { createMeter } from '#edge/meter.ts';
-import { maxSessionsPerDevice, startSessionServer } from '#edge/session.ts';
+import { createSessionServer, maxSessionsPerDevice } from '#edge/session.ts';
 import { issueWithKey } from '#runtime/certificates.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -159,19 +160,24 @@ describe('sessions of one device', () => {
       uris: [identityUri('edge', 'e1')],
       usages: ['server'],
     });
-    const server = await startSessionServer({
-      listen: { host: '127.0.0.1', port: 0 },
+    const server = createSessionServer({
       certificate: { ...certificate, caCertificatePem: lab.authority.certificatePem },
       edgeId: 'e1',
       isRevoked: () => false,
       openFlow: () => Promise.reject(new Error('no request was complete')),
       protocols: new Map(),
-      meter: createMeter({ edgeId: 'e1', now: Date.now }),
+      limits: { note: () => {} },
+      meter: createMeter(),
       headersMs: 500,
       log: silentLog(),
     });
-    lab.onStop(() => server.stop(0));
-    const socket = await openH1(server.address.port);
+    const listen = { host: '127.0.0.1', port: 0 };
+    const listener = await startListener({ listen, onSocket: server.accept });
+    lab.onStop(async () => {
+      listener.close();
+      await server.stop(0);
+    });
+    const socket = await openH1(listener.address.port);
     socket.write('GET http://app.test/ HTTP/1.1\r\nX: ');
     const timer = setInterval(() => socket.write('x'), 50);
     try {

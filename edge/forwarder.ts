@@ -1,0 +1,136 @@
+import type { Socket } from 'node:net';
+import type { EdgeConfig } from '#contract/policy.ts';
+import type { FlowRecord } from '#contract/telemetry.ts';
+import { systemClock } from '#runtime/clock.ts';
+import type { Log } from '#runtime/log.ts';
+import { type Access, createAddressGuard } from './access.ts';
+import { createAdmit } from './admit.ts';
+import type { CategoryList } from './categories.ts';
+import { createDatagramLimit } from './datagram-limit.ts';
+import { createOpenFlow } from './flow.ts';
+import { createFlowBooks, type FlowReading } from './flow-account.ts';
+import { type IpForwardingConfig, startIpForwarding } from './ip/ip-forwarding.ts';
+import { createServeIp } from './ip/serve-ip.ts';
+import type { Limits } from './limits.ts';
+import { createMeter, type Reading } from './meter.ts';
+import { createPolicyInForce } from './policy-in-force.ts';
+import { createResolve, type Resolve } from './resolve.ts';
+import { createSessionServer, type EdgeCertificate, type SessionStart } from './session.ts';
+import { createServeUdp } from './udp-flow.ts';
+
+/** What one process of an edge does with its connections: sessions, policy, dial, relay, meter. */
+export type Forwarder = {
+  /** A connection of a device. */
+  accept(socket: Socket): void;
+  setPolicy(config: EdgeConfig): void;
+  /** Rules that name categories go by this list from now on. */
+  setCategories(list: CategoryList): void;
+  setCertificate(certificate: EdgeCertificate): void;
+  counts(): ForwarderCounts;
+  /** Since the last reading. */
+  takeReading(): ForwarderReading;
+  countFrom(address: string): number;
+  access(): Access | undefined;
+  isSpecial: (address: string) => boolean;
+  resolve: Resolve;
+  stop(drainMs: number): Promise<void>;
+};
+
+export type ForwarderCounts = {
+  sessionCount: number;
+  deviceCount: number;
+  streamCount: number;
+  clientlessSessionCount: number;
+};
+export type ForwarderReading = { work: Reading; flows: FlowReading };
+
+export type ForwarderOptions = {
+  edgeId: string;
+  certificate: EdgeCertificate;
+  dnsServers?: readonly string[];
+  ipForwarding?: IpForwardingConfig;
+  /** A session silent for so long, pings included, is closed. */
+  idleMs?: number;
+};
+
+export const startForwarder = async (
+  options: ForwarderOptions,
+  parts: {
+    limits: Limits;
+    /** Which of an edge's processes this is. */
+    process?: { index: number; count: number };
+    /** Takes the record of a flow that has ended. */
+    onFlow?: ((record: FlowRecord) => void) | undefined;
+    onSession?: (session: SessionStart) => () => void;
+    log: Log;
+  },
+): Promise<Forwarder> => {
+  const { edgeId } = options;
+  const { log, limits } = parts;
+  const { monotonicMs, now } = systemClock;
+  const policy = createPolicyInForce({
+    onWarnings: (warnings) =>
+      log.warn({ component: 'access', warnings }, 'policy not kept in full'),
+  });
+  const isSpecial = createAddressGuard();
+  const resolve = createResolve(options.dnsServers ? { servers: options.dnsServers } : {});
+  const meter = createMeter();
+  const books = createFlowBooks({
+    edgeId,
+    privacy: policy.privacy,
+    emit: (record) => parts.onFlow?.(record),
+    now,
+    ...(parts.process ? { process: parts.process } : {}),
+  });
+  const { access } = policy;
+  const admit = createAdmit({ edgeId, access, isSpecial, resolve, limits, meter, books, log });
+  const datagrams = createDatagramLimit({ monotonicMs });
+  const forwarding =
+    options.ipForwarding &&
+    (await startIpForwarding({
+      config: options.ipForwarding,
+      ...(parts.process ? { part: parts.process } : {}),
+      log,
+    }));
+  const ip = { edgeId, forwarding, access, isSpecial, limits, datagrams, meter, monotonicMs, log };
+  const sessions = createSessionServer({
+    certificate: options.certificate,
+    edgeId,
+    isRevoked: (deviceId) => access()?.isRevoked(deviceId) ?? false,
+    openFlow: createOpenFlow({ admit }),
+    protocols: new Map([
+      ['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter })],
+      ['connect-ip', createServeIp(ip)],
+    ]),
+    limits,
+    meter,
+    ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
+    ...(parts.onSession ? { onSession: parts.onSession } : {}),
+    log,
+  });
+
+  return {
+    accept: sessions.accept,
+    setPolicy(config) {
+      policy.setConfig(config);
+      sessions.endRevoked();
+    },
+    setCategories: policy.setCategories,
+    setCertificate: sessions.setCertificate,
+    counts: () => ({
+      ...sessions.counts(),
+      streamCount: limits.openCount(),
+      clientlessSessionCount: 0,
+    }),
+    takeReading: () => ({ work: meter.takeReading(), flows: books.takeReading() }),
+    countFrom: sessions.countFrom,
+    access,
+    isSpecial,
+    resolve,
+    async stop(drainMs) {
+      await sessions.stop(drainMs);
+      await forwarding?.stop();
+      meter.stop();
+    },
+  };
+};
