@@ -4,40 +4,36 @@ import { platform, release } from 'node:os';
 import { join } from 'node:path';
 import { DeviceConfig, type EdgeEntry } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
-import { dialBySystem } from '#probes/dial-by-system.ts';
 import { createEcho } from '#probes/path/echo.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
 import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
 import { createProbers, stopProbers } from '#probes/registry.ts';
-import { type CollectorClient, createCollectorClient } from '#runtime/collector-client.ts';
 import { ConfigError } from '#runtime/config.ts';
 import { type ConfigSync, startConfigSync } from '#runtime/config-sync.ts';
-import { makePrivateFolder } from '#runtime/durable-file.ts';
-import { takeLock } from '#runtime/file-lock.ts';
-import { type IdentityHolder, loadOrEnroll } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
 import { openSecrets } from '#runtime/secrets-file.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
-import { type Shipper, startShipper } from '#runtime/shipper.ts';
-import { openSpool, type Spool } from '#runtime/spool.ts';
 import packageFile from '../package.json' with { type: 'json' };
 import { startArtefactOutbox } from './artefacts.ts';
 import { composeStatus } from './compose-status.ts';
 import type { AgentProgramConfig } from './config.ts';
-import { createNetworkWatch, type NetworkWatch } from './control/network-state.ts';
+import type { NetworkWatch } from './control/network-state.ts';
 import { createGatewayMeter, type GatewayMeter } from './device/gateway.ts';
 import { readDefaultRoute } from './device/route.ts';
 import { startDeviceSampler } from './device/sampler.ts';
+import type { EnforcementInputs } from './enforcement/enforcement.ts';
+import { enrol } from './enrol.ts';
 import { changeEvent } from './events.ts';
 import { type Forwarding, startForwarding } from './forward.ts';
 import { type Measuring, startMeasuring } from './measuring.ts';
+import { readNewToken } from './new-token.ts';
 import { defaultBudget } from './on-demand/budget.ts';
 import { answerLocally } from './on-demand/local.ts';
 import { type OnDemand, startOnDemand } from './on-demand/on-demand.ts';
-import { openRunLedger, type RunLedger } from './run-ledger.ts';
+import { type Outgoing, startOutgoing } from './outgoing.ts';
 import { startSampling } from './sampling.ts';
 import { createSelfChecks } from './self-check.ts';
-import { serveStatus } from './status-socket.ts';
+import { type Standing, startStanding } from './standing.ts';
 
 export type RunningAgent = Running & {
   deviceId: string;
@@ -53,29 +49,96 @@ const defaultSampleIntervalMs = 15_000;
 /**
  * Starts an agent: enrols where needed, carries the user's traffic, runs the plan, reports. It works
  * with its last config while the collector is away; a device that was never configured waits for it.
+ * A token left later (`whyslow agent enroll`) ends this enrolled life and begins another.
  */
 export const startAgent = async (
   config: AgentProgramConfig,
   { log }: { log: Log },
 ): Promise<RunningAgent> => {
+  const extraCa = config.extraCaFiles.map(readCaFile);
   const stopper = createStopper(log);
+  let isStopping = false;
   try {
-    return await startParts(config, log, stopper);
+    const standing = await startStanding(config, log, stopper);
+    let life = await startLife(config, standing, extraCa, log);
+    stopper.add('life', () => life.stop());
+    let turn: Promise<void> = Promise.resolve();
+    const beginAnew = async () => {
+      if (isStopping || readNewToken(config.stateFolder) === undefined) return;
+      log.info({ component: 'agent' }, 'a new token: enrolling anew');
+      await life.stop();
+      life = await startLife(config, standing, extraCa, log);
+    };
+    const timer = setInterval(() => {
+      turn = turn.then(beginAnew).catch((error: unknown) => {
+        log.error({ component: 'agent', err: error }, 'not enrolled anew');
+      });
+    }, newTokenIntervalMs);
+    stopper.add('new tokens', async () => {
+      isStopping = true;
+      clearInterval(timer);
+      await turn;
+    });
+    return {
+      get deviceId() {
+        return life.deviceId;
+      },
+      get proxy() {
+        return life.proxy;
+      },
+      get socks() {
+        return life.socks;
+      },
+      stop: () => stopper.stop(),
+    };
   } catch (error) {
     await stopper.stop();
     throw error;
   }
 };
 
+const newTokenIntervalMs = 1_000;
+
+const startLife = async (
+  config: AgentProgramConfig,
+  standing: Standing,
+  extraCa: readonly string[],
+  log: Log,
+): Promise<RunningAgent> => {
+  const stopper = createStopper(log);
+  stopper.add('standing', () => {
+    standing.setLife(undefined);
+    standing.enforcement.update(beforeEnrolment);
+  });
+  try {
+    return await startParts(config, standing, extraCa, log, stopper);
+  } catch (error) {
+    await stopper.stop();
+    throw error;
+  }
+};
+
+/** The policy stays: who was held by it is held until there is another. */
+const beforeEnrolment = {
+  identity: 'none',
+  tunnel: () => ({ isUp: false, reason: 'not enrolled' }),
+} as const;
+
 const startParts = async (
   config: AgentProgramConfig,
+  standing: Standing,
+  extraCa: readonly string[],
   log: Log,
   stopper: Stopper,
 ): Promise<RunningAgent> => {
   const startedAt = Date.now();
-  const extraCa = config.extraCaFiles.map(readCaFile);
-  await lockState(config.stateFolder, stopper);
-  const identity = await enrol(config, log);
+  const { enforcement, network } = standing;
+  const identity = await enrol({
+    config,
+    isHeld: () => enforcement.current().strict,
+    onProblem: (identityReason) => enforcement.update({ identityReason }),
+    log,
+  });
   stopper.add('identity', () => identity.stop());
   const deviceId = identity.current().id;
   const outgoing = await startOutgoing({ config, identity, log, stopper });
@@ -90,21 +153,31 @@ const startParts = async (
   const forwarding = await startForwarding({
     ...config,
     identity: identity.current,
-    onNetwork: ({ type, reason }) => tell('network-changed', `${type}: ${reason}`),
+    onNetwork: ({ type, reason }) => {
+      tell('network-changed', `${type}: ${reason}`);
+      void enforcement.review();
+    },
+    around: enforcement.around,
     log,
   });
   stopper.add('forwarding', () => forwarding.stop());
-  forwarding.tunnel.onChange(({ name, reason }) => tell(name, reason));
-
-  let sync: ConfigSync<DeviceConfig> | undefined;
-  const network = createNetworkWatch({
-    url: () => sync?.current()?.captivePortalUrl,
-    onChange: ({ state, reason }) => {
-      if (state === 'captive-portal') tell('captive-portal', reason);
-      else if (state === 'down') tell('network-changed', reason);
-    },
-    log,
+  // Once at each change, and never by the clock while the tunnel is up: the look costs the network.
+  forwarding.tunnel.onChange(({ name, reason }) => {
+    tell(name, reason);
+    void enforcement.review();
+    if (name === 'tunnel-up' || name === 'tunnel-down') void network.checkAnew();
   });
+
+  enforcement.update({
+    identity: 'enrolled',
+    identityReason: '',
+    tunnel: () => {
+      const { state, reason } = forwarding.tunnel.status();
+      return { isUp: state === 'up', reason };
+    },
+  });
+  let sync: ConfigSync<DeviceConfig> | undefined;
+  standing.setLife({ tell, captivePortalUrl: () => sync?.current()?.captivePortalUrl });
   // Last words: after every part that may add to them, before the shipper's last batch.
   stopper.add('last words', async () => {
     await append(changeEvent(deviceId, 'stopped', 'asked to stop'));
@@ -133,13 +206,21 @@ const startParts = async (
     refuse: (received) =>
       received.deviceId === deviceId ? undefined : `it is for device ${received.deviceId}`,
     mayWait: true,
+    onAnswer: (refusal) => enforcement.update(readRefusal(refusal, identity.current().notAfter)),
     onChange: (received, { isConfirmed }) => {
       const { requests: _, issuedAt: __, ...policy } = received;
       const text = JSON.stringify(policy);
       if (text !== applied) {
         applied = text;
         forwarding.setPolicy(received);
+        enforcement.update({
+          forwarding: received.forwarding,
+          edges: received.edges,
+          networkAction: () =>
+            received.forwarding.onNetwork?.[forwarding.network().type] ?? 'tunnel',
+        });
         measuring.setPlan(received.plan.probes);
+        void network.check();
         log.info({ component: 'agent', revision: received.revision }, 'policy applied');
         tell('policy-applied', `revision ${received.revision}`);
       }
@@ -155,7 +236,10 @@ const startParts = async (
     gatewayMeter,
     spoolBytes: () => spool.status().pendingBytes,
   });
-  const watchRoute = createRouteWatch((reason) => tell('network-changed', reason));
+  const watchRoute = createRouteWatch((reason) => {
+    tell('network-changed', reason);
+    void network.checkAnew();
+  });
   const sampling = startSampling({
     deviceId,
     sampler,
@@ -172,27 +256,25 @@ const startParts = async (
   });
   stopper.add('sampling', () => sampling.stop());
 
-  const readStatus = () =>
-    composeStatus({
-      config,
-      startedAt,
-      identity,
-      sync,
-      forwarding,
-      network,
-      measuring,
-      onDemand,
-      gatewayMeter,
-      ...outgoing,
-    });
-  // Without it the agent does its work all the same.
-  const status = await serveStatus(config.stateFolder, {
-    status: readStatus,
+  standing.setLife({
+    tell,
+    captivePortalUrl: () => sync?.current()?.captivePortalUrl,
+    status: () =>
+      composeStatus({
+        config,
+        startedAt,
+        identity,
+        sync,
+        forwarding,
+        network,
+        enforcement,
+        measuring,
+        onDemand,
+        gatewayMeter,
+        ...outgoing,
+      }),
     ask: answerLocally(onDemand),
-  }).catch((error: unknown) =>
-    log.error({ component: 'agent', err: error }, '`whyslow agent status` will not work'),
-  );
-  stopper.add('status', async () => status?.stop());
+  });
   log.info({ component: 'agent', deviceId, proxy: forwarding.proxy }, 'agent is up');
   return {
     deviceId,
@@ -226,70 +308,17 @@ const readCaFile = (path: string, index: number): string => {
   }
 };
 
-const lockState = async (stateFolder: string, stopper: Stopper): Promise<void> => {
-  await makePrivateFolder(stateFolder);
-  const lock = takeLock({
-    path: join(stateFolder, 'agent.lock'),
-    what: `the state folder ${stateFolder}`,
-    fix: 'give this agent a stateFolder of its own',
-  });
-  stopper.add('lock', () => lock.release());
-};
-
-const enrol = (config: AgentProgramConfig, log: Log): Promise<IdentityHolder> =>
-  loadOrEnroll({
-    folder: config.stateFolder,
-    collectorUrl: config.collectorUrl,
-    token: config.enrollmentToken,
-    tokenFile: config.enrollmentTokenFile,
-    role: 'device',
-    name: config.name,
-    platform: `${platform()} ${release()}`.slice(0, 64),
-    programVersion: packageFile.version,
-    dial: dialBySystem,
-    log,
-  });
-
-type Outgoing = {
-  client: CollectorClient;
-  ledger: RunLedger;
-  spool: Spool;
-  shipper: Shipper;
-};
-
-/** Everything between a record and the collector's acknowledgement of it. */
-const startOutgoing = async (parts: {
-  config: AgentProgramConfig;
-  identity: IdentityHolder;
-  log: Log;
-  stopper: Stopper;
-}): Promise<Outgoing> => {
-  const { config, identity, log, stopper } = parts;
-  const client = createCollectorClient({
-    collectorUrl: config.collectorUrl,
-    identity: identity.current,
-    dial: dialBySystem,
-    log,
-  });
-  stopper.add('collector client', () => client.stop());
-  const ledger = openRunLedger({ folder: config.stateFolder, deviceId: identity.current().id });
-  const spool = await openSpool({
-    folder: join(config.stateFolder, 'spool'),
-    maxBytes: config.spoolMaxBytes,
-    log,
-    onDropped: (records) => ledger.countLost(records, 'spool-full'),
-  });
-  stopper.add('spool', () => spool.close());
-  await ledger.settle(spool.findPending);
-  const shipper = startShipper({
-    spool,
-    post: client.postBatch,
-    refusedFolder: join(config.stateFolder, 'refused'),
-    log,
-    onRefused: (records) => ledger.countLost(records, 'refused'),
-  });
-  stopper.add('shipper', () => shipper.stop());
-  return { client, ledger, spool, shipper };
+/** Only the collector itself can say this: its answer comes by TLS under the CA of the enrolment. */
+const readRefusal = (
+  refusal: { status: number; reason: string } | undefined,
+  notAfter: number,
+): Pick<EnforcementInputs, 'identity' | 'identityReason'> => {
+  if (refusal === undefined) return { identity: 'enrolled', identityReason: '' };
+  const { status, reason } = refusal;
+  // 401 is for the certificate: who is not known any more hears 403.
+  if (status === 403) return { identity: 'removed', identityReason: reason };
+  const isOver = notAfter <= Date.now();
+  return { identity: isOver ? 'expired' : 'enrolled', identityReason: isOver ? reason : '' };
 };
 
 /** One ICMP engine serves the path probes and the gateway's round trips. */

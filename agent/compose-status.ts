@@ -8,6 +8,7 @@ import { readCapabilities } from './capabilities.ts';
 import type { AgentProgramConfig } from './config.ts';
 import type { NetworkWatch } from './control/network-state.ts';
 import type { GatewayMeter } from './device/gateway.ts';
+import type { EnforcementHolder } from './enforcement/enforcement.ts';
 import type { Forwarding } from './forward.ts';
 import type { Measuring } from './measuring.ts';
 import type { OnDemand } from './on-demand/on-demand.ts';
@@ -25,6 +26,7 @@ export const composeStatus = (parts: {
   sync: ConfigSync<DeviceConfig> | undefined;
   forwarding: Forwarding;
   network: NetworkWatch;
+  enforcement: EnforcementHolder;
   measuring: Measuring;
   onDemand: Pick<OnDemand, 'requests'>;
   gatewayMeter: GatewayMeter;
@@ -43,6 +45,7 @@ export const composeStatus = (parts: {
     device: { id: identity.current().id, name: config.name },
     certificate: { notAfter: identity.current().notAfter },
     collectorUrl: config.collectorUrl,
+    enforcement: parts.enforcement.current(),
     policy: {
       revision: policy?.revision ?? null,
       issuedAt: policy?.issuedAt ?? null,

@@ -37,6 +37,24 @@ export const AgentProgramConfig = Type.Object(
     configIntervalMs: Type.Integer({ minimum: 100, maximum: 3_600_000 }),
     /** Disk for records not yet shipped; the oldest go first when it is full. */
     spoolMaxBytes: Type.Integer({ minimum: 32_768, maximum: 100_000_000_000 }),
+    /**
+     * Nothing leaves the device but through the agent until it is enrolled and has a policy; after
+     * that the policy's `forwarding.enforcement` decides. See docs/fail-modes.md.
+     */
+    strictEnforcement: Type.Optional(
+      Type.Object(
+        {
+          /** Where people log in: names, addresses. */
+          identityProviders: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 100 }),
+          ),
+          /** Plain-HTTP URL that answers 204, as in a policy: the collector's operator listener has one. */
+          captivePortalUrl: Type.Optional(Type.String({ pattern: '^http://', maxLength: 512 })),
+          captivePortalGraceSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: 3_600 })),
+        },
+        closed,
+      ),
+    ),
     /** What runs that somebody asks for may cost: bytes a request, share of one core while it lasts. */
     onDemand: Type.Optional(
       Type.Object(

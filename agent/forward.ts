@@ -3,6 +3,7 @@ import type { DeviceConfig } from '#contract/policy.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
+import type { Around } from './forwarding/around.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type Open } from './forwarding/open.ts';
 import { makePac } from './forwarding/pac.ts';
@@ -53,6 +54,8 @@ export const startForwarding = async (parts: {
   proxyPort: number;
   socksPort: number;
   onNetwork?: (verdict: NetworkVerdict) => void;
+  /** What enforcement leaves of the ways past the tunnel; left out: what the policy says. */
+  around?: () => Around;
   log: Log;
 }): Promise<Forwarding> => {
   const { log, listenHost: host } = parts;
@@ -83,6 +86,7 @@ export const startForwarding = async (parts: {
       tunnel,
       policy: () => policy.user,
       network: () => network.current().type,
+      ...(parts.around === undefined ? {} : { around: parts.around }),
       log,
     }),
     counts,

@@ -2,10 +2,37 @@ import { type Static, Type } from '@sinclair/typebox';
 import { check, explain } from '#contract/check.ts';
 import { networkTypes } from '#contract/forwarding.ts';
 import { Nullable, OneOf } from '#contract/scalar.ts';
+import { enforcementStates } from './enforcement/decide.ts';
 import { askStatus } from './status-socket.ts';
 
 const Time = Type.Number();
 const Address = Type.Object({ host: Type.String(), port: Type.Integer() });
+
+/** What the device lets out, since when, why, and what to do about it: see docs/fail-modes.md. */
+const EnforcementPart = Type.Object({
+  state: OneOf(enforcementStates),
+  text: Type.String(),
+  cause: Type.String(),
+  remedy: Type.String(),
+  since: Time,
+  strict: Type.Boolean(),
+  fence: OneOf(['absent', 'closed', 'portal'] as const),
+  whenTunnelDown: OneOf(['open', 'closed'] as const),
+  direct: OneOf(['by-policy', 'exceptions', 'exceptions-and-portal'] as const),
+  fenceProblem: Nullable(Type.String()),
+});
+
+/** Of an agent that is not enrolled, or is enrolling. */
+export const WaitingStatus = Type.Object({
+  version: Type.Literal(1),
+  at: Time,
+  program: Type.Object({ version: Type.String(), pid: Type.Integer(), startedAt: Time }),
+  device: Type.Object({ id: Type.Null(), name: Type.String() }),
+  collectorUrl: Type.String(),
+  enforcement: EnforcementPart,
+  network: Type.Object({ state: Type.String(), reason: Type.String() }),
+});
+export type WaitingStatus = Static<typeof WaitingStatus>;
 
 /** Everything an agent says about itself. Times are the device's, epoch milliseconds. */
 export const AgentStatus = Type.Object({
@@ -15,6 +42,7 @@ export const AgentStatus = Type.Object({
   device: Type.Object({ id: Type.String(), name: Type.String() }),
   certificate: Type.Object({ notAfter: Time }),
   collectorUrl: Type.String(),
+  enforcement: EnforcementPart,
   policy: Type.Object({
     revision: Nullable(Type.String()),
     issuedAt: Nullable(Time),
@@ -115,6 +143,13 @@ export class AgentNotRunning extends Error {
 
 /** Asks the agent that runs with this state folder. */
 export const readAgentStatus = async (stateFolder: string): Promise<AgentStatus> => {
+  const status = await readAnyStatus(stateFolder);
+  if (isEnrolled(status)) return status;
+  throw new AgentNotRunning(`the agent of ${stateFolder} is not enrolled yet`);
+};
+
+/** The same where it may not be enrolled yet. */
+export const readAnyStatus = async (stateFolder: string): Promise<AgentStatus | WaitingStatus> => {
   let text: string;
   try {
     text = await askStatus(stateFolder);
@@ -123,150 +158,15 @@ export const readAgentStatus = async (stateFolder: string): Promise<AgentStatus>
       `no agent answers for the state folder ${stateFolder} (${(error as Error).message}): start it, or name its folder with --state`,
     );
   }
-  const status = check(AgentStatus, JSON.parse(text));
+  const said: unknown = JSON.parse(text);
+  const status = check(AgentStatus, said);
   if (status.ok) return status.value;
+  const waiting = check(WaitingStatus, said);
+  if (waiting.ok) return waiting.value;
   throw new AgentNotRunning(
     `the agent of ${stateFolder} is another version:\n${explain(status.mistakes)}`,
   );
 };
 
-/** The status as a page of text. */
-export const describeAgentStatus = (status: AgentStatus): string =>
-  [
-    ...describeProgram(status),
-    ...describeTunnel(status),
-    ...describeForwarding(status),
-    ...describeProbes(status),
-    ...describeShipping(status),
-    ...describeCapabilities(status),
-  ].join('\n');
-
-const row = (name: string, text: string): string => `${name.padEnd(11)} ${text}`;
-
-const describeProgram = ({
-  at,
-  device,
-  program,
-  certificate,
-  policy,
-  collectorUrl,
-}: AgentStatus) => [
-  row('device', `${device.name} (${device.id})`),
-  row('agent', `${program.version}, process ${program.pid}, up ${ago(at, program.startedAt)}`),
-  row('collector', collectorUrl),
-  row(
-    'certificate',
-    certificate.notAfter > at
-      ? `valid for ${span(certificate.notAfter - at)}, renewed by itself`
-      : 'EXPIRED: enrol again with a new token (`whyslow token`)',
-  ),
-  row(
-    'policy',
-    policy.revision === null || policy.issuedAt === null
-      ? `none yet${policy.problem === null ? '' : `: ${policy.problem}`}`
-      : `revision ${policy.revision}, issued ${ago(at, policy.issuedAt)} ago, ${
-          policy.confirmedAt === null ? 'from disk' : `confirmed ${ago(at, policy.confirmedAt)} ago`
-        }${policy.problem === null ? '' : `; last attempt: ${policy.problem}`}`,
-  ),
-];
-
-const describeTunnel = ({ tunnel, network }: AgentStatus) => {
-  const { edges, edgeId } = tunnel;
-  const current = edges.find((edge) => edge.id === edgeId);
-  const rtt = current?.rttMs == null ? '' : `, ${milliseconds(current.rttMs)} away`;
-  const where = edgeId === null ? '' : ` on edge ${edgeId}${rtt}`;
-  return [
-    row('tunnel', `${tunnel.state}${where} (${tunnel.reason})`),
-    ...edges
-      .filter((edge) => edge.id !== edgeId)
-      .map((edge) =>
-        row(
-          '',
-          edge.isUp
-            ? `edge ${edge.id} ${edge.rttMs === null ? 'not measured' : `${milliseconds(edge.rttMs)} away`}`
-            : `edge ${edge.id} down: ${edge.problem}`,
-        ),
-      ),
-    ...(network.place === undefined
-      ? []
-      : [row('network', `${network.place.type} (${network.place.reason})`)]),
-    ...(network.state === 'ok' || network.state === 'unknown'
-      ? []
-      : [row(network.place === undefined ? 'network' : '', `${network.state}: ${network.reason}`)]),
-  ];
-};
-
-const describeForwarding = ({ forwarding: { proxy, socks, pacUrl, decisions } }: AgentStatus) => [
-  row('proxy', `http ${proxy.host}:${proxy.port}, socks5 ${socks.host}:${socks.port}, ${pacUrl}`),
-  row(
-    'flows',
-    `${decisions.tunnel} through the tunnel, ${decisions.direct} direct, ${decisions.refused} refused`,
-  ),
-];
-
-const describeProbes = ({ at, probes, missed, lateness, requests }: AgentStatus) => {
-  const width = Math.max(0, ...probes.map((probe) => probe.id.length)) + 2;
-  return [
-    row('probes', probes.length === 0 ? 'none planned' : `${probes.length} planned`),
-    ...probes.map((probe) => {
-      const next = probe.isRunning ? 'running now' : `next in ${span(probe.nextRunAt - at)}`;
-      return `  ${probe.id.padEnd(width)}${describeLast(at, probe.last)}; ${next}`;
-    }),
-    ...describeLateness(lateness),
-    ...requests.map(({ id, madeCount, lostCount }) =>
-      row('asked for', `request ${id}: ${madeCount} runs made, ${lostCount} not`),
-    ),
-    ...Object.entries(missed).map(([reason, count]) => row('missed', `${count} ${reason}`)),
-  ];
-};
-
-const describeLateness = ({ runCount, p50Ms, p99Ms, longestMs }: AgentStatus['lateness']) =>
-  p50Ms === null || p99Ms === null || longestMs === null
-    ? []
-    : [
-        row(
-          'lateness',
-          `median ${milliseconds(p50Ms)}, p99 ${milliseconds(p99Ms)}, longest ${milliseconds(longestMs)} over the last ${runCount} planned runs`,
-        ),
-      ];
-
-const describeLast = (at: number, last: AgentStatus['probes'][number]['last']): string => {
-  if (last === null) return 'no run yet';
-  const what = last.failure ?? (last.availability === 1 ? 'ok' : 'not available');
-  const doubt = last.distortion === 'none' ? '' : ` (distorted: ${last.distortion})`;
-  return `${what} in ${milliseconds(last.durationMs)}, ${ago(at, last.at)} ago${doubt}`;
-};
-
-const describeShipping = ({ at, shipping }: AgentStatus) => [
-  row(
-    'spool',
-    `${shipping.pendingCount} records to ship (${megabytes(shipping.pendingBytes)} of ${megabytes(shipping.maxBytes)})${
-      shipping.droppedCount === 0 ? '' : `, ${shipping.droppedCount} dropped for lack of room`
-    }${shipping.refusedCount === 0 ? '' : `, ${shipping.refusedCount} refused by the collector`}`,
-  ),
-  row(
-    'shipped',
-    shipping.lastAcknowledgedAt === null
-      ? 'nothing acknowledged yet'
-      : `last acknowledged ${ago(at, shipping.lastAcknowledgedAt)} ago`,
-  ),
-  ...(shipping.problem === null
-    ? []
-    : [row('', `${shipping.problem}; next attempt in ${span((shipping.retryAt ?? at) - at)}`)]),
-];
-
-const describeCapabilities = ({ capabilities }: AgentStatus) =>
-  capabilities.map(({ name, problem }) => row(name, problem ?? 'available'));
-
-const ago = (now: number, then: number): string => span(now - then);
-
-const span = (ms: number): string => {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
-};
-
-const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
+export const isEnrolled = (status: AgentStatus | WaitingStatus): status is AgentStatus =>
+  status.device.id !== null;

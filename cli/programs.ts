@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander';
 import { logLevels } from '#runtime/log.ts';
+import { registerAgentEnforcement } from './agent-enforcement.ts';
+import { registerAgentEnroll } from './agent-enroll.ts';
 import { registerAgentRun } from './agent-run.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -27,10 +29,9 @@ export const registerPrograms = (program: Command): void => {
     .option('--state <folder>', 'its state folder', '.whyslow/agent')
     .option('--json', 'for a program to read')
     .action(async (options: { state: string; json?: boolean }) => {
-      const { AgentNotRunning, describeAgentStatus, readAgentStatus } = await import(
-        '#agent/status.ts'
-      );
-      const status = await readAgentStatus(options.state).catch((error: unknown) => {
+      const { AgentNotRunning, readAnyStatus } = await import('#agent/status.ts');
+      const { describeAgentStatus } = await import('#agent/status-text.ts');
+      const status = await readAnyStatus(options.state).catch((error: unknown) => {
         throw error instanceof AgentNotRunning ? new UsageError(error.message) : error;
       });
       console.log(
@@ -39,6 +40,8 @@ export const registerPrograms = (program: Command): void => {
     });
 
   registerAgentRun(agent);
+  registerAgentEnroll(agent);
+  registerAgentEnforcement(agent);
 
   program
     .command('edge')

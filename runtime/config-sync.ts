@@ -40,6 +40,11 @@ export type ConfigSyncOptions<S extends TSchema> = {
    * confirmed; errors refuse it.
    */
   onChange: (config: Static<S>, from: { isConfirmed: boolean }) => void;
+  /**
+   * Called after each question that the collector answered: it knows who asks (`undefined`), or refuses
+   * this identity (401, 403) and says why.
+   */
+  onAnswer?: (refusal: { status: number; reason: string } | undefined) => void;
   /** A reason to refuse a well-formed, well-signed config (made for another device). */
   refuse?: (config: Static<S>) => string | undefined;
   log: Log;
@@ -97,6 +102,7 @@ export const startConfigSync = async <S extends TSchema>(
     if (status.problem !== null) log.info({ component: 'config-sync' }, 'config reachable again');
     status.problem = null;
     status.confirmedAt = Date.now();
+    options.onAnswer?.(undefined);
   };
 
   const takeUp = async (signed: SignedConfig, newEtag: string | undefined): Promise<boolean> => {
@@ -129,6 +135,8 @@ export const startConfigSync = async <S extends TSchema>(
     if (stopping.signal.aborted) return { ok: true, waitMs: 0 };
     if (answer.kind === 'unanswered') {
       report(answer.reason);
+      const { status: code, reason } = answer;
+      if (code === 401 || code === 403) options.onAnswer?.({ status: code, reason });
       return { ok: false, retryAfterMs: answer.retryAfterMs };
     }
     if (answer.kind === 'unchanged') confirm();

@@ -49,6 +49,8 @@ export type IdentityOptions = {
   token: string | undefined;
   /** Where a token lies that is not given; not needed once enrolled. */
   tokenFile?: string | undefined;
+  /** The token is for a new identity, also where one is kept that could be used. */
+  anew?: boolean;
   role: 'device' | 'edge';
   name: string;
   platform: string;
@@ -89,7 +91,7 @@ export const loadOrEnroll = async (given: IdentityOptions): Promise<IdentityHold
   await makePrivateFolder(options.folder);
   const file = join(options.folder, 'identity.json');
   const kept = await readKept(file);
-  const usable = kept !== undefined && isUsable(kept, options);
+  const usable = kept !== undefined && options.anew !== true && isUsable(kept, options);
   const first = usable ? kept : await enrollPatiently(options);
   if (!usable) await writeDurably(file, JSON.stringify(first));
   return holdIdentity(first, file, options);

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { Log } from '#runtime/log.ts';
 import { findHijack, type Hijack } from './dns-hijack.ts';
 import { type LinkFacts, readLinks } from './links.ts';
+import { askPortalApi, type PortalAnswer } from './portal-api.ts';
 
 /** What is established about the network around the device; `unknown` when nothing is. */
 export type NetworkState = 'ok' | 'captive-portal' | 'dns-hijacked' | 'down' | 'unknown';
@@ -13,6 +14,8 @@ export type NetworkFinding = {
   at: number;
   /** What the name server gives for names that do not exist: whatever is there is no application. */
   hijackAddresses?: readonly string[];
+  /** Where the user logs in, without what identifies them there; absent: not told. */
+  portal?: string | null;
 };
 
 export type NetworkWatch = {
@@ -20,6 +23,8 @@ export type NetworkWatch = {
   current(): NetworkFinding;
   /** Looks again unless it just did; never rejects. */
   check(): Promise<NetworkFinding>;
+  /** What was found is of another network: looks now. */
+  checkAnew(): Promise<NetworkFinding>;
 };
 
 /** Runs that fail together share one look. */
@@ -36,19 +41,28 @@ export const createNetworkWatch = (parts: {
   log: Log;
   /** Left out: the system's. */
   nameServers?: readonly string[];
+  links?: () => LinkFacts;
+  /** What the system trusts, where it is not the system's own. */
+  portalCa?: string;
 }): NetworkWatch => {
   let current: NetworkFinding = { state: 'unknown', reason: 'not looked yet', at: 0 };
   let looking: Promise<NetworkFinding> | undefined;
+  let lookedWith: string | undefined;
 
   const look = async (): Promise<NetworkFinding> => {
     const url = parts.url();
+    lookedWith = url;
     const isAsked = url !== undefined && url !== '';
     const [answer, hijack] = await Promise.all([
       isAsked ? ask(url) : notConfigured,
       // A collector on this machine is a trial: nothing of it leaves the machine.
       isAsked && (parts.nameServers || !isLoopback(url)) ? findHijack(url, parts) : null,
     ]);
-    const found = { ...withHijack(judge(answer, url, readLinks()), hijack), at: Date.now() };
+    const links = (parts.links ?? readLinks)();
+    // The network's own word is asked for only where the collector's answer leaves it open.
+    const said =
+      'status' in answer && answer.status === 204 ? null : await askNetwork(links, parts.portalCa);
+    const found = { ...withHijack(judge(answer, url, links, said), hijack), at: Date.now() };
     const isNews = found.state !== current.state;
     current = found;
     if (isNews) {
@@ -58,17 +72,27 @@ export const createNetworkWatch = (parts: {
     return found;
   };
 
+  const lookOnce = (): Promise<NetworkFinding> => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+
   return {
     current: () => current,
     check: () => {
-      if (Date.now() - current.at < freshMs) return Promise.resolve(current);
-      looking ??= look().finally(() => {
-        looking = undefined;
-      });
-      return looking;
+      // Whom to ask may have become known since.
+      const isFresh = Date.now() - current.at < freshMs && lookedWith === parts.url();
+      return isFresh ? Promise.resolve(current) : lookOnce();
     },
+    // A look under way may have begun on the network before.
+    checkAnew: () => (looking === undefined ? lookOnce() : looking.then(lookOnce)),
   };
 };
+
+const askNetwork = ({ portal }: LinkFacts, ca: string | undefined): Promise<PortalAnswer | null> =>
+  portal === null ? Promise.resolve(null) : askPortalApi(portal, ca === undefined ? {} : { ca });
 
 export type Answer = { status: number; location?: string | undefined } | { error: string };
 
@@ -79,7 +103,12 @@ export const judge = (
   answer: Answer,
   url: string | undefined,
   links: LinkFacts,
-): { state: NetworkState; reason: string } => {
+  said: PortalAnswer | null = null,
+): { state: NetworkState; reason: string; portal?: string | null } => {
+  if (said?.isCaptive === true && !('status' in answer && answer.status === 204)) {
+    const portal = said.url === null ? null : originOf(said.url);
+    return { state: 'captive-portal', reason: 'the network says so itself (RFC 8908)', portal };
+  }
   if ('status' in answer) {
     if (answer.status === 204) return { state: 'ok', reason: 'the collector answered' };
     const isPortal =
@@ -90,6 +119,7 @@ export const judge = (
     const where = answer.location === undefined ? '' : `, sent to ${originOf(answer.location)}`;
     return {
       state: 'captive-portal',
+      portal: answer.location === undefined ? null : urlOrigin(answer.location),
       reason: `expected 204 from ${url}, got ${answer.status}${where}${namedPortal(links)}`,
     };
   }
@@ -109,7 +139,7 @@ const namedPortal = ({ portal }: LinkFacts): string =>
   portal === null ? '' : `; the network names its portal: ${originOf(portal)}`;
 
 const withHijack = (
-  found: { state: NetworkState; reason: string },
+  found: Omit<NetworkFinding, 'at'>,
   hijack: Hijack | null,
 ): Omit<NetworkFinding, 'at'> => {
   if (hijack === null || (found.state !== 'ok' && found.state !== 'unknown')) return found;
@@ -122,7 +152,9 @@ const withHijack = (
 };
 
 /** Without the query: it may hold what identifies the user at the portal. */
-const originOf = (location: string): string => parseUrl(location)?.origin ?? 'another address';
+const originOf = (location: string): string => urlOrigin(location) ?? 'another address';
+
+const urlOrigin = (location: string): string | null => parseUrl(location)?.origin ?? null;
 
 const isLoopback = (url: string | undefined): boolean => {
   const host = parseUrl(url ?? '')?.hostname ?? '';

@@ -6,8 +6,9 @@ import { dial } from '#probes/dial.ts';
 import type { Log } from '#runtime/log.ts';
 import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
+import { type Around, enforceRoute } from './around.ts';
 import { cut } from './cut.ts';
-import { type Destination, decideRoute, isOwnListener, type RoutePolicy } from './route.ts';
+import { decideRoute, type FlowFacts, isOwnListener, type RoutePolicy } from './route.ts';
 
 /** A connection on the user's behalf, whichever way it went. */
 export type Opened = {
@@ -29,7 +30,7 @@ export type NotOpened = {
   body: string;
 };
 
-export type Open = (destination: Destination, signal: AbortSignal) => Promise<Opened | NotOpened>;
+export type Open = (destination: FlowFacts, signal: AbortSignal) => Promise<Opened | NotOpened>;
 
 /** Decides where a flow goes, and connects it. */
 export const createOpen = (parts: {
@@ -37,6 +38,8 @@ export const createOpen = (parts: {
   policy: () => RoutePolicy;
   /** Of the network the device is on now; left out: one nobody knows. */
   network?: () => NetworkType;
+  /** What enforcement leaves; left out: what the policy says. */
+  around?: () => Around;
   log: Log;
 }): Open => {
   const log = parts.log.child({ component: 'forwarding' });
@@ -44,14 +47,17 @@ export const createOpen = (parts: {
   return async (destination, signal) => {
     if (!isHost(destination.host)) return notOpened(400, 'http_request_error', 'not a host name');
     const policy = parts.policy();
-    const route = decideRoute(destination, policy, parts.network?.());
+    const around = parts.around?.();
+    const decided = decideRoute(destination, policy, parts.network?.());
+    const route = around === undefined ? decided : enforceRoute(decided, destination, around);
     log.debug({ ...destination, ...route }, 'flow routed');
     if (route.action === 'block') {
       return notOpened(403, 'http_request_denied', `rule ${route.rule}`);
     }
     if (route.action === 'direct') return openDirect(destination, route.rule, policy, signal);
     try {
-      const flow = await parts.tunnel.connect({ ...destination, signal });
+      const { host, port } = destination;
+      const flow = await parts.tunnel.connect({ host, port, signal });
       const headers: Record<string, string> =
         flow.serverTiming === undefined ? {} : { 'server-timing': flow.serverTiming };
       return { ok: true, headers, ...flow };
@@ -59,7 +65,7 @@ export const createOpen = (parts: {
       if (error instanceof FlowRefused) return fromRefusal(error);
       if (!(error instanceof TunnelDown)) throw error;
       if (error.timedOut) return notOpened(504, 'http_response_timeout', error.message);
-      if (policy.whenTunnelDown === 'open') {
+      if ((around ?? policy).whenTunnelDown === 'open') {
         return openDirect(destination, 'tunnel-down', policy, signal);
       }
       return notOpened(503, 'destination_unavailable', 'tunnel down');
@@ -68,12 +74,13 @@ export const createOpen = (parts: {
 };
 
 const openDirect = async (
-  { host, port }: Destination,
+  { host: name, address: chosen, port }: FlowFacts,
   rule: string,
   policy: RoutePolicy,
   signal: AbortSignal,
 ): Promise<Opened | NotOpened> => {
-  const dialled = await dial({ host, port, signal });
+  // A captured flow goes where its program wanted to, not where its name leads by now.
+  const dialled = await dial({ host: chosen ?? name, port, signal });
   if (dialled.ok) {
     const { socket, address } = dialled;
     // A name may be one of this machine's.

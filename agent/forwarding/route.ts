@@ -18,6 +18,10 @@ export type FlowFacts = Destination & {
   protocol?: TrafficProtocol;
   /** Path of the executable; left out: not known. */
   process?: string;
+  /** Of a captured flow: what the program connected to; `host` is its name where that is known. */
+  address?: string;
+  /** The name is what the flow says of itself (SNI, Host), and no DNS answer confirms it. */
+  isNameClaimed?: boolean;
 };
 
 /** `rule` says what decided: a pattern of the policy, or one of our own rules by name. */
@@ -30,6 +34,8 @@ export type RoutePolicy = {
   matchBypass: HostMatcher;
   matchIdentityProvider: HostMatcher;
   matchVpnGateway: HostMatcher;
+  /** Of strict enforcement: reachable whatever happens. */
+  matchAllowed: HostMatcher;
   matchPrivateHost: HostMatcher;
   isBypassedProcess: (path: string) => boolean;
   select: SelectTraffic;
@@ -55,6 +61,7 @@ export const compileRoutePolicy = (
     matchBypass: compileHostPatterns(policy.bypass),
     matchIdentityProvider: compileHostPatterns(policy.identityProviders ?? []),
     matchVpnGateway: compileHostPatterns(policy.vpnGateways ?? []),
+    matchAllowed: compileHostPatterns(policy.enforcement?.allow ?? []),
     matchPrivateHost: compileHostPatterns(policy.privateHosts ?? []),
     isBypassedProcess: (path) =>
       processes.has(path) || processes.has(path.slice(path.lastIndexOf('/') + 1)),
@@ -75,14 +82,25 @@ export const decideRoute = (
   policy: RoutePolicy,
   network: NetworkType = 'off-trusted',
 ): RouteDecision => {
+  const decision = decideNamed(flow, policy, network);
+  // Whoever may write any name into a ClientHello could else choose to go past the tunnel.
+  const isDoubtful = flow.isNameClaimed === true && decision.action === 'direct';
+  return isDoubtful && flow.address !== undefined
+    ? decideNamed({ ...flow, host: flow.address }, policy, network)
+    : decision;
+};
+
+const decideNamed = (flow: FlowFacts, policy: RoutePolicy, network: NetworkType): RouteDecision => {
   const host = normalHost(flow.host);
   const direct = (rule: string): RouteDecision => ({ action: 'direct', rule });
   if (isOwnListener(flow, policy)) return { action: 'block', rule: 'own-listener' };
   if (policy.ownServices.has(key(flow))) return direct('own-service');
   const provider = policy.matchIdentityProvider(host);
   if (provider !== undefined) return direct(`identity-provider ${provider}`);
-  const gateway = policy.matchVpnGateway(host);
+  const gateway = policy.matchVpnGateway(host) ?? byAddress(policy.matchVpnGateway, flow);
   if (gateway !== undefined) return direct(`vpn-gateway ${gateway}`);
+  const allowed = policy.matchAllowed(host) ?? byAddress(policy.matchAllowed, flow);
+  if (allowed !== undefined) return direct(`allowed ${allowed}`);
   if (policy.mode === 'off') return direct('forwarding-off');
   const action = policy.onNetwork(network);
   if (action === 'none' || action === 'enforce-proxy')
@@ -90,14 +108,20 @@ export const decideRoute = (
   if (flow.process !== undefined && policy.isBypassedProcess(flow.process)) {
     return direct(`process ${flow.process}`);
   }
-  const bypass = policy.matchBypass(host);
+  const bypass = policy.matchBypass(host) ?? byAddress(policy.matchBypass, flow);
   if (bypass !== undefined) return direct(`bypass ${bypass}`);
   const privateHost = policy.matchPrivateHost(host);
   if (privateHost !== undefined) return { action: 'tunnel', rule: `private ${privateHost}` };
-  const selected = policy.select({ host, port: flow.port, protocol: flow.protocol ?? 'tcp' });
+  const select = (of: string) =>
+    policy.select({ host: of, port: flow.port, protocol: flow.protocol ?? 'tcp' });
+  const selected = select(host) ?? (flow.address === undefined ? undefined : select(flow.address));
   if (selected === undefined) return { action: 'tunnel', rule: 'default' };
   return { action: selected.carried ? 'tunnel' : 'direct', rule: selected.rule };
 };
+
+/** Of a captured flow both are known: a range meant for its address holds although it has a name. */
+const byAddress = (match: HostMatcher, { address }: FlowFacts): string | undefined =>
+  address === undefined ? undefined : match(address);
 
 const key = ({ host, port }: Destination): string => {
   const name = normalHost(host);

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startAgent } from '#agent/agent.ts';
 import type { AgentProgramConfig } from '#agent/config.ts';
-import { AgentNotRunning, describeAgentStatus, readAgentStatus } from '#agent/status.ts';
+import { AgentNotRunning, readAgentStatus } from '#agent/status.ts';
+import { describeAgentStatus } from '#agent/status-text.ts';
 import { edgeServerName } from '#contract/enrollment.ts';
 import type { HttpProbe } from '#contract/plan.ts';
 import type { DeviceConfig } from '#contract/policy.ts';
@@ -146,6 +147,7 @@ describe('agent', () => {
       'laptop-7',
       'revision r1',
       'tunnel      off',
+      'state       closed: tunnel down',
       'shop-direct',
       'ok in',
       'lateness    median',
@@ -218,7 +220,7 @@ describe('agent', () => {
     expect(status.tunnel).toMatchObject({ state: 'up', edgeId: 'edge-a' });
     // The probes' own flows are not the user's.
     expect(status.forwarding.decisions).toEqual({ tunnel: 0, direct: 0, refused: 0 });
-    expect(describeAgentStatus(status)).toContain('up on edge edge-a');
+    expect(describeAgentStatus(status)).toContain('up on edge-a');
   });
 
   test('goes on measuring with its last plan while the collector is away, and loses nothing', async () => {
