@@ -6,6 +6,7 @@ import { createTunnel, type Tunnel } from '#agent/tunnel/tunnel.ts';
 import { edgeServerName, identityUri } from '#contract/enrollment.ts';
 import type { EdgeConfig, EdgeEntry } from '#contract/policy.ts';
 import { type EdgeServer, startEdgeServer } from '#edge/server.ts';
+import type { EdgeCertificate } from '#edge/session.ts';
 import { issueWithKey } from '#runtime/certificates.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -29,23 +30,27 @@ export const createEdgeLab = async () => {
     })),
   });
 
+  const edgeCertificate = async (edgeId: string): Promise<EdgeCertificate> => ({
+    caCertificatePem: authority.certificatePem,
+    ...(await issueWithKey(authority, {
+      commonName: edgeId,
+      notAfter,
+      dnsNames: [edgeServerName(edgeId)],
+      uris: [identityUri('edge', edgeId)],
+      usages: ['server', 'client'],
+    })),
+  });
+
   const edge = async (
     edgeId: string,
     policy: Partial<EdgeConfig> = {},
     dnsServers?: string[],
     idleMs?: number,
   ): Promise<{ server: EdgeServer; entry: EdgeEntry; policy: EdgeConfig }> => {
-    const certificate = await issueWithKey(authority, {
-      commonName: edgeId,
-      notAfter,
-      dnsNames: [edgeServerName(edgeId)],
-      uris: [identityUri('edge', edgeId)],
-      usages: ['server', 'client'],
-    });
     const server = await startEdgeServer({
       edgeId,
       listen: { host: '127.0.0.1', port: 0 },
-      certificate: { ...certificate, caCertificatePem: authority.certificatePem },
+      certificate: await edgeCertificate(edgeId),
       ...(dnsServers ? { dnsServers } : {}),
       ...(idleMs === undefined ? {} : { idleMs }),
       log: silentLog(),
@@ -93,6 +98,7 @@ export const createEdgeLab = async () => {
   return {
     authority,
     device,
+    edgeCertificate,
     edge,
     tunnel,
     origin,
