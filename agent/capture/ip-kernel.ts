@@ -46,7 +46,8 @@ export const openIpKernel = async (parts: {
     stopper.add('rules', () => table.stop());
     await table.run(tableLines(table.name, tun.name).join('\n'));
     stopper.add('routing rules', removeRules);
-    await configureLink(ruleLines(hasSix));
+    await configureLink([`rule add ${rule}`]);
+    if (hasSix) await configureLink([`rule add ${rule}`], { family: 6 });
     return { ...steer(tun, table, { hasSix, own: parts.own }), stop: stopper.stop };
   } catch (error) {
     await stopper.stop();
@@ -83,18 +84,13 @@ const linkLines = (link: string, hasSix: boolean): string[] => [
   ...(hasSix ? [`route replace ::/0 dev ${link} table ${ipCapture.table}`] : []),
 ];
 
-const ruleLines = (hasSix: boolean): string[] => {
-  const rule = `fwmark ${ipCapture.mark} lookup ${ipCapture.table} priority ${ipCapture.priority}`;
-  return [`rule add from 0.0.0.0/0 ${rule}`, ...(hasSix ? [`rule add from ::/0 ${rule}`] : [])];
-};
+const rule = `fwmark ${ipCapture.mark} lookup ${ipCapture.table} priority ${ipCapture.priority}`;
 
 /** Also of a process that was killed; without its device it leads nowhere. */
-const removeRules = (): Promise<void> => {
-  const { priority, table } = ipCapture;
-  const lines = ['0.0.0.0/0', '::/0'].map(
-    (from) => `rule del from ${from} lookup ${table} priority ${priority}`,
-  );
-  return configureLink([...lines, ...lines], { mayFail: true });
+const removeRules = async (): Promise<void> => {
+  for (const family of [4, 6] as const) {
+    await configureLink([`rule del ${rule}`, `rule del ${rule}`], { family, mayFail: true });
+  }
 };
 
 const addressLines = (link: string, addresses: readonly Buffer[]): string[] => [
