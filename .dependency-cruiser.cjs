@@ -80,7 +80,7 @@ module.exports = {
     never('only-the-command-imports-main', { pathNot: '^(test|cli)/' }, { path: '/main\\.ts$' }),
     never('nothing-imports-tests', { pathNot: '^test/' }, { path: '^test/' }),
     oneDoor('puppeteer-core', '^probes/page-load/'),
-    oneDoor('dns-packet', '^probes/dns/'),
+    oneDoor('dns-packet', '^(probes/dns/|agent/capture/dns)'),
     oneDoor('net-ping', '^probes/path/'),
     oneDoor('raw-socket', '^probes/path/'),
     oneDoor('koffi', '^runtime/kernel/'),

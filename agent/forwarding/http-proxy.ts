@@ -4,7 +4,7 @@ import { parseAuthority } from '#contract/authority.ts';
 import type { Log } from '#runtime/log.ts';
 import { forwardPlain } from './forward-plain.ts';
 import { listenOnLoopback } from './listen.ts';
-import { type NotOpened, notOpened, type Open, type Opened } from './open.ts';
+import { type FactsOf, type NotOpened, notOpened, type Open, type Opened } from './open.ts';
 import { relay } from './relay.ts';
 
 export type HttpProxy = { address: { host: string; port: number }; stop(): Promise<void> };
@@ -16,6 +16,8 @@ export const startHttpProxy = async (options: {
   open: Open;
   /** The PAC text for the address the proxy got. */
   pac: (address: { host: string; port: number }) => string;
+  /** What is known of whoever connects; left out: nothing. */
+  factsOf?: FactsOf;
   log: Log;
 }): Promise<HttpProxy> => {
   const log = options.log.child({ component: 'http-proxy' });
@@ -34,7 +36,7 @@ export const startHttpProxy = async (options: {
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    serveConnect(options.open, request, socket, head).catch((error) => {
+    serveConnect(options, request, socket, head).catch((error) => {
       log.error({ err: error }, 'flow failed inside the agent');
       socket.destroy();
     });
@@ -66,7 +68,7 @@ export const startHttpProxy = async (options: {
 };
 
 const serveConnect = async (
-  open: Open,
+  { open, factsOf }: { open: Open; factsOf?: FactsOf },
   request: IncomingMessage,
   client: Socket,
   head: Buffer,
@@ -77,7 +79,7 @@ const serveConnect = async (
   client.once('close', onClose);
   const destination = parseAuthority(request.url);
   const opened = destination
-    ? await open(destination, abort.signal)
+    ? await open({ ...(await factsOf?.(client)), ...destination }, abort.signal)
     : notOpened(400, 'http_request_error', 'CONNECT host:port');
   client.off('close', onClose);
   if (!opened.ok) {
@@ -113,6 +115,7 @@ const head1 = (status: number, { headers, ...rest }: Opened | NotOpened): string
 const serveRequest = async (
   parts: {
     open: Open;
+    factsOf?: FactsOf;
     pac: (address: { host: string; port: number }) => string;
     address: { host: string; port: number };
   },
@@ -132,7 +135,8 @@ const serveRequest = async (
   const abort = new AbortController();
   response.once('close', () => abort.abort());
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const opened = await parts.open({ host, port: Number(url.port) || 80 }, abort.signal);
+  const known = await parts.factsOf?.(request.socket);
+  const opened = await parts.open({ ...known, host, port: Number(url.port) || 80 }, abort.signal);
   if (opened.ok) return forwardPlain(request, response, url, opened);
   response.writeHead(opened.status, { ...opened.headers, 'content-type': 'text/plain' });
   response.end(opened.body);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FailureType } from '#contract/failure.ts';
 import type { NetworkType } from '#contract/forwarding.ts';
@@ -31,6 +32,9 @@ export type NotOpened = {
 };
 
 export type Open = (destination: FlowFacts, signal: AbortSignal) => Promise<Opened | NotOpened>;
+
+/** What a local proxy can tell of its client. */
+export type FactsOf = (client: Socket) => Promise<Pick<FlowFacts, 'process'>>;
 
 /** Decides where a flow goes, and connects it. */
 export const createOpen = (parts: {

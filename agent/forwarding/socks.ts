@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import type { Log } from '#runtime/log.ts';
 import { listenOnLoopback } from './listen.ts';
-import type { NotOpened, Open } from './open.ts';
+import type { FactsOf, NotOpened, Open } from './open.ts';
 import { relay } from './relay.ts';
 import type { Destination } from './route.ts';
 
@@ -14,6 +14,8 @@ export const startSocks = async (options: {
   host: string;
   port: number;
   open: Open;
+  /** What is known of whoever connects; left out: nothing. */
+  factsOf?: FactsOf;
   log: Log;
 }): Promise<Socks> => {
   const log = options.log.child({ component: 'socks' });
@@ -22,7 +24,7 @@ export const startSocks = async (options: {
     sockets.add(client);
     client.on('error', () => {});
     client.once('close', () => sockets.delete(client));
-    serve(client, options.open).catch((error) => {
+    serve(client, options).catch((error) => {
       log.error({ err: error }, 'flow failed inside the agent');
       client.destroy();
     });
@@ -51,7 +53,10 @@ const reply = {
 } as const;
 type Reply = (typeof reply)[keyof typeof reply];
 
-const serve = async (client: Socket, open: Open): Promise<void> => {
+const serve = async (
+  client: Socket,
+  { open, factsOf }: { open: Open; factsOf?: FactsOf },
+): Promise<void> => {
   const timer = setTimeout(() => client.destroy(), handshakeMs);
   const abort = new AbortController();
   const onClose = () => {
@@ -66,7 +71,7 @@ const serve = async (client: Socket, open: Open): Promise<void> => {
   if (typeof request === 'number') return end(client, request);
   clearTimeout(timer);
   const head = reader.release();
-  const opened = await open(request, abort.signal);
+  const opened = await open({ ...(await factsOf?.(client)), ...request }, abort.signal);
   client.off('close', onClose);
   if (!opened.ok) return end(client, replyTo(opened));
   if (!client.destroyed) client.write(answer(reply.succeeded));
