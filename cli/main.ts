@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '#runtime/config.ts';
 import { registerApply } from './apply.ts';
+import { registerDevice } from './device.ts';
 import { registerDiagnose } from './diagnose.ts';
 import { registerProbe } from './probe.ts';
 import { registerPrograms } from './programs.ts';
@@ -33,6 +34,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   registerDiagnose(program);
   registerApply(program);
   registerToken(program);
+  registerDevice(program);
   registerPrograms(program);
 
   try {

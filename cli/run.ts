@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { knownNames } from '#contract/known-names.ts';
 import type { RunOrder } from '#contract/run-request.ts';
 import { type Api, type ApiOptions, connectApi, withApiOptions } from './api.ts';
+import { findDevice } from './find-device.ts';
 import { UsageError } from './usage-error.ts';
 
 /** `whyslow run DEVICE APP`: measure now, with the caller on the line. */
@@ -91,7 +91,7 @@ const run = async (
   application: string | undefined,
   options: RunOptions,
 ): Promise<void> => {
-  const deviceId = await findDevice(api, device);
+  const { id: deviceId } = await findDevice(api, device);
   const state = await api.call<RequestState>('POST', `/v1/devices/${deviceId}/runs`, {
     ...orderOf(options),
     ...(options.probe.length > 0 ? { probes: options.probe } : { application }),
@@ -189,22 +189,3 @@ const describeEnd = ({ state, madeCount, lostCount, runCount, reason }: RequestS
 };
 
 const count = (runs: number): string => `${runs} ${runs === 1 ? 'run' : 'runs'}`;
-
-const findDevice = async (api: Api, nameOrId: string): Promise<string> => {
-  const { items } = await api.call<{
-    items: { id: string; name: string; revokedAt: number | null }[];
-  }>('GET', '/v1/devices');
-  const found = items.filter(
-    ({ id, name, revokedAt }) => revokedAt === null && (id === nameOrId || name === nameOrId),
-  );
-  const [device, other] = found;
-  if (device === undefined) {
-    const names = items.filter(({ revokedAt }) => revokedAt === null).map(({ name }) => name);
-    throw new UsageError(`no device is called ${nameOrId}${knownNames(names)}`);
-  }
-  if (other !== undefined) {
-    const ids = found.map(({ id }) => id).join(', ');
-    throw new UsageError(`several devices are called ${nameOrId}: name one by its id (${ids})`);
-  }
-  return device.id;
-};

@@ -99,6 +99,7 @@ const start = async (
   });
   const held = createHeldQuestions({
     devicesAskedSince: runRequests.devicesAskedSince,
+    edgeNews: async () => `${await organisations.currentNumber()} ${await fleet.deviceNews()}`,
     now,
     onError: (error) => log.warn({ component: 'http', err: error }, 'requests not looked for'),
   });
@@ -114,6 +115,7 @@ const start = async (
       batches,
       declaredApplications: createDeclaredApplications(organisations),
       runRequests,
+      fleet,
       jobs,
       now,
       diagnoseDelayMs,

@@ -2,6 +2,7 @@ import type { Log } from '#runtime/log.ts';
 import { registerAccessRoutes } from './control/access-routes.ts';
 import { registerArtefactRoutes } from './control/artefact-routes.ts';
 import type { ArtefactRows } from './control/artefact-rows.ts';
+import { registerAssignmentRoutes } from './control/assignment-routes.ts';
 import type { DeliveryRows } from './control/delivery-rows.ts';
 import type { EnrollmentTokens } from './control/enrollment-tokens.ts';
 import type { Fleet } from './control/fleet.ts';
@@ -65,6 +66,7 @@ export const createOperatorListener = async (parts: {
   registerSessionRoutes(app, { operators, isSecure, now });
   registerOrganisationRoutes(app, { organisations, auth, now });
   registerFleetRoutes(app, { fleet, auth, now });
+  registerAssignmentRoutes(app, { fleet, organisations, auth, now });
   registerAccessRoutes(app, { operators, tokens, auth, now });
   registerRecordRoutes(app, { verdicts, deliveries, db: engines.state.db, auth });
   registerRunRoutes(app, { ...parts.runs, fleet, store: engines.store, auth, now });

@@ -3,6 +3,7 @@ import { edgeServerName } from '#contract/enrollment.ts';
 import type { Organisation } from '#contract/organisation.ts';
 import type { DeviceConfig, EdgeConfig, EdgeEntry, OnwardTarget } from '#contract/policy.ts';
 import type { Position } from '#contract/scalar.ts';
+import { compileEdgeFacts, compileRules, directHosts, type KnownDevice } from './compile-access.ts';
 import { compileEdgePaths, compileProbes, intervalMsOf, onwardHostOf } from './compile-probes.ts';
 import { canonical } from './organisation-diff.ts';
 
@@ -39,6 +40,7 @@ export const compileDeviceConfig = (input: {
       pinnedEdge: '' as const,
       ...organisation.forwarding,
       ...privateHostsOf(organisation),
+      ...directByEdgeOf(organisation),
     },
     edges,
     plan: { revision: revisionOf(probes), probes },
@@ -60,23 +62,32 @@ const privateHostsOf = ({ applications }: Organisation): { privateHosts?: string
   return hosts.length === 0 ? {} : { privateHosts: hosts };
 };
 
+/** Likewise. */
+const directByEdgeOf = (organisation: Organisation): { directByEdge?: string[] } => {
+  const hosts = directHosts(organisation);
+  return hosts.length === 0 ? {} : { directByEdge: hosts };
+};
+
 /** What one edge gets. */
 export const compileEdgeConfig = (input: {
   organisation: Organisation;
   edgeId: string;
   revokedDevices: readonly string[];
+  /** For edges that take them: what is known of devices. */
+  devices?: readonly KnownDevice[];
   issuedAt: number;
 }): EdgeConfig => {
   const { organisation, edgeId } = input;
   const content = {
     edgeId,
-    access: (organisation.access ?? []).map((rule) => ({ ports: [], devices: [], ...rule })),
+    access: compileRules(organisation),
     privateApplications: organisation.applications
       .filter((application) => application.private === true)
       .map(({ id, hosts, ports = [], addresses = {} }) => ({ appId: id, hosts, ports, addresses })),
     onward: onwardTargets(organisation),
     revokedDevices: [...input.revokedDevices],
     sampleIntervalMs: sampleIntervalMsOf(organisation),
+    ...(input.devices === undefined ? {} : compileEdgeFacts(organisation, input.devices)),
   };
   return {
     kind: 'edge-config',

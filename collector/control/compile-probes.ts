@@ -84,6 +84,13 @@ export const onwardHostOf = (
   return { host: other.host, port: other.port ?? 443 };
 };
 
+/** Where its probes go, as far as they name one host; DNS servers and reflectors are not its own. */
+export const hostsOfProbes = (application: Application): string[] =>
+  application.probes.flatMap((spec) => {
+    if ('url' in spec) return destinationOfUrl(new URL(spec.url)).host;
+    return hasHost.has(spec.type) && 'host' in spec && spec.host !== undefined ? spec.host : [];
+  });
+
 /** Types that name the application's own host. */
 const hasHost = new Set<ProbeSpec['type']>(['path', 'tcp', 'tls']);
 

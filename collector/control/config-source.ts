@@ -3,6 +3,7 @@ import type { Organisation } from '#contract/organisation.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { DeviceConfig, EdgeConfig, SignedConfig } from '#contract/policy.ts';
 import { type KeyedCertificate, signText } from '#runtime/certificates.ts';
+import { needsDevices } from './compile-access.ts';
 import { compileDeviceConfig, compileEdgeConfig } from './compile-configs.ts';
 import type { Fleet, Identity } from './fleet.ts';
 import type { OrganisationVersion, OrganisationVersions } from './organisation-versions.ts';
@@ -38,12 +39,18 @@ export const createConfigSource = (parts: {
     return inForce.document;
   };
 
-  const compile = async (identity: Identity): Promise<DeviceConfig | EdgeConfig> => {
+  const compile = async (
+    identity: Identity,
+    takesNews: boolean,
+  ): Promise<DeviceConfig | EdgeConfig> => {
     const organisation = await organisationInForce();
     const issuedAt = now();
     if (identity.role === 'edge') {
       const revokedDevices = await fleet.revokedDeviceIds(issuedAt);
-      return compileEdgeConfig({ organisation, edgeId: identity.id, revokedDevices, issuedAt });
+      const about = { organisation, edgeId: identity.id, revokedDevices, issuedAt };
+      if (!takesNews) return compileEdgeConfig(about);
+      const devices = needsDevices(organisation) ? await fleet.knownDevices() : [];
+      return compileEdgeConfig({ ...about, devices });
     }
     const edges = await fleet.activeEdges();
     const captivePortalUrl = parts.captivePortalUrl();
@@ -52,11 +59,14 @@ export const createConfigSource = (parts: {
   };
 
   return {
-    /** `takesRequests`: one that does not know them would refuse a config that has some. */
-    async of(identity: Identity, takesRequests: boolean): Promise<CurrentConfig> {
-      const config = await compile(identity);
+    /**
+     * `takesNews`: those that do not ask with `Prefer` are of before, and would refuse a config that
+     * has requests, or facts about devices and applications.
+     */
+    async of(identity: Identity, takesNews: boolean): Promise<CurrentConfig> {
+      const config = await compile(identity, takesNews);
       const requests =
-        takesRequests && identity.role === 'device'
+        takesNews && identity.role === 'device'
           ? await runRequests.openFor(identity.id, now())
           : [];
       const isAsked = requests.length > 0;
@@ -70,7 +80,7 @@ export const createConfigSource = (parts: {
     },
     /** The plan of one device, as it is given to it now. */
     async planOf(deviceId: string): Promise<readonly ProbeDefinition[]> {
-      const config = await compile({ role: 'device', id: deviceId });
+      const config = await compile({ role: 'device', id: deviceId }, true);
       return config.kind === 'device-config' ? config.plan.probes : [];
     },
   };

@@ -7,7 +7,7 @@ import type { App } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { Enrollment } from './enrollment.ts';
-import type { HeldQuestions } from './held-questions.ts';
+import { askerOf, type HeldQuestions } from './held-questions.ts';
 import type { IdentityCheck } from './identity.ts';
 import type { RefusalLimit } from './refusal-limit.ts';
 
@@ -91,7 +91,8 @@ export const registerDeviceRoutes = (
         summary: 'What this device or edge is to do, signed; ETag changes with it',
         description:
           'With `Prefer: wait=<seconds>` (RFC 7240) and the ETag it has, a device is answered when ' +
-          'something is asked of it, at the latest after that time; `Preference-Applied` says so.',
+          'something is asked of it, an edge when its config may have changed, at the latest after ' +
+          'that time; `Preference-Applied` says so.',
         security,
         response: answers(SignedConfig, 'payload: device-config or edge-config'),
       },
@@ -101,8 +102,9 @@ export const registerDeviceRoutes = (
       const identity = identities.of(request);
       const waitSeconds = readWaitSeconds(request.headers['prefer']);
       const known = request.headers['if-none-match'];
-      const hasRoom = () => held.hasRoom(identity.id);
-      const isHeld = identity.role === 'device' && waitSeconds > 0 && hasRoom();
+      const asker = askerOf(identity);
+      const hasRoom = () => held.hasRoom(asker);
+      const isHeld = waitSeconds > 0 && hasRoom();
       const read = () => parts.configs.of(identity, waitSeconds >= 0);
 
       let config = await read();
@@ -112,7 +114,7 @@ export const registerDeviceRoutes = (
         const leftMs = deadlineMs - performance.now();
         if (leftMs <= 0) break;
         // What else has changed meanwhile is seen by the next question, which comes at once.
-        if ((await held.hold(identity.id, leftMs, gone)) === 'over') break;
+        if ((await held.hold(asker, leftMs, gone)) === 'over') break;
         // It may have been revoked meanwhile.
         await identities.require(request);
         config = await read();

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
+import { PostureFacts } from '#contract/access.ts';
 import { EpochMs, Nullable, Port, Position, Slug, Text, Uuid } from '#contract/scalar.ts';
 import { answers, ListOf, noContent } from '../http/answers.ts';
 import type { App } from '../http/app.ts';
@@ -17,7 +18,18 @@ const common = {
   revokedAt: Nullable(EpochMs),
 };
 const Device = Type.Object(
-  { id: Text(64), name: Text(128), platform: Text(64), ...common },
+  {
+    id: Text(64),
+    name: Text(128),
+    platform: Text(64),
+    ...common,
+    /** Who uses it, and its labels: see `PUT /v1/devices/{id}/assignment`. */
+    userId: Nullable(Text(128)),
+    labels: Type.Array(Text(64)),
+    /** What its agent found out about it, and when by the device’s clock. */
+    posture: Nullable(PostureFacts),
+    postureAt: Nullable(EpochMs),
+  },
   { $id: 'Device' },
 );
 const Edge = Type.Object(

@@ -2,6 +2,7 @@ import { type Checked, check, type Mistake } from '#contract/check.ts';
 import { type Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
+import { checkAccess } from './access-check.ts';
 import { checkFollowed } from './followed.ts';
 import { checkForwarding } from './forwarding-check.ts';
 import { checkHosts } from './host-check.ts';
@@ -47,9 +48,8 @@ const crossCheck = (organisation: Organisation): Mistake[] => [
   ...duplicates('/forwarding/networks', organisation.forwarding?.networks ?? []),
   ...checkForwarding(organisation.forwarding),
   ...duplicates('/access', organisation.access ?? []),
-  ...(organisation.access ?? []).flatMap(({ hosts }, index) =>
-    checkHosts(hosts, `/access/${index}/hosts`),
-  ),
+  ...duplicates('/users', organisation.users ?? []),
+  ...checkAccess(organisation),
   ...duplicates('/webhooks', organisation.webhooks ?? []),
   ...checkWebhooks(organisation),
 ];

@@ -1,7 +1,7 @@
 import type { Acknowledgement, Batch, TelemetryRecord } from '#contract/telemetry.ts';
 import type { Log } from '#runtime/log.ts';
 import type { BatchRows } from '../control/batch-rows.ts';
-import type { Identity } from '../control/fleet.ts';
+import type { Fleet, Identity } from '../control/fleet.ts';
 import { edgeApplicationId } from '../control/probe-ids.ts';
 import type { RunRequests } from '../control/run-requests.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -26,6 +26,7 @@ export const createIngest = (parts: {
   batches: BatchRows;
   declaredApplications: DeclaredApplications;
   runRequests: Pick<RunRequests, 'settle'>;
+  fleet: Pick<Fleet, 'setPosture'>;
   jobs: Jobs;
   now: () => number;
   diagnoseDelayMs: number;
@@ -67,6 +68,7 @@ export const createIngest = (parts: {
     await write(points, senderName);
     for (const record of accepted) {
       if (record.kind === 'run-report') await parts.runRequests.settle(record);
+      if (record.kind === 'posture') await parts.fleet.setPosture(record, receivedAt);
     }
     await enqueueDiagnoses(accepted);
     const row = {

@@ -4,6 +4,7 @@ import { reflector } from './migrations/0002-reflector.ts';
 import { artefacts } from './migrations/0003-artefacts.ts';
 import { runRequests } from './migrations/0004-run-requests.ts';
 import { edgePosition } from './migrations/0005-edge-position.ts';
+import { deviceFacts } from './migrations/0006-device-facts.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Database } from './state.ts';
 
@@ -14,6 +15,7 @@ export const migrations: readonly Migration[] = [
   artefacts,
   runRequests,
   edgePosition,
+  deviceFacts,
 ];
 
 /** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */

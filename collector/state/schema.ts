@@ -10,6 +10,7 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { PostureFacts } from '#contract/access.ts';
 import type { ArtefactKind } from '#contract/artefact.ts';
 import type { Position } from '#contract/scalar.ts';
 
@@ -52,17 +53,32 @@ export const operators = pgTable('operators', {
   revokedAt: at('revoked_at'),
 });
 
-export const devices = pgTable('devices', {
-  id: uuid('id').primaryKey(),
-  name: text('name').notNull(),
-  platform: text('platform').notNull(),
-  programVersion: text('program_version').notNull(),
-  certificateSerial: text('certificate_serial').notNull(),
-  certificateNotAfter: at('certificate_not_after').notNull(),
-  enrolledAt: at('enrolled_at').notNull(),
-  lastSeenAt: at('last_seen_at'),
-  revokedAt: at('revoked_at'),
-});
+export const devices = pgTable(
+  'devices',
+  {
+    id: uuid('id').primaryKey(),
+    name: text('name').notNull(),
+    platform: text('platform').notNull(),
+    programVersion: text('program_version').notNull(),
+    certificateSerial: text('certificate_serial').notNull(),
+    certificateNotAfter: at('certificate_not_after').notNull(),
+    enrolledAt: at('enrolled_at').notNull(),
+    lastSeenAt: at('last_seen_at'),
+    revokedAt: at('revoked_at'),
+    /** Who uses it, by an id of the declared users; null: nobody is named. */
+    userId: text('user_id'),
+    labels: jsonb('labels').$type<string[]>().notNull().default([]),
+    /** What its agent reported last, and when by the device's clock. */
+    posture: jsonb('posture').$type<PostureFacts>(),
+    postureAt: at('posture_at'),
+    /** When any of these changed, by the collector's clock. */
+    factsChangedAt: at('facts_changed_at'),
+  },
+  (table) => [
+    index('devices_revoked_at').on(table.revokedAt),
+    index('devices_facts_changed_at').on(table.factsChangedAt),
+  ],
+);
 
 export const edges = pgTable('edges', {
   id: text('id').primaryKey(),

@@ -236,6 +236,7 @@ describe('in the state', () => {
     const requests = createRunRequests(state.db);
     const [asked, other] = [randomUUID(), randomUUID()];
     const held = createHeldQuestions({
+      edgeNews: async () => '',
       devicesAskedSince: requests.devicesAskedSince,
       now: Date.now,
       onError: (error) => {
@@ -292,6 +293,7 @@ describe('in the state', () => {
 
   test('ten thousand questions of one device take one place', async () => {
     const held = createHeldQuestions({
+      edgeNews: async () => '',
       devicesAskedSince: async () => [],
       now: Date.now,
       onError: () => {},
