@@ -37,6 +37,7 @@ export const composeStatus = (parts: {
   const { tornCount: _, ...room } = spool.status();
   const { acknowledgedCount: __, ...shipping } = shipper.status();
   const { proxy, socks } = forwarding;
+  const capture = forwarding.capture();
   const found = network.current();
   return {
     version: 1,
@@ -58,6 +59,7 @@ export const composeStatus = (parts: {
       socks,
       pacUrl: `http://${proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host}:${proxy.port}/proxy.pac`,
       decisions: forwarding.decisions(),
+      ...(capture === undefined ? {} : { capture }),
     },
     network: { state: found.state, reason: found.reason, place: forwarding.network() },
     probes: measuring.probes().map(({ probe, isRunning, nextRunInMs, last }) => ({

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type Static, Type } from '@sinclair/typebox';
 import { closed, Text } from '#contract/scalar.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
+import { CaptureConfig } from './capture/config.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
 
@@ -55,6 +56,8 @@ export const AgentProgramConfig = Type.Object(
         closed,
       ),
     ),
+    /** What is taken from programs that know nothing of the proxy (docs/capture.md); left out: nothing. */
+    capture: Type.Optional(CaptureConfig),
     /** What runs that somebody asks for may cost: bytes a request, share of one core while it lasts. */
     onDemand: Type.Optional(
       Type.Object(

@@ -1,16 +1,22 @@
+import type { Socket } from 'node:net';
 import { destinationOfUrl } from '#contract/authority.ts';
 import type { DeviceConfig } from '#contract/policy.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
+import { type Capture, type CaptureStatus, startCapture } from './capture/capture.ts';
+import type { CaptureConfig } from './capture/config.ts';
+import { startIpCapture } from './capture/ip.ts';
+import { createProcessOf, type Ends } from './capture/process.ts';
 import type { Around } from './forwarding/around.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
-import { createOpen, type Open } from './forwarding/open.ts';
+import { createOpen, type FactsOf, type Open } from './forwarding/open.ts';
 import { makePac } from './forwarding/pac.ts';
 import {
   compileRoutePolicy,
   type Destination,
   decideRoute,
+  type FlowFacts,
   type RoutePolicy,
 } from './forwarding/route.ts';
 import { startSocks } from './forwarding/socks.ts';
@@ -36,6 +42,8 @@ export type Forwarding = Running & {
   bypassOf(destination: Destination): string | undefined;
   /** Flows since the start, by where they went. */
   decisions(): DecisionCounts;
+  /** Undefined: not asked for. */
+  capture(): CaptureStatus | undefined;
 };
 
 /** Until the first policy is known nothing goes around the tunnel. */
@@ -56,6 +64,8 @@ export const startForwarding = async (parts: {
   onNetwork?: (verdict: NetworkVerdict) => void;
   /** What enforcement leaves of the ways past the tunnel; left out: what the policy says. */
   around?: () => Around;
+  /** What of programs that know no proxy; left out: nothing. */
+  capture?: CaptureConfig;
   log: Log;
 }): Promise<Forwarding> => {
   const { log, listenHost: host } = parts;
@@ -64,11 +74,15 @@ export const startForwarding = async (parts: {
   stopper.add('tunnel', () => tunnel.stop());
 
   const network = watchNetworkType({
-    onChange: (verdict) => parts.onNetwork?.(verdict),
+    onChange: (verdict) => {
+      void capture?.update();
+      parts.onNetwork?.(verdict);
+    },
     log,
   });
   stopper.add('network watch', async () => network.stop());
 
+  let capture: Capture | undefined;
   let forwarding = beforePolicy;
   const collector = destinationOfUrl(new URL(parts.collectorUrl));
   let services: Destination[] = [collector];
@@ -92,16 +106,23 @@ export const startForwarding = async (parts: {
     counts,
   );
   const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
+  const lookUp = createProcessOf();
+  const processOf = () => ((forwarding.bypassProcesses ?? []).length > 0 ? lookUp : undefined);
+  const factsOf: FactsOf = async (client) => {
+    const process = await processOf()?.(endsOf(client));
+    return process === undefined ? {} : { process };
+  };
   try {
     const proxy = await startHttpProxy({
       host,
       port: parts.proxyPort,
       open,
+      factsOf,
       pac: (address) => makePac(address, forwarding),
       log,
     });
     stopper.add('http proxy', () => proxy.stop());
-    const socks = await startSocks({ host, port: parts.socksPort, open, log });
+    const socks = await startSocks({ host, port: parts.socksPort, open, factsOf, log });
     stopper.add('socks proxy', () => socks.stop());
     const probeProxy = await startHttpProxy({
       host,
@@ -113,6 +134,29 @@ export const startForwarding = async (parts: {
     stopper.add('probe proxy', () => probeProxy.stop());
     listeners.push(proxy.address, socks.address, probeProxy.address);
     policy = compile();
+    const route = (flow: FlowFacts) => decideRoute(flow, policy.user, network.current().type);
+    if (parts.capture !== undefined) {
+      capture = await startCapture({
+        config: parts.capture,
+        id: parts.identity().id,
+        open,
+        route,
+        policy: () => (forwarding === beforePolicy ? undefined : forwarding),
+        network: () => network.current(),
+        processOf,
+        startIp: ({ own }) =>
+          startIpCapture({
+            tunnel,
+            policy: () => forwarding,
+            isDirect: (address) =>
+              route({ host: address, port: 0, protocol: 'icmp' }).action === 'direct',
+            own,
+            log,
+          }),
+        log,
+      });
+      stopper.add('capture', () => capture?.stop());
+    }
     return {
       tunnel,
       proxy: proxy.address,
@@ -124,6 +168,7 @@ export const startForwarding = async (parts: {
         policy = compile();
         network.setTrusted(forwarding.networks ?? []);
         tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
+        void capture?.update();
       },
       network: () => network.current(),
       bypassOf: (destination) => {
@@ -131,6 +176,7 @@ export const startForwarding = async (parts: {
         return action === 'tunnel' ? undefined : rule;
       },
       decisions: () => ({ ...counts }),
+      capture: () => capture?.status(),
       stop: () => stopper.stop(),
     };
   } catch (error) {
@@ -138,6 +184,12 @@ export const startForwarding = async (parts: {
     throw error;
   }
 };
+
+/** Of a program's connection to one of our listeners. */
+const endsOf = (client: Socket): Ends => ({
+  local: { host: client.remoteAddress ?? '', port: client.remotePort ?? 0 },
+  remote: { host: client.localAddress ?? '', port: client.localPort ?? 0 },
+});
 
 const countDecisions =
   (open: Open, counts: DecisionCounts): Open =>

@@ -106,13 +106,24 @@ const describeNetwork = ({ network: { place, state, reason } }: AgentStatus) => 
   ];
 };
 
-const describeForwarding = ({ forwarding: { proxy, socks, pacUrl, decisions } }: AgentStatus) => [
+const describeForwarding = ({
+  forwarding: { proxy, socks, pacUrl, decisions, capture },
+}: AgentStatus) => [
   row('proxy', `HTTP ${proxy.host}:${proxy.port}, SOCKS5 ${socks.host}:${socks.port}`),
   row('', `PAC ${pacUrl}`),
   row(
     'flows',
     `${decisions.tunnel} tunnelled, ${decisions.direct} direct, ${decisions.refused} refused`,
   ),
+  ...(capture === undefined ? [] : describeCapture(capture)),
+];
+
+const describeCapture = (capture: NonNullable<AgentStatus['forwarding']['capture']>) => [
+  row(
+    'capture',
+    capture.isOn ? `on: ${capture.what.join(', ')} (${capture.reason})` : `off: ${capture.reason}`,
+  ),
+  ...(capture.problem === null ? [] : [row('', `PROBLEM: ${capture.problem}`)]),
 ];
 
 const describeProbes = ({ at, probes, missed, lateness, requests }: AgentStatus) => [

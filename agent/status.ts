@@ -16,7 +16,7 @@ const EnforcementPart = Type.Object({
   remedy: Type.String(),
   since: Time,
   strict: Type.Boolean(),
-  fence: OneOf(['absent', 'closed', 'portal'] as const),
+  fence: OneOf(['absent', 'closed', 'by-policy', 'portal'] as const),
   whenTunnelDown: OneOf(['open', 'closed'] as const),
   direct: OneOf(['by-policy', 'exceptions', 'exceptions-and-portal'] as const),
   fenceProblem: Nullable(Type.String()),
@@ -73,6 +73,22 @@ export const AgentStatus = Type.Object({
       direct: Type.Integer(),
       refused: Type.Integer(),
     }),
+    /** Of programs that know no proxy (docs/capture.md); absent where it is not asked for. */
+    capture: Type.Optional(
+      Type.Object({
+        isOn: Type.Boolean(),
+        what: Type.Array(Type.String()),
+        reason: Type.String(),
+        problem: Nullable(Type.String()),
+        tcpFlowCount: Type.Integer(),
+        dns: Type.Object({
+          direct: Type.Integer(),
+          tunnel: Type.Integer(),
+          private: Type.Integer(),
+          failed: Type.Integer(),
+        }),
+      }),
+    ),
   }),
   network: Type.Object({
     state: Type.String(),

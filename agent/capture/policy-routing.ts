@@ -20,6 +20,6 @@ export const removePolicyRouting = async (): Promise<void> => {
 
 const { mark, table, priority } = udpCapture;
 const lines = (verb: 'add' | 'del', all: string): string[] => [
-  `rule ${verb} from ${all} fwmark ${mark} lookup ${table} priority ${priority}`,
+  `rule ${verb} fwmark ${mark} lookup ${table} priority ${priority}`,
   `route ${verb} local ${all} dev lo table ${table}`,
 ];
