@@ -11,6 +11,7 @@ import { createProcessOf, type Ends } from './capture/process.ts';
 import type { Around } from './forwarding/around.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type FactsOf, type Open } from './forwarding/open.ts';
+import { createOpenUdp } from './forwarding/open-udp.ts';
 import { makePac } from './forwarding/pac.ts';
 import {
   compileRoutePolicy,
@@ -105,6 +106,13 @@ export const startForwarding = async (parts: {
     }),
     counts,
   );
+  const openUdp = createOpenUdp({
+    tunnel,
+    policy: () => policy.user,
+    network: () => network.current().type,
+    ...(parts.around === undefined ? {} : { around: parts.around }),
+    log,
+  });
   const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
   const lookUp = createProcessOf();
   const processOf = () => ((forwarding.bypassProcesses ?? []).length > 0 ? lookUp : undefined);
@@ -122,7 +130,7 @@ export const startForwarding = async (parts: {
       log,
     });
     stopper.add('http proxy', () => proxy.stop());
-    const socks = await startSocks({ host, port: parts.socksPort, open, factsOf, log });
+    const socks = await startSocks({ host, port: parts.socksPort, open, openUdp, factsOf, log });
     stopper.add('socks proxy', () => socks.stop());
     const probeProxy = await startHttpProxy({
       host,

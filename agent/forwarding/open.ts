@@ -122,7 +122,7 @@ const directErrors = new Map<FailureType, DirectError>([
 ]);
 
 /** The edge's own words, passed on as they came. */
-const fromRefusal = (refusal: FlowRefused): NotOpened => ({
+export const fromRefusal = (refusal: FlowRefused): NotOpened => ({
   ok: false,
   status: refusal.status,
   headers: {

@@ -1,30 +1,37 @@
-import { createServer, type Socket } from 'node:net';
+import { createServer, isIP, type Socket } from 'node:net';
 import type { Log } from '#runtime/log.ts';
 import { listenOnLoopback } from './listen.ts';
 import type { FactsOf, NotOpened, Open } from './open.ts';
+import type { OpenUdp } from './open-udp.ts';
 import { relay } from './relay.ts';
 import type { Destination } from './route.ts';
+import { startSocksUdp } from './socks-udp.ts';
 
 export type Socks = { address: { host: string; port: number }; stop(): Promise<void> };
 
 const handshakeMs = 10_000;
+/** Each has a socket of its own. */
+const maxAssociations = 256;
 
-/** SOCKS5 (RFC 1928) without authentication, CONNECT only, on loopback. */
+/** SOCKS5 (RFC 1928) without authentication on loopback: CONNECT, and UDP ASSOCIATE. */
 export const startSocks = async (options: {
   host: string;
   port: number;
   open: Open;
   /** What is known of whoever connects; left out: nothing. */
   factsOf?: FactsOf;
+  /** Left out: TCP only. */
+  openUdp?: OpenUdp;
   log: Log;
 }): Promise<Socks> => {
   const log = options.log.child({ component: 'socks' });
+  const associations = { count: 0 };
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     sockets.add(client);
     client.on('error', () => {});
     client.once('close', () => sockets.delete(client));
-    serve(client, options).catch((error) => {
+    serve(client, { ...options, associations, log }).catch((error) => {
       log.error({ err: error }, 'flow failed inside the agent');
       client.destroy();
     });
@@ -41,6 +48,7 @@ export const startSocks = async (options: {
   };
 };
 
+const command = { connect: 1, udpAssociate: 3 } as const;
 const reply = {
   succeeded: 0,
   generalFailure: 1,
@@ -53,10 +61,15 @@ const reply = {
 } as const;
 type Reply = (typeof reply)[keyof typeof reply];
 
-const serve = async (
-  client: Socket,
-  { open, factsOf }: { open: Open; factsOf?: FactsOf },
-): Promise<void> => {
+type Parts = {
+  open: Open;
+  factsOf?: FactsOf;
+  openUdp?: OpenUdp;
+  associations: { count: number };
+  log: Log;
+};
+
+const serve = async (client: Socket, parts: Parts): Promise<void> => {
   const timer = setTimeout(() => client.destroy(), handshakeMs);
   const abort = new AbortController();
   const onClose = () => {
@@ -66,23 +79,47 @@ const serve = async (
   client.once('close', onClose);
   const reader = createReader(client);
 
-  const request = await readRequest(client, reader);
+  const request = await readRequest(client, reader, parts.openUdp !== undefined);
   if (typeof request === 'string') return end(client, undefined);
   if (typeof request === 'number') return end(client, request);
   clearTimeout(timer);
   const head = reader.release();
-  const opened = await open({ ...(await factsOf?.(client)), ...request }, abort.signal);
+  if (request.isUdp) return associate(client, request, parts);
+  const { host, port } = request;
+  const facts = await parts.factsOf?.(client);
+  const opened = await parts.open({ ...facts, host, port }, abort.signal);
   client.off('close', onClose);
   if (!opened.ok) return end(client, replyTo(opened));
   if (!client.destroyed) client.write(answer(reply.succeeded));
   relay(client, opened, head);
 };
 
+/** The association lasts as long as the connection that asked for it. */
+const associate = async (client: Socket, announced: Destination, parts: Parts): Promise<void> => {
+  const { openUdp, associations, log } = parts;
+  if (!openUdp || associations.count >= maxAssociations) return end(client, reply.generalFailure);
+  associations.count += 1;
+  const closed = new Promise<void>((resolve) => void client.once('close', () => resolve()));
+  try {
+    const facts = await parts.factsOf?.(client);
+    const udp = await startSocksUdp({ client, announced, facts, openUdp, log });
+    if (client.destroyed) return udp.stop();
+    client.write(answer(reply.succeeded, udp.address));
+    client.once('end', () => client.end());
+    client.resume();
+    await closed;
+    udp.stop();
+  } finally {
+    associations.count -= 1;
+  }
+};
+
 /** The destination, a reply that refuses it, or 'end' for a client that does not speak SOCKS5. */
 const readRequest = async (
   client: Socket,
   reader: Reader,
-): Promise<Destination | Reply | 'end'> => {
+  hasUdp: boolean,
+): Promise<(Destination & { isUdp: boolean }) | Reply | 'end'> => {
   const greeting = await reader.take(2);
   if (greeting?.[0] !== 5) return 'end';
   const methods = await reader.take(greeting[1] ?? 0);
@@ -98,8 +135,9 @@ const readRequest = async (
   if (typeof host !== 'string') return host ?? 'end';
   const port = (await reader.take(2))?.readUInt16BE(0);
   if (port === undefined) return 'end';
-  if (request[1] !== 1) return reply.commandNotSupported;
-  return port === 0 || host === '' ? reply.generalFailure : { host, port };
+  if (request[1] === command.udpAssociate && hasUdp) return { host, port, isUdp: true };
+  if (request[1] !== command.connect) return reply.commandNotSupported;
+  return port === 0 || host === '' ? reply.generalFailure : { host, port, isUdp: false };
 };
 
 const readHost = async (reader: Reader, type: number): Promise<string | Reply | undefined> => {
@@ -170,8 +208,15 @@ const end = (client: Socket, code: Reply | undefined): void => {
   else client.end(answer(code));
 };
 
-/** The bound address is not known to us (the edge holds that socket): 0.0.0.0:0, as others do. */
-const answer = (code: Reply): Buffer => Buffer.of(5, code, 0, 1, 0, 0, 0, 0, 0, 0);
+/** The address bound for a connection is not known to us (the edge has it): 0.0.0.0:0, as others do. */
+const answer = (code: Reply, bound: Destination = { host: '0.0.0.0', port: 0 }): Buffer => {
+  const address =
+    isIP(bound.host) === 6 ? [4, ...loopbackSix] : [1, ...bound.host.split('.').map(Number)];
+  return Buffer.of(5, code, 0, ...address, bound.port >> 8, bound.port & 255);
+};
+
+/** Of IPv6 the proxy listens on nothing else. */
+const loopbackSix = [...Array<number>(15).fill(0), 1];
 
 const replyTo = ({ status, headers }: NotOpened): Reply => {
   const error = /error=([a-z_]+)/.exec(headers['proxy-status'] ?? '')?.[1];
