@@ -18,7 +18,8 @@ const EnforcementPart = Type.Object({
   strict: Type.Boolean(),
   fence: OneOf(['absent', 'closed', 'by-policy', 'portal'] as const),
   whenTunnelDown: OneOf(['open', 'closed'] as const),
-  direct: OneOf(['by-policy', 'exceptions', 'exceptions-and-portal'] as const),
+  direct: OneOf(['by-policy', 'exceptions'] as const),
+  isPortalOpen: Type.Boolean(),
   fenceProblem: Nullable(Type.String()),
 });
 

@@ -51,14 +51,16 @@ export type Enforcement = {
   /** What to do about it; empty: nothing. */
   remedy: string;
   /**
-   * What the kernel lets past the agent. `absent`: all; `closed`: the exceptions only; `portal`:
-   * these and the captive portal's addresses.
+   * What the kernel lets past the agent. `absent`: all; `closed`: the exceptions only; `by-policy`:
+   * these and the ranges that policy sends direct; `portal`: these and the captive portal's addresses.
    */
-  fence: 'absent' | 'closed' | 'portal';
+  fence: 'absent' | 'closed' | 'by-policy' | 'portal';
   /** Of a flow that no edge could be found for. */
   whenTunnelDown: ForwardingPolicy['whenTunnelDown'];
   /** What the agent itself connects past the tunnel: all that policy sends there, or the exceptions. */
-  direct: 'by-policy' | 'exceptions' | 'exceptions-and-portal';
+  direct: 'by-policy' | 'exceptions';
+  /** And the captive portal. */
+  isPortalOpen: boolean;
 };
 
 /**
@@ -78,9 +80,10 @@ export const decideEnforcement = (facts: EnforcementFacts): Enforcement => {
       ...sayings.protected,
       state: 'protected',
       cause: tunnel.reason,
-      fence: strict ? 'closed' : 'absent',
+      fence: strict ? 'by-policy' : 'absent',
       whenTunnelDown: strict ? 'closed' : policy.whenTunnelDown,
       direct: 'by-policy',
+      isPortalOpen: false,
     };
   }
   const isOpen = !strict && (identity !== 'enrolled' || policy?.whenTunnelDown === 'open');
@@ -119,6 +122,7 @@ const off = (
   fence: 'absent',
   whenTunnelDown: 'open',
   direct: 'by-policy',
+  isPortalOpen: false,
 });
 
 const shut = (
@@ -133,6 +137,7 @@ const shut = (
   fence: strict ? 'closed' : 'absent',
   whenTunnelDown: isOpen ? 'open' : 'closed',
   direct: strict ? 'exceptions' : 'by-policy',
+  isPortalOpen: false,
 });
 
 /** Where everything is open there is no time to measure: the user logs in and the tunnel comes up. */
@@ -149,7 +154,7 @@ const atPortal = (facts: EnforcementFacts, strict: boolean, isOpen: boolean): En
     text: `captive portal: ${minutes(graceLeftMs)} left to log in`,
     remedy: `log in${where}`,
     fence: strict ? 'portal' : 'absent',
-    direct: 'exceptions-and-portal',
+    isPortalOpen: true,
   };
 };
 

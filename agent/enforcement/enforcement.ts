@@ -4,6 +4,7 @@ import { normalHost } from '#contract/host-pattern.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Running } from '#runtime/service.ts';
+import type { OwnTraffic } from '../capture/own-traffic.ts';
 import type { NetworkFinding } from '../control/network-state.ts';
 import { readDefaultRoute } from '../device/route.ts';
 import type { Around } from '../forwarding/around.ts';
@@ -12,7 +13,7 @@ import { readLocalFacts } from '../network/read-facts.ts';
 import { type AddressBook, createAddressBook } from './address-book.ts';
 import { decideEnforcement, type Enforcement, type EnforcementFacts } from './decide.ts';
 import { createFence, type Fence } from './fence.ts';
-import { type FenceWishes, fenceContent, namesOf } from './fence-content.ts';
+import { type FenceWishes, fenceContent, namesOf, rangesPast } from './fence-content.ts';
 import { openGraceBook } from './grace.ts';
 import { networkKey } from './network-key.ts';
 import { describeStrictTable } from './strict-table.ts';
@@ -68,7 +69,8 @@ export const startEnforcement = async (parts: {
   log: Log;
   fence?: Fence;
   book?: AddressBook;
-  uid?: number;
+  /** Left out: what runs as the agent's user. */
+  own?: OwnTraffic;
   now?: () => number;
 }): Promise<EnforcementHolder> => {
   const log = parts.log.child({ component: 'enforcement' });
@@ -108,14 +110,14 @@ export const startEnforcement = async (parts: {
       strictWithoutPolicy: parts.beforeEnrolment !== undefined || isStanding,
       tunnel: inputs.tunnel(),
       network: { state, reason, portal },
-      graceLeftMs: graces.leftMs(networkKey()),
+      graceLeftMs: 0,
     };
   };
   const judge = (): Enforcement => {
     const facts = factsNow();
     const decided = withReason(decideEnforcement(facts), inputs.identityReason);
     if (decided.state !== 'captive-portal-over') return decided;
-    // Only now is a grace needed: it begins, unless this network has had its one.
+    // Only here is a grace needed: it goes on, or begins unless this network has had its one.
     const graceLeftMs = graces.begin(networkKey(), graceMsOf(inputs, parts.beforeEnrolment));
     return decideEnforcement({ ...facts, graceLeftMs });
   };
@@ -127,7 +129,7 @@ export const startEnforcement = async (parts: {
     const { forwarding, edges } = inputs;
     const isPortalOpen = current.fence === 'portal';
     return {
-      uid: parts.uid ?? process.getuid?.() ?? 0,
+      own: parts.own ?? { uids: [process.geteuid?.() ?? 0] },
       dnsServers: readLocalFacts().dnsServers,
       services: [parts.collector, ...edges],
       identityProviders: [
@@ -135,10 +137,17 @@ export const startEnforcement = async (parts: {
         ...(forwarding?.identityProviders ?? []),
       ],
       allow: forwarding?.enforcement?.allow ?? [],
+      past: current.fence === 'by-policy' && forwarding ? pastOf(forwarding) : [],
       portal: isPortalOpen
         ? { endpoints: portalEndpoints(parts.network()), leftMs: graces.leftMs(networkKey()) }
         : { endpoints: [], leftMs: 0 },
     };
+  };
+
+  let past: { of: ForwardingPolicy; ranges: string[] } | undefined;
+  const pastOf = (of: ForwardingPolicy): string[] => {
+    if (past?.of !== of) past = { of, ranges: rangesPast(of) };
+    return past.ranges;
   };
 
   /** A fence of before a restart knows more names than an agent without its policy. */
@@ -222,6 +231,7 @@ export const startEnforcement = async (parts: {
       text: current.text,
       whenTunnelDown: current.whenTunnelDown,
       direct: current.direct,
+      isPortalOpen: current.isPortalOpen,
       isPortal: ({ host, port }) =>
         portalEndpoints(parts.network()).some(
           (one) => one.port === port && normalHost(one.host) === normalHost(host),

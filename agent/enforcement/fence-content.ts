@@ -1,16 +1,21 @@
 import { isAddressOrRange } from '#contract/host-pattern.ts';
-import type { Destination } from '../forwarding/route.ts';
+import type { ForwardingPolicy } from '#contract/policy.ts';
+import type { OwnTraffic } from '../capture/own-traffic.ts';
+import { pastAgent } from '../capture/scope.ts';
+import { compileRoutePolicy, type Destination, decideRoute } from '../forwarding/route.ts';
 import type { AddressBook } from './address-book.ts';
 import type { StrictContent } from './strict-table.ts';
 
 /** What the policy, or before it the program's config, and the network say about the fence. */
 export type FenceWishes = {
-  uid: number;
+  own: OwnTraffic;
   dnsServers: readonly string[];
   services: readonly Destination[];
   /** Host patterns. */
   identityProviders: readonly string[];
   allow: readonly string[];
+  /** While the tunnel is up: what policy sends direct anyway, and capture lets pass by itself. */
+  past: readonly string[];
   /** While there is time to log in; empty else. */
   portal: { endpoints: readonly Destination[]; leftMs: number };
 };
@@ -31,7 +36,7 @@ export const fenceContent = (wishes: FenceWishes, book: AddressBook): StrictCont
       book.addressesOf(host).map(({ address }) => ({ address, port })),
     );
   return {
-    uid: wishes.uid,
+    own: wishes.own,
     dnsServers: wishes.dnsServers,
     services: endpoints(wishes.services),
     providers: [
@@ -41,12 +46,21 @@ export const fenceContent = (wishes: FenceWishes, book: AddressBook): StrictCont
         .map((address) => ({ address, leftSeconds: foreverSeconds })),
     ],
     hosts: at(wishes.allow),
-    ranges: wishes.allow.filter(isAddressOrRange),
+    ranges: [...wishes.allow.filter(isAddressOrRange), ...wishes.past],
     portal: endpoints(wishes.portal.endpoints).map((endpoint) => ({
       ...endpoint,
       leftSeconds: wishes.portal.leftMs / 1_000,
     })),
   };
+};
+
+/** Ranges that go direct whatever the port, so that a printer works beside a tunnel that is up. */
+export const rangesPast = (forwarding: ForwardingPolicy): string[] => {
+  const policy = compileRoutePolicy(forwarding, { services: [], listeners: [] });
+  return (['tcp', 'udp'] as const).flatMap((protocol) => {
+    const { four, six } = pastAgent(forwarding, (flow) => decideRoute(flow, policy), protocol);
+    return [...four, ...six];
+  });
 };
 
 /** What does not run out; an element of a set with timeouts has one all the same. */

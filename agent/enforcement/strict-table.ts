@@ -1,4 +1,7 @@
 import { isIP } from 'node:net';
+import { ipCapture } from '../capture/ip-rules.ts';
+import type { OwnTraffic } from '../capture/own-traffic.ts';
+import { udpCapture } from '../capture/rules.ts';
 
 export const strictTableName = 'whyslow_strict';
 
@@ -7,8 +10,8 @@ export type Timed<T> = T & { leftSeconds: number };
 
 /** What may leave the device past the agent. */
 export type StrictContent = {
-  /** Whose sockets pass: the agent's user. */
-  uid: number;
+  /** Whose sockets pass: the agent's, as capture tells them from others'. */
+  own: OwnTraffic;
   /** The device's name servers. */
   dnsServers: readonly string[];
   /** Collector and edges. */
@@ -17,14 +20,11 @@ export type StrictContent = {
   providers: readonly Timed<{ address: string }>[];
   /** Of names that policy allows: any port. */
   hosts: readonly Timed<{ address: string }>[];
-  /** Addresses and ranges that policy allows. */
+  /** Addresses and ranges (`address/bits`, `from-to`) that policy allows. */
   ranges: readonly string[];
   /** The captive portal's, for as long as there is time to log in. */
   portal: readonly Timed<Endpoint>[];
 };
-
-/** Set by our own capture on packets that it leads to the agent; a program may not set marks. */
-export const captureMark = 0x77;
 
 /**
  * The strict table as one transaction for `nft -f`: made, emptied and filled anew, or nothing of it.
@@ -70,7 +70,7 @@ export const describeStrictTable = (content: StrictContent): string => {
     ...both('hosts', 'timeout', content.hosts.flatMap(timed)),
     ...both('ranges', 'interval', content.ranges.flatMap(range)),
     ...both('portal', 'timeout', content.portal.flatMap(timedWithPort), true),
-    ...chain('output', [...passesAlways(content.uid), ...exceptions, ...refusals]),
+    ...chain('output', [...passesAlways(content.own), ...exceptions, ...refusals]),
     // Containers and virtual machines: their packets have no user, so the agent's own is no reason.
     ...chain('forward', [...exceptions, ...refusals]),
     '}',
@@ -85,14 +85,18 @@ const chain = (hook: string, rules: readonly string[]): string[] => [
   '  }',
 ];
 
-const passesAlways = (uid: number): string[] => [
+const passesAlways = ({ uids, cgroup }: OwnTraffic): string[] => [
   'oifname "lo" accept',
   // A packet that was redirected keeps its first interface in this hook, not its first address.
   'ip daddr 127.0.0.0/8 accept',
   'ip6 daddr ::1 accept',
   'oifname "whyslow*" accept',
-  `meta mark ${captureMark} accept`,
-  `meta skuid ${uid} accept`,
+  // Led to the agent by its own capture; a program may not set marks.
+  `meta mark { ${udpCapture.mark}, ${ipCapture.mark} } accept`,
+  ...uids.map((uid) => `meta skuid ${uid} accept`),
+  ...(cgroup === undefined
+    ? []
+    : [`socket cgroupv2 level ${cgroup.level} "${cgroup.path}" accept`]),
   'udp sport 68 udp dport 67 accept',
   'udp sport 546 udp dport 547 accept',
   // Neighbours, and what switches need to know to pass neighbours' questions on (RFC 4861, RFC 3810).
@@ -151,10 +155,11 @@ const timedWithPort = (endpoint: Timed<Endpoint>): Element[] =>
         text: `${text} ${until(endpoint.leftSeconds)}`,
       }));
 
+/** An address, `address/bits`, or `from-to`. */
 const range = (text: string): Element[] => {
-  const [address = '', bits, ...more] = text.split('/');
+  const [address = '', end = address] = text.split(/[/-]/);
   const family = isIP(address);
-  const isRange =
-    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-  return family === 0 || !isRange || more.length > 0 ? [] : [{ family, text }];
+  if (family === 0 || text.split(/[/-]/).length > 2) return [];
+  const isBits = /^\d{1,3}$/.test(end) && Number(end) <= (family === 4 ? 32 : 128);
+  return isBits || isIP(end) === family ? [{ family, text }] : [];
 };

@@ -2,7 +2,7 @@ import type { Enforcement } from '../enforcement/decide.ts';
 import type { Destination, FlowFacts, RouteDecision } from './route.ts';
 
 /** What enforcement leaves of the ways past the tunnel. */
-export type Around = Pick<Enforcement, 'text' | 'whenTunnelDown' | 'direct'> & {
+export type Around = Pick<Enforcement, 'text' | 'whenTunnelDown' | 'direct' | 'isPortalOpen'> & {
   /** Where the user logs in to the network. */
   isPortal: (destination: Destination) => boolean;
 };
@@ -17,11 +17,11 @@ export const enforceRoute = (
   flow: FlowFacts,
   around: Around,
 ): RouteDecision => {
-  if (around.direct === 'by-policy' || route.action === 'block') return route;
-  if (around.direct === 'exceptions-and-portal' && isToPortal(flow, around)) {
+  if (route.action === 'block') return route;
+  if (around.isPortalOpen && isToPortal(flow, around)) {
     return { action: 'direct', rule: 'captive-portal' };
   }
-  if (route.action === 'direct' && !isException(route.rule)) {
+  if (around.direct === 'exceptions' && route.action === 'direct' && !isException(route.rule)) {
     return { action: 'block', rule: around.text };
   }
   return route;
