@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { createAddressPool, poolMistake } from '#edge/ip/address-pool.ts';
+import { addressText } from '#runtime/ip-packet.ts';
+
+const take = (pool: ReturnType<typeof createAddressPool>, holder: string) => {
+  const address = pool.take(holder);
+  return address && addressText(address);
+};
+
+describe('a pool of addresses', () => {
+  it('gives each holder another one, and the first to the edge itself', () => {
+    const pool = createAddressPool('100.96.0.0/29');
+    expect(addressText(pool.own)).toBe('100.96.0.1');
+    const given = ['a', 'b', 'c', 'd', 'e'].map((holder) => take(pool, holder));
+    expect(given).toEqual(['100.96.0.2', '100.96.0.3', '100.96.0.4', '100.96.0.5', '100.96.0.6']);
+    expect(take(pool, 'f')).toBeUndefined();
+  });
+
+  it('gives a device that comes back the address it had', () => {
+    const pool = createAddressPool('fd77::/64');
+    const first = pool.take('a') ?? Buffer.alloc(16);
+    take(pool, 'b');
+    pool.release(first);
+    take(pool, 'c');
+    expect(take(pool, 'a')).toBe(addressText(first));
+    expect(take(pool, 'a')).toBe('fd77::5');
+  });
+
+  it('is divided among the processes of an edge', () => {
+    const parts = [0, 1, 2].map((index) => createAddressPool('100.96.0.0/16', { index, count: 3 }));
+    expect(parts.map(({ text }) => text)).toEqual([
+      '100.96.0.0/18',
+      '100.96.64.0/18',
+      '100.96.128.0/18',
+    ]);
+    expect(parts.map((pool) => take(pool, 'a'))).toEqual([
+      '100.96.0.2',
+      '100.96.64.2',
+      '100.96.128.2',
+    ]);
+    expect(createAddressPool('fd77::/64', { index: 1, count: 2 }).text).toBe('fd77::8000:0:0:0/65');
+  });
+
+  it.each([
+    ['100.96.0.0/16', 4, undefined],
+    ['fd77::/64', 6, undefined],
+    ['100.96.0.0', 4, /no range of IPv4/],
+    ['fd77::/64', 4, /no range of IPv4/],
+    ['100.96.0.0/30', 4, /\/8 to a \/29/],
+    ['fd77::/128', 6, /\/32 to a \/120/],
+    ['pool', 6, /no range of IPv6/],
+  ] as const)('%s for IPv%i is checked in the config', (text, family, mistake) => {
+    const said = poolMistake(text, family);
+    if (mistake === undefined) expect(said).toBeUndefined();
+    else expect(said).toMatch(mistake);
+  });
+});
