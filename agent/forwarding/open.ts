@@ -8,8 +8,10 @@ import type { Log } from '#runtime/log.ts';
 import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
 import { type Around, enforceRoute } from './around.ts';
+import { type AskPac, decideWithPac } from './ask-pac.ts';
 import { cut } from './cut.ts';
-import { decideRoute, type FlowFacts, isOwnListener, type RoutePolicy } from './route.ts';
+import { directByEdge } from './edge-direct.ts';
+import { type FlowFacts, isOwnListener, type RoutePolicy } from './route.ts';
 
 /** A connection on the user's behalf, whichever way it went. */
 export type Opened = {
@@ -44,6 +46,8 @@ export const createOpen = (parts: {
   network?: () => NetworkType;
   /** What enforcement leaves; left out: what the policy says. */
   around?: () => Around;
+  /** The organisation's PAC file; left out: none. */
+  askPac?: AskPac;
   log: Log;
 }): Open => {
   const log = parts.log.child({ component: 'forwarding' });
@@ -52,7 +56,12 @@ export const createOpen = (parts: {
     if (!isHost(destination.host)) return notOpened(400, 'http_request_error', 'not a host name');
     const policy = parts.policy();
     const around = parts.around?.();
-    const decided = decideRoute(destination, policy, parts.network?.());
+    const decided = await decideWithPac({
+      flow: destination,
+      policy,
+      network: parts.network?.(),
+      askPac: parts.askPac,
+    });
     const route = around === undefined ? decided : enforceRoute(decided, destination, around);
     log.debug({ ...destination, ...route }, 'flow routed');
     if (route.action === 'block') {
@@ -61,12 +70,17 @@ export const createOpen = (parts: {
     if (route.action === 'direct') return openDirect(destination, route.rule, policy, signal);
     try {
       const { host, port } = destination;
-      const flow = await parts.tunnel.connect({ host, port, signal });
+      const prefer = route.edges ?? [];
+      const flow = await parts.tunnel.connect({ host, port, signal, prefer });
       const headers: Record<string, string> =
         flow.serverTiming === undefined ? {} : { 'server-timing': flow.serverTiming };
       return { ok: true, headers, ...flow };
     } catch (error) {
-      if (error instanceof FlowRefused) return fromRefusal(error);
+      if (error instanceof FlowRefused) {
+        const rule = directByEdge(error, destination, policy, around);
+        if (rule !== undefined) return openDirect(destination, rule, policy, signal);
+        return fromRefusal(error);
+      }
       if (!(error instanceof TunnelDown)) throw error;
       if (error.timedOut) return notOpened(504, 'http_response_timeout', error.message);
       if ((around ?? policy).whenTunnelDown === 'open') {

@@ -25,7 +25,12 @@ export type FlowFacts = Destination & {
 };
 
 /** `rule` says what decided: a pattern of the policy, or one of our own rules by name. */
-export type RouteDecision = { action: 'tunnel' | 'direct' | 'block'; rule: string };
+export type RouteDecision = {
+  action: 'tunnel' | 'direct' | 'block';
+  rule: string;
+  /** To prefer, where the organisation's PAC file names some; left out: the one in use. */
+  edges?: readonly string[];
+};
 
 /** A ForwardingPolicy made ready to be asked for every flow. */
 export type RoutePolicy = {
@@ -37,6 +42,8 @@ export type RoutePolicy = {
   /** Of strict enforcement: reachable whatever happens. */
   matchAllowed: HostMatcher;
   matchPrivateHost: HostMatcher;
+  /** Where an edge may send a flow past the tunnel. */
+  matchDirectByEdge: HostMatcher;
   isBypassedProcess: (path: string) => boolean;
   select: SelectTraffic;
   onNetwork: (type: NetworkType) => ForwardingAction;
@@ -63,6 +70,7 @@ export const compileRoutePolicy = (
     matchVpnGateway: compileHostPatterns(policy.vpnGateways ?? []),
     matchAllowed: compileHostPatterns(policy.enforcement?.allow ?? []),
     matchPrivateHost: compileHostPatterns(policy.privateHosts ?? []),
+    matchDirectByEdge: compileHostPatterns(policy.directByEdge ?? []),
     isBypassedProcess: (path) =>
       processes.has(path) || processes.has(path.slice(path.lastIndexOf('/') + 1)),
     select: compileTrafficSelection(policy.traffic ?? {}),
@@ -81,16 +89,29 @@ export const decideRoute = (
   flow: FlowFacts,
   policy: RoutePolicy,
   network: NetworkType = 'off-trusted',
+  pac?: RouteDecision,
 ): RouteDecision => {
-  const decision = decideNamed(flow, policy, network);
+  const decision = decideEarly(flow, policy, network) ?? pac ?? decideLate(flow, policy);
   // Whoever may write any name into a ClientHello could else choose to go past the tunnel.
   const isDoubtful = flow.isNameClaimed === true && decision.action === 'direct';
-  return isDoubtful && flow.address !== undefined
-    ? decideNamed({ ...flow, host: flow.address }, policy, network)
-    : decision;
+  if (!isDoubtful || flow.address === undefined) return decision;
+  const wanted = { ...flow, host: flow.address };
+  return decideEarly(wanted, policy, network) ?? decideLate(wanted, policy);
 };
 
-const decideNamed = (flow: FlowFacts, policy: RoutePolicy, network: NetworkType): RouteDecision => {
+/** Whether the organisation's PAC file, where it has one, decides: no rule before it does. */
+export const isForPac = (
+  flow: FlowFacts,
+  policy: RoutePolicy,
+  network: NetworkType = 'off-trusted',
+): boolean => decideEarly(flow, policy, network) === undefined;
+
+/** What stands above a PAC file. */
+const decideEarly = (
+  flow: FlowFacts,
+  policy: RoutePolicy,
+  network: NetworkType,
+): RouteDecision | undefined => {
   const host = normalHost(flow.host);
   const direct = (rule: string): RouteDecision => ({ action: 'direct', rule });
   if (isOwnListener(flow, policy)) return { action: 'block', rule: 'own-listener' };
@@ -111,7 +132,13 @@ const decideNamed = (flow: FlowFacts, policy: RoutePolicy, network: NetworkType)
   const bypass = policy.matchBypass(host) ?? byAddress(policy.matchBypass, flow);
   if (bypass !== undefined) return direct(`bypass ${bypass}`);
   const privateHost = policy.matchPrivateHost(host);
-  if (privateHost !== undefined) return { action: 'tunnel', rule: `private ${privateHost}` };
+  return privateHost === undefined
+    ? undefined
+    : { action: 'tunnel', rule: `private ${privateHost}` };
+};
+
+const decideLate = (flow: FlowFacts, policy: RoutePolicy): RouteDecision => {
+  const host = normalHost(flow.host);
   const select = (of: string) =>
     policy.select({ host: of, port: flow.port, protocol: flow.protocol ?? 'tcp' });
   const selected = select(host) ?? (flow.address === undefined ? undefined : select(flow.address));
