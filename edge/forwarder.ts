@@ -9,7 +9,8 @@ import type { CategoryList } from './categories.ts';
 import { createDatagramLimit } from './datagram-limit.ts';
 import { createOpenFlow } from './flow.ts';
 import { createFlowBooks, type FlowReading } from './flow-account.ts';
-import { type IpForwardingConfig, startIpForwarding } from './ip/ip-forwarding.ts';
+import type { IpForwardingConfig } from './ip/config.ts';
+import { startIpForwarding } from './ip/ip-forwarding.ts';
 import { createServeIp } from './ip/serve-ip.ts';
 import type { Limits } from './limits.ts';
 import { createMeter, type Reading } from './meter.ts';
@@ -128,6 +129,7 @@ export const startForwarder = async (
     isSpecial,
     resolve,
     async stop(drainMs) {
+      forwarding?.drain();
       await sessions.stop(drainMs);
       await forwarding?.stop();
       meter.stop();

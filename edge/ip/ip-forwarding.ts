@@ -1,13 +1,7 @@
 import type { Log } from '#runtime/log.ts';
 import { type AddressPool, createAddressPool } from './address-pool.ts';
+import type { IpForwardingConfig } from './config.ts';
 import { openKernelPath } from './kernel-path.ts';
-
-/** What an edge's config says about it. */
-export type IpForwardingConfig = {
-  pool4?: string;
-  pool6?: string;
-  mtuBytes?: number;
-};
 
 /** The addresses of one stream of a device, and its way into the kernel. */
 export type IpLease = {
