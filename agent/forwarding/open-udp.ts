@@ -6,6 +6,7 @@ import type { Tunnel } from '../tunnel/tunnel.ts';
 import { type DatagramFlow, openUdpFlow } from '../tunnel/udp-flow.ts';
 import { type Around, enforceRoute } from './around.ts';
 import { openDirectUdp } from './direct-udp.ts';
+import { directByEdge } from './edge-direct.ts';
 import { fromRefusal, type NotOpened, notOpened } from './open.ts';
 import { decideRoute, type FlowFacts, type RoutePolicy } from './route.ts';
 
@@ -39,7 +40,11 @@ export const createOpenUdp = (parts: {
     log.debug({ ...facts, ...route }, 'flow routed');
     if (route.action === 'block')
       return notOpened(403, 'http_request_denied', `rule ${route.rule}`);
-    if (route.action === 'direct') return openDirectUdp(facts, route.rule, policy, first);
+    const openDirect = async (rule: string): Promise<OpenedUdp | NotOpened> => {
+      const opened = await openDirectUdp(facts, policy, first);
+      return opened.ok ? { ...opened, way: rule } : opened;
+    };
+    if (route.action === 'direct') return openDirect(route.rule);
     try {
       const { host, port } = destination;
       const flow = await parts.tunnel.withSession(
@@ -48,12 +53,14 @@ export const createOpenUdp = (parts: {
       );
       return { ok: true, flow, way: 'tunnel' };
     } catch (error) {
-      if (error instanceof FlowRefused) return fromRefusal(error);
+      if (error instanceof FlowRefused) {
+        const rule = directByEdge(error, facts, policy, around);
+        if (rule !== undefined) return openDirect(rule);
+        return fromRefusal(error);
+      }
       if (!(error instanceof TunnelDown)) throw error;
       if (error.timedOut) return notOpened(504, 'http_response_timeout', error.message);
-      if ((around ?? policy).whenTunnelDown === 'open') {
-        return openDirectUdp(facts, 'tunnel-down', policy, first);
-      }
+      if ((around ?? policy).whenTunnelDown === 'open') return openDirect('tunnel-down');
       return notOpened(503, 'destination_unavailable', 'tunnel down');
     }
   };
