@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage 
 import type { Readable } from 'node:stream';
 import { endToEnd } from '#contract/end-to-end.ts';
 import { formatEdgeTiming, parseEdgeTiming } from '#contract/server-timing.ts';
+import type { Moved } from './admit.ts';
 import type { OpenedFlow } from './flow.ts';
 import type { Meter } from './meter.ts';
 
@@ -38,13 +39,14 @@ export const forwardHttp = (options: {
       createConnection: () => flow.socket,
       signal: options.signal,
     });
-    const moved = { upBytes: 0, downBytes: 0 };
+    const moved: Moved = { upBytes: 0, downBytes: 0, firstUpMs: performance.now() };
     flow.socket.once('close', () => flow.done(moved));
     outgoing.on('error', reject);
     // Without a listener Node drops the connection and tells nobody.
     outgoing.on('upgrade', () => reject(new Error('the origin changed protocols unasked')));
     outgoing.on('close', () => reject(new Error('closed without an answer')));
     outgoing.on('response', (answer) => {
+      moved.firstDownMs = performance.now();
       const status = answer.statusCode ?? 0;
       // HTTP/2 has no words for a status below 100; one below 200 is no answer.
       if (status < 200) return reject(new Error(`the origin answered with status ${status}`));

@@ -29,6 +29,7 @@ export const relay = (options: {
   };
 
   carrier.on('data', (chunk: Buffer) => {
+    if (moved.upBytes === 0) moved.firstUpMs = performance.now();
     moved.upBytes += chunk.length;
     meter.up(chunk.length);
     if (!origin.write(chunk)) carrier.pause();
@@ -59,6 +60,7 @@ export const relay = (options: {
   });
   flow.tap.attach((chunk, release) => {
     if (carrier.destroyed || carrier.writableEnded) return true;
+    if (moved.downBytes === 0) moved.firstDownMs = performance.now();
     moved.downBytes += chunk.length;
     meter.down(chunk.length);
     return carrier.write(chunk, release);
