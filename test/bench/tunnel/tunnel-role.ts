@@ -1,0 +1,88 @@
+/** Edge or agent of the bench: the product's own parts, without a collector. */
+import { readdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { startHttpProxy } from '#agent/forwarding/http-proxy.ts';
+import { createOpen } from '#agent/forwarding/open.ts';
+import { compileRoutePolicy } from '#agent/forwarding/route.ts';
+import { createTunnel } from '#agent/tunnel/tunnel.ts';
+import type { EdgeEntry } from '#contract/policy.ts';
+import { startEdgeServer } from '#edge/server.ts';
+import type { Identity } from '#runtime/identity.ts';
+import { silentLog } from '#runtime/log.ts';
+import { emptyPolicy } from '#test/support/edge-lab.ts';
+import { waitUntil } from '#test/support/wait-until.ts';
+
+type EdgeSettings = {
+  role: 'edge';
+  certificate: Identity;
+  listen: { host: string; port: number };
+  originAddress: string;
+};
+type AgentSettings = { role: 'agent'; identity: Identity; edges: EdgeEntry[] };
+
+const startEdge = async ({ certificate, listen, originAddress }: EdgeSettings) => {
+  const server = await startEdgeServer({
+    edgeId: certificate.id,
+    listen,
+    certificate,
+    log: silentLog(),
+  });
+  server.setPolicy({
+    ...emptyPolicy(certificate.id),
+    privateApplications: [
+      {
+        appId: 'bench',
+        hosts: ['.bench.test'],
+        ports: [],
+        addresses: { 'bench.test': originAddress },
+      },
+    ],
+  });
+  return {
+    first: { port: server.address.port },
+    answer: async () => server.takeSample(),
+    drain: () => server.stop(30_000),
+  };
+};
+
+const startAgent = async ({ identity, edges }: AgentSettings) => {
+  const log = silentLog();
+  const tunnel = createTunnel({ identity: () => identity, log });
+  tunnel.setEdges(edges, edges[0]?.id ?? '');
+  await waitUntil(() => tunnel.status().state === 'up');
+  const policy = compileRoutePolicy(
+    { mode: 'tunnel', bypass: [], whenTunnelDown: 'closed', pinnedEdge: '' },
+    { services: [], listeners: [] },
+  );
+  const open = createOpen({ tunnel, policy: () => policy, log });
+  const proxy = await startHttpProxy({ host: '127.0.0.1', port: 0, open, pac: () => '', log });
+  return {
+    first: { port: proxy.address.port },
+    answer: async () => ({ ...tunnel.takeSample(), status: tunnel.status() }),
+    drain: () => tunnel.stop(),
+  };
+};
+
+/** What is left once garbage is collected: memory in use and open descriptors. */
+const atRest = () => {
+  globalThis.gc?.();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return {
+    heldBytes: heapUsed + external,
+    residentBytes: rss,
+    descriptorCount: readdirSync('/proc/self/fd').length,
+  };
+};
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as EdgeSettings | AgentSettings;
+const role = settings.role === 'edge' ? await startEdge(settings) : await startAgent(settings);
+console.log(JSON.stringify(role.first));
+for await (const line of createInterface({ input: process.stdin })) {
+  const question = JSON.parse(line) as { do?: 'rest' | 'drain' };
+  if (question.do === 'drain') {
+    await role.drain();
+    break;
+  }
+  console.log(JSON.stringify(question.do === 'rest' ? atRest() : await role.answer()));
+}
+process.exit(0);
