@@ -21,11 +21,8 @@ const pageSeconds = 40;
 /** What `npm test` runs: one of each kind that is told rightly, a decoy, and a healthy network. */
 export const shortList: readonly string[] = [
   'healthy',
-  'wifi-latency',
   'isp-a-delay',
   'server-slow',
-  'server-errors',
-  'resolver-slow',
   'late-icmp-isp',
 ];
 
