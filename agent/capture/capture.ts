@@ -230,7 +230,7 @@ const createKernel = ({
       seen = undefined;
       problem = inWords((error as Error).message);
       notBeforeMs = performance.now() + retryMs;
-      log.error({ problem }, 'traffic is not captured');
+      log.error({ problem, err: error }, 'traffic is not captured');
     }
     if (`${isOn} ${reason}` !== before) log.info({ isOn, reason }, 'capture changed');
   };
@@ -269,10 +269,11 @@ const whatOf = ({ tcp, dns, udp, ip }: Listening): string[] => [
   ...(ip === undefined ? [] : ['ICMP and the rest']),
 ];
 
-/** What an operator can do about it. */
-const inWords = (message: string): string =>
-  /operation not permitted/i.test(message)
-    ? `${message.split('\n')[0]} (the agent needs CAP_NET_ADMIN, also for the programs it starts: AmbientCapabilities of its systemd unit)`
-    : /ENOENT/.test(message)
-      ? `${message.split('\n')[0]} (install nftables)`
-      : message;
+/** Without the rules it was about, and with what an operator can do. */
+const inWords = (message: string): string => {
+  const first = message.split('\n')[0] ?? message;
+  if (/operation not permitted/i.test(first)) {
+    return `${first}: the agent needs CAP_NET_ADMIN, and so do the programs it starts (AmbientCapabilities of its systemd unit)`;
+  }
+  return /ENOENT/.test(first) ? `${first}: install nftables` : first;
+};

@@ -5,7 +5,7 @@ import { maxHelloBytes, type NameInBytes, nameInClientHello } from './client-hel
 export type FirstBytes = {
   /** What was read ahead; it belongs to the flow. */
   head: Buffer;
-  /** As the flow says it of itself: nothing in it is proof. */
+  /** Name or address, as the flow says it of itself: nothing in it is proof. */
   name: string | undefined;
 };
 

@@ -29,7 +29,7 @@ export const captureCommands = (rules: CaptureRules): string =>
   [
     `flush table ${rules.table}`,
     ...chains(rules),
-    ...natRules(rules).map((rule) => `add rule ${rules.table} redirect ${rule}`),
+    ...natRules(rules).map((rule) => `add rule ${rules.table} to_agent ${rule}`),
     ...udpRules(rules).map((rule) => `add rule ${rules.table} ${rule}`),
   ].join('; ');
 
@@ -39,11 +39,11 @@ export const withdrawCommands = (table: string): string => `flush table ${table}
 const chains = ({ table, udp }: CaptureRules): string[] => {
   const base = (name: string, type: string) =>
     `add chain ${table} ${name} { type ${type}; policy accept; }`;
-  const all = [base('redirect', 'nat hook output priority -100')];
-  if (udp === 'reject-quic') all.push(base('reject', 'filter hook output priority filter'));
+  const all = [base('to_agent', 'nat hook output priority -100')];
+  if (udp === 'reject-quic') all.push(base('no_quic', 'filter hook output priority filter'));
   if (typeof udp === 'object') {
-    all.push(base('mark', 'route hook output priority mangle'));
-    all.push(base('divert', 'filter hook prerouting priority mangle'));
+    all.push(base('mark_udp', 'route hook output priority mangle'));
+    all.push(base('divert_udp', 'filter hook prerouting priority mangle'));
   }
   return all;
 };
@@ -74,14 +74,14 @@ const udpRules = (rules: CaptureRules): string[] => {
   const isQuic = 'udp dport 443';
   if (udp === 'reject-quic') {
     const reject = `${isQuic} reject with icmpx port-unreachable`;
-    return inOrder(rules, reject).map((rule) => `reject ${rule}`);
+    return inOrder(rules, reject).map((rule) => `no_quic ${rule}`);
   }
   const set = `meta l4proto udp meta mark set ${udpCapture.mark}`;
   const isMarked = `iifname "lo" meta mark ${udpCapture.mark} meta l4proto udp`;
   return [
-    ...inOrder(rules, set).map((rule) => `mark ${rule}`),
-    `divert meta nfproto ipv4 ${isMarked} tproxy ip to 127.0.0.1:${udp.port} accept`,
-    `divert meta nfproto ipv6 ${isMarked} tproxy ip6 to [::1]:${udp.port} accept`,
+    ...inOrder(rules, set).map((rule) => `mark_udp ${rule}`),
+    `divert_udp meta nfproto ipv4 ${isMarked} tproxy ip to 127.0.0.1:${udp.port} accept`,
+    `divert_udp meta nfproto ipv6 ${isMarked} tproxy ip6 to [::1]:${udp.port} accept`,
   ];
 };
 

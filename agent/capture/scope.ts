@@ -32,10 +32,10 @@ export const pastAgent = (
   );
 };
 
-/** One of every stretch of ports that some rule tells apart. */
+/** One of every stretch of ports that some rule tells apart; 0 is nobody's, not even a service of ours. */
 const portsOf = (policy: ForwardingPolicy): number[] => {
   const { include = [], exclude = [] } = policy.traffic?.addresses ?? {};
-  const ports = new Set([1]);
+  const ports = new Set([0]);
   for (const text of [...include, ...exclude]) {
     const rule = parseTrafficRule(text);
     if ('mistake' in rule || rule.ports === undefined) continue;

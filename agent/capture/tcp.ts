@@ -127,8 +127,10 @@ export const nameFlow = (
   names: Pick<Names, 'nameOf' | 'leads' | 'isStandIn'>,
 ): FlowFacts => {
   const { host: address, port } = wanted;
-  const claim = said !== undefined && isHost(said) && isIP(said) === 0 ? said : undefined;
+  const claim = said !== undefined && isHost(said) ? said : undefined;
   if (names.isStandIn(address)) return { host: names.nameOf(address) ?? address, port };
+  // `http://192.0.2.7/`: no name was meant, although some name may lead there.
+  if (claim !== undefined && isIP(claim) !== 0) return { host: address, port };
   if (claim !== undefined && names.leads(claim, address)) return { host: claim, port, address };
   if (claim !== undefined) return { host: claim, port, address, isNameClaimed: true };
   const name = names.nameOf(address);
