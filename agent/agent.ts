@@ -157,6 +157,7 @@ const startParts = async (
       tell('network-changed', `${type}: ${reason}`);
       void enforcement.review();
     },
+    onPac: tell,
     around: enforcement.around,
     log,
   });

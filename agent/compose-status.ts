@@ -59,6 +59,7 @@ export const composeStatus = (parts: {
       socks,
       pacUrl: `http://${proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host}:${proxy.port}/proxy.pac`,
       decisions: forwarding.decisions(),
+      pac: forwarding.pac(),
       ...(capture === undefined ? {} : { capture }),
     },
     network: { state: found.state, reason: found.reason, place: forwarding.network() },

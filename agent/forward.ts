@@ -9,10 +9,12 @@ import type { CaptureConfig } from './capture/config.ts';
 import { startIpCapture } from './capture/ip.ts';
 import { createProcessOf, type Ends } from './capture/process.ts';
 import type { Around } from './forwarding/around.ts';
+import { decideWithPac } from './forwarding/ask-pac.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type FactsOf, type Open } from './forwarding/open.ts';
 import { createOpenUdp } from './forwarding/open-udp.ts';
-import { makePac } from './forwarding/pac.ts';
+import { createPolicyPac } from './forwarding/policy-pac.ts';
+import { createPreferEdges } from './forwarding/prefer-edges.ts';
 import {
   compileRoutePolicy,
   type Destination,
@@ -23,6 +25,7 @@ import {
 import { startSocks } from './forwarding/socks.ts';
 import type { NetworkVerdict } from './network/network-type.ts';
 import { watchNetworkType } from './network/watch-network.ts';
+import type { PacStatus } from './pac/application-pac.ts';
 import { createTunnel, type Tunnel } from './tunnel/tunnel.ts';
 
 export type DecisionCounts = { tunnel: number; direct: number; refused: number };
@@ -40,7 +43,9 @@ export type Forwarding = Running & {
   /** Which of the organisation's networks this is, and why. */
   network(): NetworkVerdict;
   /** The rule by which a destination is never carried, whatever the network; undefined: it is. */
-  bypassOf(destination: Destination): string | undefined;
+  bypassOf(destination: Destination): Promise<string | undefined>;
+  /** How the organisation's PAC files do. */
+  pac(): PacStatus;
   /** Flows since the start, by where they went. */
   decisions(): DecisionCounts;
   /** Undefined: not asked for. */
@@ -63,6 +68,7 @@ export const startForwarding = async (parts: {
   proxyPort: number;
   socksPort: number;
   onNetwork?: (verdict: NetworkVerdict) => void;
+  onPac?: (name: 'pac-broken' | 'pac-restored', reason: string) => void;
   /** What enforcement leaves of the ways past the tunnel; left out: what the policy says. */
   around?: () => Around;
   /** What of programs that know no proxy; left out: nothing. */
@@ -76,12 +82,25 @@ export const startForwarding = async (parts: {
 
   const network = watchNetworkType({
     onChange: (verdict) => {
+      pac.refresh();
       void capture?.update();
       parts.onNetwork?.(verdict);
     },
     log,
   });
   stopper.add('network watch', async () => network.stop());
+  const pac = createPolicyPac({
+    tunnel,
+    network: () => network.current().type,
+    ...(parts.onPac === undefined ? {} : { onChange: parts.onPac }),
+    log,
+  });
+  stopper.add('pac', () => pac.stop());
+  tunnel.onChange(({ name }) => {
+    if (name === 'edge-chosen') pac.refresh();
+  });
+  const { askPac } = pac;
+  const byPreference = { connect: createPreferEdges(tunnel) };
 
   let capture: Capture | undefined;
   let forwarding = beforePolicy;
@@ -98,9 +117,10 @@ export const startForwarding = async (parts: {
   const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
   const open = countDecisions(
     createOpen({
-      tunnel,
+      tunnel: byPreference,
       policy: () => policy.user,
       network: () => network.current().type,
+      askPac,
       ...(parts.around === undefined ? {} : { around: parts.around }),
       log,
     }),
@@ -113,7 +133,12 @@ export const startForwarding = async (parts: {
     ...(parts.around === undefined ? {} : { around: parts.around }),
     log,
   });
-  const openForProbes = createOpen({ tunnel, policy: () => policy.probes, log });
+  const openForProbes = createOpen({
+    tunnel: byPreference,
+    policy: () => policy.probes,
+    askPac,
+    log,
+  });
   const lookUp = createProcessOf();
   const processOf = () => ((forwarding.bypassProcesses ?? []).length > 0 ? lookUp : undefined);
   const factsOf: FactsOf = async (client) => {
@@ -126,7 +151,7 @@ export const startForwarding = async (parts: {
       port: parts.proxyPort,
       open,
       factsOf,
-      pac: (address) => makePac(address, forwarding),
+      pac: pac.served,
       log,
     });
     stopper.add('http proxy', () => proxy.stop());
@@ -136,11 +161,12 @@ export const startForwarding = async (parts: {
       host,
       port: 0,
       open: openForProbes,
-      pac: (address) => makePac(address, forwarding),
+      pac: pac.served,
       log,
     });
     stopper.add('probe proxy', () => probeProxy.stop());
     listeners.push(proxy.address, socks.address, probeProxy.address);
+    pac.setListeners(listeners);
     policy = compile();
     const route = (flow: FlowFacts) => decideRoute(flow, policy.user, network.current().type);
     if (parts.capture !== undefined) {
@@ -174,15 +200,22 @@ export const startForwarding = async (parts: {
         forwarding = config.forwarding;
         services = [collector, ...config.edges];
         policy = compile();
+        pac.setPolicy(forwarding, config.edges);
         network.setTrusted(forwarding.networks ?? []);
         tunnel.setEdges(forwarding.mode === 'off' ? [] : config.edges, forwarding.pinnedEdge);
         void capture?.update();
       },
       network: () => network.current(),
-      bypassOf: (destination) => {
-        const { action, rule } = decideRoute(destination, policy.probes);
+      bypassOf: async (destination) => {
+        const { action, rule } = await decideWithPac({
+          flow: destination,
+          policy: policy.probes,
+          network: undefined,
+          askPac,
+        });
         return action === 'tunnel' ? undefined : rule;
       },
+      pac: () => pac.status(),
       decisions: () => ({ ...counts }),
       capture: () => capture?.status(),
       stop: () => stopper.stop(),

@@ -26,7 +26,10 @@ export type RunParts = {
   context: Omit<ProbeContext, 'signal' | 'proxy' | 'edge'>;
   proxy: () => NonNullable<ProbeContext['proxy']>;
   /** The rule by which the tunnel does not carry a destination; undefined: it does. */
-  bypassOf: (destination: { host: string; port: number }) => string | undefined;
+  bypassOf: (destination: {
+    host: string;
+    port: number;
+  }) => string | undefined | Promise<string | undefined>;
   selfChecks: SelfChecks;
   /** Told of what a run made beside its figures, before its result is kept. */
   onArtefacts?: (resultId: string, appId: string, artefacts: readonly Artefact[]) => void;
@@ -104,8 +107,8 @@ const measure = async (
     proxy: probe.via === 'tunnel' ? parts.proxy() : undefined,
     edge: parts.edge(),
   };
+  const rule = await bypassRule(parts, probe);
   const startedMs = performance.now();
-  const rule = bypassRule(parts, probe);
   if (rule !== undefined) return emptyOutcome(probe, bypassedFailure(rule), 0);
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_, reject) => {
@@ -135,7 +138,10 @@ const emptyOutcome = (probe: ProbeDefinition, failure: Failure, durationMs: numb
 });
 
 /** Where the tunnel would not carry it, a run would measure the direct way and call it the tunnel's. */
-const bypassRule = ({ bypassOf }: RunParts, probe: ProbeDefinition): string | undefined => {
+const bypassRule = async (
+  { bypassOf }: RunParts,
+  probe: ProbeDefinition,
+): Promise<string | undefined> => {
   const destination = probe.via === 'tunnel' ? destinationOf(probe) : undefined;
   return destination === undefined ? undefined : bypassOf(destination);
 };

@@ -96,10 +96,12 @@ const describeTunnel = ({ tunnel: { state, reason, edges, edgeId } }: AgentStatu
 const describeEdge = ({ id, isUp, rttMs, problem }: AgentStatus['tunnel']['edges'][number]) =>
   isUp
     ? `${id} up, ${rttMs === null ? 'not measured' : milliseconds(rttMs)}`
-    : `${id} down: ${problem}`;
+    : problem === ''
+      ? `${id} not reached yet`
+      : `${id} down: ${problem}`;
 
-const describeNetwork = ({ network: { place, state, reason } }: AgentStatus) => {
-  const isNews = state !== 'ok' && state !== 'unknown';
+const describeNetwork = ({ network: { place, state, reason }, enforcement }: AgentStatus) => {
+  const isNews = state !== 'ok' && state !== 'unknown' && reason !== enforcement.cause;
   return [
     ...(place === undefined ? [] : [row('network', `${place.type}: ${place.reason}`)]),
     ...(isNews ? [row(place === undefined ? 'network' : '', `${state}: ${reason}`)] : []),
@@ -107,10 +109,13 @@ const describeNetwork = ({ network: { place, state, reason } }: AgentStatus) => 
 };
 
 const describeForwarding = ({
-  forwarding: { proxy, socks, pacUrl, decisions, capture },
+  forwarding: { proxy, socks, pacUrl, pac, decisions, capture },
 }: AgentStatus) => [
   row('proxy', `HTTP ${proxy.host}:${proxy.port}, SOCKS5 ${socks.host}:${socks.port}`),
   row('', `PAC ${pacUrl}`),
+  ...(pac === undefined || pac.state === 'off'
+    ? []
+    : [row('pac', pac.state === 'ready' ? 'decides' : `BROKEN: ${pac.problem}`)]),
   row(
     'flows',
     `${decisions.tunnel} tunnelled, ${decisions.direct} direct, ${decisions.refused} refused`,
@@ -185,8 +190,13 @@ const describeShipping = ({ at, shipping }: AgentStatus) => [
 /** Names of capabilities are longer than the column. */
 const describeCapabilities = ({ capabilities }: AgentStatus) =>
   capabilities.map(({ name, problem }, index) =>
-    row(index === 0 ? 'can do' : '', problem === null ? `${name}: yes` : `${name}: NO, ${problem}`),
+    row(index === 0 ? 'can do' : '', `${name}: ${describeCapability(problem)}`),
   );
+
+const describeCapability = (problem: string | null): string => {
+  if (problem === null) return 'yes';
+  return problem.startsWith('not tried') ? problem : `NO, ${problem}`;
+};
 
 /** The device's own time of day; the day where it is not today. */
 const clock = (at: number): string => {

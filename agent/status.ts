@@ -20,6 +20,7 @@ const EnforcementPart = Type.Object({
   whenTunnelDown: OneOf(['open', 'closed'] as const),
   direct: OneOf(['by-policy', 'exceptions'] as const),
   isPortalOpen: Type.Boolean(),
+  graceLeftMs: Type.Number(),
   fenceProblem: Nullable(Type.String()),
 });
 
@@ -74,6 +75,8 @@ export const AgentStatus = Type.Object({
       direct: Type.Integer(),
       refused: Type.Integer(),
     }),
+    /** The organisation's PAC files; absent from agents of before. */
+    pac: Type.Optional(Type.Object({ state: Type.String(), problem: Type.String() })),
     /** Of programs that know no proxy (docs/capture.md); absent where it is not asked for. */
     capture: Type.Optional(
       Type.Object({

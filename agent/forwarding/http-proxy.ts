@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { parseAuthority } from '#contract/authority.ts';
@@ -156,12 +157,22 @@ const servePac = (
     response.end(`The PAC file is at http://${own[0]}:${port}/proxy.pac only.\n`);
     return;
   }
-  response.writeHead(200, {
-    'content-type': 'application/x-ns-proxy-autoconfig',
+  const text = Buffer.from(parts.pac(parts.address));
+  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+  const isKnown = request.headers['if-none-match'] === etag;
+  response.writeHead(isKnown ? 304 : 200, {
+    // To be asked for again each time: it changes with the policy and the network.
     'cache-control': 'no-cache',
+    etag,
     'x-content-type-options': 'nosniff',
+    ...(isKnown
+      ? {}
+      : {
+          'content-type': 'application/x-ns-proxy-autoconfig',
+          'content-length': String(text.length),
+        }),
   });
-  response.end(parts.pac(parts.address));
+  response.end(isKnown ? undefined : text);
 };
 
 const parseHttpUrl = (text: string): URL | undefined => {

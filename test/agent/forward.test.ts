@@ -59,7 +59,7 @@ test('the probes’ own flows are not counted as the user’s', () => {
   expect({ tunnel, direct, refused }).toEqual({ tunnel: 0, direct: 1, refused: 0 });
 });
 
-test('what the policy sends direct is known before a run through the tunnel is made', () => {
+test('what the policy sends direct is known before a run through the tunnel is made', async () => {
   const at = (host: string) => forwarding.bypassOf({ host, port: 443 });
   forwarding.setPolicy({
     forwarding: {
@@ -72,9 +72,9 @@ test('what the policy sends direct is known before a run through the tunnel is m
     },
     edges: [],
   });
-  expect(at('a.direct.test')).toBe('bypass .direct.test');
-  expect(at('login.test')).toBe('identity-provider login.test');
-  expect(at('app.test')).toBeUndefined();
+  expect(await at('a.direct.test')).toBe('bypass .direct.test');
+  expect(await at('login.test')).toBe('identity-provider login.test');
+  expect(await at('app.test')).toBeUndefined();
 });
 
 test('on a network that the agent keeps out of, the user goes direct and probes still do not', async () => {
