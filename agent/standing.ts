@@ -5,6 +5,7 @@ import { takeLock } from '#runtime/file-lock.ts';
 import type { Log } from '#runtime/log.ts';
 import type { createStopper } from '#runtime/service.ts';
 import packageFile from '../package.json' with { type: 'json' };
+import { findOwnTraffic, type OwnTraffic, readProcessFacts } from './capture/own-traffic.ts';
 import type { AgentProgramConfig } from './config.ts';
 import { createNetworkWatch, type NetworkWatch } from './control/network-state.ts';
 import { type EnforcementHolder, startEnforcement } from './enforcement/enforcement.ts';
@@ -59,6 +60,7 @@ export const startStanding = async (
     collector: destinationOfUrl(new URL(config.collectorUrl)),
     beforeEnrolment: strictEnforcement,
     network: network.current,
+    own: ownTraffic(config),
     onChange: ({ text, cause }) => life?.tell?.('enforcement-changed', `${text} (${cause})`),
     log,
   });
@@ -104,3 +106,11 @@ export const startStanding = async (
 };
 
 const lookIntervalMs = 5_000;
+
+/** The fence lets pass what capture lets pass, or the agent would be shut in with the others. */
+const ownTraffic = ({ capture }: AgentProgramConfig): OwnTraffic => {
+  const facts = readProcessFacts();
+  if (capture === undefined) return { uids: [facts.uid] };
+  const { ownTrafficBy = 'user', notCapturedUsers = [] } = capture;
+  return findOwnTraffic({ ownTrafficBy, notCapturedUsers }, facts);
+};

@@ -59,8 +59,9 @@ export type Enforcement = {
   whenTunnelDown: ForwardingPolicy['whenTunnelDown'];
   /** What the agent itself connects past the tunnel: all that policy sends there, or the exceptions. */
   direct: 'by-policy' | 'exceptions';
-  /** And the captive portal. */
+  /** And the captive portal, for this long. */
   isPortalOpen: boolean;
+  graceLeftMs: number;
 };
 
 /**
@@ -84,6 +85,7 @@ export const decideEnforcement = (facts: EnforcementFacts): Enforcement => {
       whenTunnelDown: strict ? 'closed' : policy.whenTunnelDown,
       direct: 'by-policy',
       isPortalOpen: false,
+      graceLeftMs: 0,
     };
   }
   const isOpen = !strict && (identity !== 'enrolled' || policy?.whenTunnelDown === 'open');
@@ -123,6 +125,7 @@ const off = (
   whenTunnelDown: 'open',
   direct: 'by-policy',
   isPortalOpen: false,
+  graceLeftMs: 0,
 });
 
 const shut = (
@@ -138,6 +141,7 @@ const shut = (
   whenTunnelDown: isOpen ? 'open' : 'closed',
   direct: strict ? 'exceptions' : 'by-policy',
   isPortalOpen: false,
+  graceLeftMs: 0,
 });
 
 /** Where everything is open there is no time to measure: the user logs in and the tunnel comes up. */
@@ -155,6 +159,7 @@ const atPortal = (facts: EnforcementFacts, strict: boolean, isOpen: boolean): En
     remedy: `log in${where}`,
     fence: strict ? 'portal' : 'absent',
     isPortalOpen: true,
+    graceLeftMs,
   };
 };
 

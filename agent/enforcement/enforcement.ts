@@ -56,7 +56,7 @@ const reviewIntervalMs = 1_000;
 const refreshIntervalMs = 60_000;
 /** Somebody may have emptied the kernel's rules; and timeouts of elements are made long again. */
 const renewIntervalMs = 30_000;
-/** What is over sooner is not worth an event. */
+/** At the start every state is passed through on the way to the first that lasts. */
 const settleMs = 1_500;
 
 /** Keeps the device as open or shut as it should be, and says so. */
@@ -69,8 +69,7 @@ export const startEnforcement = async (parts: {
   log: Log;
   fence?: Fence;
   book?: AddressBook;
-  /** Left out: what runs as the agent's user. */
-  own?: OwnTraffic;
+  own: OwnTraffic;
   now?: () => number;
 }): Promise<EnforcementHolder> => {
   const log = parts.log.child({ component: 'enforcement' });
@@ -123,13 +122,14 @@ export const startEnforcement = async (parts: {
   };
   let current = judge();
   let since = now();
+  const startedMs = performance.now();
   let announced: Enforcement['state'] | undefined;
 
   const wishesNow = (): FenceWishes => {
     const { forwarding, edges } = inputs;
     const isPortalOpen = current.fence === 'portal';
     return {
-      own: parts.own ?? { uids: [process.geteuid?.() ?? 0] },
+      own: parts.own,
       dnsServers: readLocalFacts().dnsServers,
       services: [parts.collector, ...edges],
       identityProviders: [
@@ -204,7 +204,8 @@ export const startEnforcement = async (parts: {
       log.info({ state: decided.state, reason: decided.cause }, decided.text);
     }
     current = decided;
-    if (announced !== current.state && (now() - since >= settleMs || now() < since)) {
+    const isSettled = announced !== undefined || performance.now() - startedMs >= settleMs;
+    if (announced !== current.state && isSettled) {
       announced = current.state;
       parts.onChange(current);
     }

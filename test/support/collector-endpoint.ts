@@ -33,7 +33,10 @@ type Identified = { role: 'device' | 'edge'; id: string };
  * message checked against the contract, batches stored once by id. It keeps everything in memory
  * and takes orders to misbehave.
  */
-export const startCollectorEndpoint = async (options: { identityLifeMs?: number } = {}) => {
+export const startCollectorEndpoint = async (
+  options: { identityLifeMs?: number; host?: string } = {},
+) => {
+  const host = options.host ?? '127.0.0.1';
   const authority = await createAuthority('whyslow test tenant', 30);
   const listener = await issueWithKey(authority, {
     commonName: 'collector',
@@ -170,7 +173,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
       );
     },
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
 
   const sign = async (text: string, privateKeyPem = authority.privateKeyPem) => ({
@@ -180,7 +183,7 @@ export const startCollectorEndpoint = async (options: { identityLifeMs?: number 
   });
 
   return {
-    url: `https://127.0.0.1:${port}`,
+    url: `https://${host}:${port}`,
     authority,
     requests,
     places,

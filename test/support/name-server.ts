@@ -17,11 +17,14 @@ export type Reply = {
 };
 
 /**
- * A small authoritative DNS server over UDP on loopback, speaking the real wire format. A name it
+ * A small authoritative DNS server over UDP, on loopback unless told otherwise, speaking the real wire format. A name it
  * was told of but not for this type has no such record; any other name does not exist, unless there
  * is an answer for `*`.
  */
-export const startNameServer = async (zone: Record<string, Partial<Record<RecordType, Reply>>>) => {
+export const startNameServer = async (
+  zone: Record<string, Partial<Record<RecordType, Reply>>>,
+  at = { host: '127.0.0.1', port: 0 },
+) => {
   const questions: { name: string; type: string }[] = [];
   const socket = createSocket('udp4');
   socket.on('message', (message, from) => void answer(message, from));
@@ -39,10 +42,10 @@ export const startNameServer = async (zone: Record<string, Partial<Record<Record
 
   let isStopped = false;
   await new Promise<void>((resolve) => {
-    socket.bind(0, '127.0.0.1', resolve);
+    socket.bind(at.port, at.host, resolve);
   });
   return {
-    address: `127.0.0.1:${socket.address().port}`,
+    address: `${at.host}:${socket.address().port}`,
     port: socket.address().port,
     questions,
     async stop(): Promise<void> {
