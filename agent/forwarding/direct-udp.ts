@@ -4,16 +4,14 @@ import { isIP } from 'node:net';
 import { maxWaitingBytes } from '#runtime/capsules/datagram-stream.ts';
 import type { DatagramFlow } from '../tunnel/udp-flow.ts';
 import { type NotOpened, notOpened } from './open.ts';
-import type { OpenedUdp } from './open-udp.ts';
 import { type FlowFacts, isOwnListener, type RoutePolicy } from './route.ts';
 
 /** Datagrams past the tunnel: from a socket of this device, connected to the destination. */
 export const openDirectUdp = async (
   { host, address: chosen, port }: FlowFacts,
-  rule: string,
   policy: RoutePolicy,
   first: readonly Buffer[],
-): Promise<OpenedUdp | NotOpened> => {
+): Promise<{ ok: true; flow: DatagramFlow } | NotOpened> => {
   const addresses = await resolve(chosen ?? host);
   let problem = 'no address';
   for (const address of addresses) {
@@ -25,7 +23,7 @@ export const openDirectUdp = async (
     if (typeof socket !== 'string') {
       const flow = flowOf(socket);
       if (first.length > 0) flow.send(first);
-      return { ok: true, flow, way: rule };
+      return { ok: true, flow };
     }
     problem = `${address}: ${socket}`;
   }

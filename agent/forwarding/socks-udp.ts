@@ -30,8 +30,9 @@ export const startSocksUdp = async (parts: {
   let clientPort = announcedPort(parts.announced, allowed);
   let isConnected = false;
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', lookup: asIs });
+  const listening = once(socket, 'listening');
   socket.bind(0, host);
-  await once(socket, 'listening');
+  await listening;
 
   const flows = createUdpFlows({
     openUdp: parts.openUdp,

@@ -57,7 +57,8 @@ export const openUdpFlow = async (options: {
     },
     onMalformed: () => flow.reset(),
   });
-  stream.on('end', () => stream.end());
+  // A turn of the loop lets a reset be seen that comes right behind the end: it says why.
+  stream.on('end', () => setImmediate(() => stream.end()));
 
   return {
     edgeId,
