@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { createNames } from '#agent/capture/names.ts';
+import { nameFlow } from '#agent/capture/tcp.ts';
+
+it('a name is known for as long as programs keep addresses, and the latest counts', () => {
+  let nowMs = 0;
+  const names = createNames(() => nowMs);
+  names.remember('A.example.com.', '2001:DB8::1', 1);
+  names.remember('b.example.com', '2001:db8::1', 1_200);
+  expect(names.nameOf('2001:db8::1')).toBe('b.example.com');
+  expect(names.leads('a.example.com', '2001:db8::1')).toBe(true);
+  nowMs = 601_000;
+  expect(names.leads('a.example.com', '2001:db8::1')).toBe(false);
+  expect(names.nameOf('2001:db8::1')).toBe('b.example.com');
+  nowMs = 1_201_000;
+  expect(names.nameOf('2001:db8::1')).toBeUndefined();
+});
+
+it('memory is bounded, and what was used last stays', () => {
+  const names = createNames(() => 0);
+  for (let each = 0; each < 30_000; each++) {
+    names.remember('x.example.com', `203.${each >> 16}.${(each >> 8) & 255}.${each & 255}`, 60);
+  }
+  expect(names.nameOf('203.0.0.0')).toBeUndefined();
+  expect(names.nameOf('203.0.117.47')).toBe('x.example.com');
+});
+
+it('an address that stands for a name is the same for the name, and another for another', () => {
+  const names = createNames();
+  const addresses = Array.from({ length: 2_000 }, (_, each) => names.standIn(`n${each}.corp.test`));
+  expect(new Set(addresses).size).toBe(2_000);
+  expect(names.standIn('N7.corp.test')).toBe(addresses[7]);
+  expect(names.nameOf(addresses[7] ?? '')).toBe('n7.corp.test');
+  expect(addresses.every(names.isStandIn)).toBe(true);
+  expect(createNames().standIn('n7.corp.test')).toBe(addresses[7]);
+});
+
+const wanted = { host: '203.0.113.7', port: 443 };
+const known = () => {
+  const names = createNames();
+  names.remember('app.example.com', wanted.host, 60);
+  return names;
+};
+const flow = { ...wanted, address: wanted.host };
+
+it.each([
+  ['a name that a DNS answer confirms', 'app.example.com', { ...flow, host: 'app.example.com' }],
+  [
+    'a name that nothing confirms',
+    'other.example.com',
+    { ...flow, host: 'other.example.com', isNameClaimed: true },
+  ],
+  ['no name, where one leads there', undefined, { ...flow, host: 'app.example.com' }],
+  ['an address for a name', '203.0.113.7', wanted],
+  ['what is no name', 'a b', { ...flow, host: 'app.example.com' }],
+])('a flow that says %s is for …', (_, said, expected) => {
+  expect(nameFlow(wanted, said, known())).toEqual(expected);
+});
+
+it('a flow to an address that stands for a name is for that name alone, whatever it says', () => {
+  const names = known();
+  const host = names.standIn('wiki.corp.test');
+  expect(nameFlow({ host, port: 80 }, 'x.test', names)).toEqual({
+    host: 'wiki.corp.test',
+    port: 80,
+  });
+});
