@@ -8,6 +8,7 @@ import type { App } from '../http/app.ts';
 import { actorOf, type OperatorAuth } from '../http/operator-auth.ts';
 import { Problem } from '../http/problems.ts';
 import type { Store } from '../store/store.ts';
+import { withEdgeFlows } from '../triage/edge-flows.ts';
 import { recentRuns } from '../triage/runs.ts';
 import type { RunLine } from '../triage/views.ts';
 import type { Fleet } from './fleet.ts';
@@ -163,7 +164,8 @@ const runsOf = async (store: Store, row: RunRequestRow): Promise<RunLine[]> => {
   const window = { fromMs, toMs: row.pickedUpAt + longestOrderMs, everyMs: 60_000 };
   const tags = { device: row.deviceId, probe: orderOf(row).probes };
   const runs = await recentRuns(store, window, tags, mostRuns);
-  return runs.filter(({ requestId }) => requestId === row.id);
+  const own = runs.filter(({ requestId }) => requestId === row.id);
+  return withEdgeFlows(store, row.deviceId, own);
 };
 
 /** Of the plan the device has; a name that is not in it is an error, not silence. */

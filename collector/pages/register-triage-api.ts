@@ -7,6 +7,7 @@ import { listApplications } from '../triage/applications.ts';
 import { deviceView } from '../triage/device.ts';
 import { deviceApplicationView } from '../triage/device-application.ts';
 import { listDevices } from '../triage/devices.ts';
+import { deviceFlows } from '../triage/edge-flows.ts';
 import { edgesView } from '../triage/edges.ts';
 import { incidentsView } from '../triage/incidents.ts';
 import {
@@ -15,6 +16,7 @@ import {
   DeviceApplicationView,
   DeviceSummary,
   DeviceView,
+  EdgeFlow,
   EdgeLine,
   IncidentLine,
 } from '../triage/views.ts';
@@ -150,6 +152,24 @@ const registerViews = (app: App, parts: PagesParts): void => {
       const nowMs = parts.now();
       const window = windowOf(query.window ?? defaultWindow, nowMs);
       return found(await deviceView(parts, params.deviceId, window, nowMs));
+    },
+  );
+  app.get(
+    '/v1/devices/:deviceId/flows',
+    {
+      schema: {
+        ...route('What a device’s edges told of its flows'),
+        params: Type.Object({ deviceId: Uuid }),
+        querystring: Query,
+        response: answers(
+          Type.Object({ flows: Type.Array(EdgeFlow) }),
+          'The newest 500, as far as the organisation lets them be told',
+        ),
+      },
+    },
+    async ({ params, query }) => {
+      const window = windowOf(query.window ?? defaultWindow, parts.now());
+      return { flows: await deviceFlows(parts.store, window, params.deviceId) };
     },
   );
   app.get(

@@ -6,6 +6,7 @@ import type { Verdict } from '#contract/verdict.ts';
 import { applicationNames, named } from './catalogue.ts';
 import { gatewayChart, loadChart, phasesCharts, tunnelChart } from './charts.ts';
 import { newestPoint } from './device.ts';
+import { withEdgeFlows } from './edge-flows.ts';
 import { newestOnward } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
 import { drawPath } from './path.ts';
@@ -44,9 +45,9 @@ export const deviceApplicationView = async (
       edgeId: verdict?.edgeId ?? null,
     }),
     readCharts(store, window, deviceId, appId),
-    recentRuns(store, window, { device: deviceId, app: appId }, 25).then((lines) =>
-      withArtefacts(createArtefactRows(state.db), deviceId, lines),
-    ),
+    recentRuns(store, window, { device: deviceId, app: appId }, 25)
+      .then((lines) => withArtefacts(createArtefactRows(state.db), deviceId, lines))
+      .then((lines) => withEdgeFlows(store, deviceId, lines)),
     incidentsOf(state, about, names, 10),
   ]);
   return {

@@ -80,6 +80,8 @@ const runLine = (
   requestId: fields.request_id ?? '',
   resultId: fields.result_id,
   artefacts: [],
+  edgeFlowId: 'edge_flow_id' in fields ? fields.edge_flow_id : null,
+  edgeFlow: null,
   steps: [],
   problems: [],
 });

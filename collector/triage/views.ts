@@ -266,6 +266,32 @@ export const DeviceView = Type.Object(
 export type DeviceView = Static<typeof DeviceView>;
 
 /** One run in the table; `failure` null: it met its success condition. */
+/** One flow as its edge saw it; '' where it was not told. The edge's clock. */
+export const EdgeFlow = Type.Object(
+  {
+    id: Text(64),
+    at: EpochMs,
+    edgeId: Text(64),
+    appId: Text(64),
+    userId: Text(128),
+    host: Text(256),
+    port: Nullable(Count),
+    protocol: Text(8),
+    upBytes: Nullable(Count),
+    downBytes: Nullable(Count),
+    queueMs: Nullable(DurationMs),
+    dnsMs: Nullable(DurationMs),
+    connectMs: Nullable(DurationMs),
+    firstByteMs: Nullable(DurationMs),
+    durationMs: Nullable(DurationMs),
+    action: Text(16),
+    rule: Text(64),
+    error: Text(64),
+  },
+  closed,
+);
+export type EdgeFlow = Static<typeof EdgeFlow>;
+
 export const RunLine = Type.Object(
   {
     at: EpochMs,
@@ -291,6 +317,9 @@ export const RunLine = Type.Object(
     resultId: Nullable(Uuid),
     /** What is kept of this run at `/v1/results/<resultId>/artefacts/<kind>`. */
     artefacts: Type.Array(OneOf(artefactKinds)),
+    /** The edge's own account of the run's flow; null where there is none, or it has not come yet. */
+    edgeFlowId: Nullable(Text(64)),
+    edgeFlow: Nullable(EdgeFlow),
     /** Of a page load: what was done on the page, and what the page complained about. */
     steps: Type.Array(PageStepResult),
     problems: Type.Array(PageProblem),
