@@ -1,5 +1,6 @@
 import { edgeServerName } from '#contract/enrollment.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
+import type { IpForwardingConfig } from '#edge/ip/config.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Materials } from './materials.ts';
 import type { Processes, Role } from './processes.ts';
@@ -36,11 +37,12 @@ export const startEdgeRole = async (
   certificate: Identity,
   link: EdgeLink | undefined,
   port = 0,
+  ipForwarding?: IpForwardingConfig,
 ): Promise<{ role: Role; entry: EdgeEntry }> => {
   const host = link?.edgeAddress ?? '127.0.0.1';
   const role = await processes.role(
     'tunnel-role.ts',
-    { role: 'edge', certificate, listen: { host, port }, originAddress: '127.0.0.1' },
+    { role: 'edge', certificate, listen: { host, port }, originAddress: '127.0.0.1', ipForwarding },
     { namespace: link?.far },
   );
   const entry = {

@@ -6,6 +6,7 @@ import { createOpen } from '#agent/forwarding/open.ts';
 import { compileRoutePolicy } from '#agent/forwarding/route.ts';
 import { createTunnel } from '#agent/tunnel/tunnel.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
+import type { IpForwardingConfig } from '#edge/ip/config.ts';
 import { startEdgeServer } from '#edge/server.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -17,14 +18,17 @@ type EdgeSettings = {
   certificate: Identity;
   listen: { host: string; port: number };
   originAddress: string;
+  ipForwarding?: IpForwardingConfig;
 };
 type AgentSettings = { role: 'agent'; identity: Identity; edges: EdgeEntry[] };
 
-const startEdge = async ({ certificate, listen, originAddress }: EdgeSettings) => {
+const startEdge = async (settings: EdgeSettings) => {
+  const { certificate, listen, originAddress, ipForwarding } = settings;
   const server = await startEdgeServer({
     edgeId: certificate.id,
     listen,
     certificate,
+    ...(ipForwarding ? { ipForwarding } : {}),
     log: silentLog(),
   });
   server.setPolicy({
