@@ -1,8 +1,31 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { closed, Position, Slug, Text } from '#contract/scalar.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
+import { checkIpForwarding, IpForwardingConfig } from './ip/config.ts';
+import type { DeviceLimits } from './limits.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
+
+const Amount = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }));
+
+/** Of each device; what is left out is as in `defaultLimits` (limits.ts). */
+const ConfiguredLimits = Type.Object(
+  {
+    concurrentFlows: Amount,
+    flowsPerSecond: Amount,
+    flowBurst: Amount,
+    namesPerSecond: Amount,
+    nameBurst: Amount,
+    resetsPerSecond: Amount,
+    resetBurst: Amount,
+    mistakesPerSecond: Amount,
+    mistakeBurst: Amount,
+    /** Both directions together; left out: as fast as it goes. */
+    bytesPerSecond: Amount,
+    failedLoginsPerMinute: Amount,
+  } satisfies Record<keyof DeviceLimits, TSchema>,
+  closed,
+);
 
 /** An edge's config file. Policy, applications and revocations come from the collector. */
 export const EdgeProgramConfig = Type.Object(
@@ -28,6 +51,15 @@ export const EdgeProgramConfig = Type.Object(
     configIntervalMs: Type.Integer({ minimum: 100, maximum: 3_600_000 }),
     /** Name servers as `address` or `address:port`; absent: the system's. */
     dnsServers: Type.Optional(Type.Array(Text(80), { minItems: 1, maxItems: 8 })),
+    /** Processes that carry flows: `cores` for one on every core. Left out: 1. */
+    processes: Type.Optional(
+      Type.Union([Type.Literal('cores'), Type.Integer({ minimum: 1, maximum: 256 })]),
+    ),
+    limits: Type.Optional(ConfiguredLimits),
+    /** Categories of domains for access rules (docs/access.md); read again when it changes. */
+    categoryFile: Type.Optional(Text(1_024)),
+    /** For ICMP and what else is neither TCP nor UDP (docs/tunnel.md); left out: refused. */
+    ipForwarding: Type.Optional(IpForwardingConfig),
     /** How long open flows may go on after a request to stop. */
     drainMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000 })),
   },
@@ -43,8 +75,8 @@ const defaults = {
 };
 
 /** File over defaults, environment over file. Throws ConfigError naming field and fix. */
-export const readEdgeConfig = (path: string): EdgeProgramConfig =>
-  readEnrolledConfig({
+export const readEdgeConfig = (path: string): EdgeProgramConfig => {
+  const config = readEnrolledConfig({
     what: 'edge',
     path,
     schema: EdgeProgramConfig,
@@ -55,3 +87,6 @@ export const readEdgeConfig = (path: string): EdgeProgramConfig =>
       location: 'WHYSLOW_EDGE_LOCATION',
     },
   });
+  checkIpForwarding(config.ipForwarding);
+  return config;
+};

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { type AddressInfo, createServer, isIPv6 } from 'node:net';
-import { platform } from 'node:os';
+import { availableParallelism, platform } from 'node:os';
 import { join } from 'node:path';
 import { EdgeConfig } from '#contract/policy.ts';
 import type { ChangeEvent, TelemetryRecord } from '#contract/telemetry.ts';
@@ -14,9 +14,11 @@ import type { Log } from '#runtime/log.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
 import { startShipper } from '#runtime/shipper.ts';
 import { openSpool } from '#runtime/spool.ts';
+import { startCategoryFile } from './category-file.ts';
 import type { EdgeProgramConfig } from './config.ts';
 import { createOnwardProbes } from './onward-probes.ts';
-import { type EdgeServer, startEdgeServer } from './server.ts';
+import { type EdgeServerOptions, type EdgeService, startEdgeServer } from './server.ts';
+import { startSupervisor } from './workers/supervisor.ts';
 
 export type RunningEdge = Running & { address: { host: string; port: number } };
 
@@ -72,15 +74,27 @@ const startParts = async (
   stopper.add('shipper', () => shipper.stop());
   const emit = (record: TelemetryRecord) => void spool.append(record).catch(() => {});
 
-  const server = await startEdgeServer({
-    edgeId: identity.current().id,
-    listen,
-    certificate: identity.current(),
-    ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
-    ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
-    log,
-  });
-  stopper.add('listener', () => server.stop(config.drainMs ?? defaultDrainMs));
+  const server = await startServer(
+    config,
+    {
+      edgeId: identity.current().id,
+      listen,
+      certificate: identity.current(),
+      ...(config.limits ? { limits: config.limits } : {}),
+      ...(config.ipForwarding ? { ipForwarding: config.ipForwarding } : {}),
+      onFlow: emit,
+      ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
+      ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
+      log,
+    },
+    emit,
+  );
+  let draining: Promise<void> | undefined;
+  const drain = (): Promise<void> => {
+    draining ??= server.stop(config.drainMs ?? defaultDrainMs);
+    return draining;
+  };
+  stopper.add('listener', drain);
   stopper.add(
     'certificate',
     identity.onChange((renewed) => server.setCertificate(renewed)),
@@ -88,6 +102,8 @@ const startParts = async (
   await followPolicy({ config, identity, client, server, emit, log, stopper });
 
   emit(changeEvent(config.edgeId, 'started', `listening on ${listen.host}:${server.address.port}`));
+  // Before the rest, so that policy and revocations reach the flows that are still open.
+  stopper.add('drain', drain);
   stopper.add('stop event', async () => {
     await spool.append(changeEvent(config.edgeId, 'stopped', 'asked to stop'));
   });
@@ -95,12 +111,26 @@ const startParts = async (
   return { address: server.address, stop: () => stopper.stop() };
 };
 
+/** One process does all, or hands its connections to workers. */
+const startServer = (
+  config: EdgeProgramConfig,
+  options: EdgeServerOptions,
+  emit: (record: TelemetryRecord) => void,
+): Promise<EdgeService> => {
+  const { processes = 1 } = config;
+  const workerCount = processes === 'cores' ? availableParallelism() : processes;
+  if (workerCount === 1) return startEdgeServer(options);
+  const onReplaced = (reason: string) =>
+    emit(changeEvent(config.edgeId, 'worker-replaced', reason));
+  return startSupervisor({ ...options, workerCount, onReplaced });
+};
+
 /** Policy changes reach listener, sampling and onward probes at once. */
 const followPolicy = async (parts: {
   config: EdgeProgramConfig;
   identity: IdentityHolder;
   client: ReturnType<typeof createCollectorClient>;
-  server: EdgeServer;
+  server: EdgeService;
   emit: (record: TelemetryRecord) => void;
   log: Log;
   stopper: ReturnType<typeof createStopper>;
@@ -121,7 +151,20 @@ const followPolicy = async (parts: {
     log,
   });
   stopper.add('onward probes', () => onward.stop());
-  const sampling = createSampling(() => emit(server.takeSample()));
+  if (config.categoryFile !== undefined) {
+    const categories = startCategoryFile({
+      file: config.categoryFile,
+      keepIn: config.stateFolder,
+      onLoaded(list, copy, told) {
+        server.setCategories(list, copy);
+        emit(changeEvent(edgeId, 'categories-loaded', told));
+      },
+      onRefused: (reason) => emit(changeEvent(edgeId, 'categories-refused', reason)),
+      log,
+    });
+    stopper.add('categories', () => categories.stop());
+  }
+  const sampling = createSampling(() => void Promise.resolve(server.takeSample()).then(emit));
   stopper.add('sampling', () => sampling.stop());
 
   const sync = await startConfigSync({
@@ -129,6 +172,8 @@ const followPolicy = async (parts: {
     folder: config.stateFolder,
     schema: EdgeConfig,
     intervalMs: config.configIntervalMs,
+    // So that revocations and rules are here at once.
+    mayWait: true,
     caCertificatePem: parts.identity.current().caCertificatePem,
     refuse: (edgeConfig) =>
       edgeConfig.edgeId === edgeId ? undefined : `it is for edge ${edgeConfig.edgeId}`,

@@ -57,6 +57,8 @@ type Credit = Record<LimitKind, number> & {
   inUse: number;
   wasUsed: boolean;
   waiting: (() => void)[];
+  /** Questions that are under way. */
+  asked: Map<string, Promise<Amounts>>;
 };
 
 const paceTickMs = 50;
@@ -81,7 +83,24 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
   const lotOf = (kind: LimitKind) => (kind === 'byte' ? byteLot : kind === 'login' ? 1 : lot);
   const missing = (credit: Credit, kinds: readonly LimitKind[]): LimitKind | undefined =>
     kinds.find((kind) => credit[kind] < 1);
-  /** Fills up what is short of `kinds` and takes one of each of `taken`, or says what is missing. */
+  /** One question at a time for each device: many flows at once would ask for many lots. */
+  const refill = (key: string, credit: Credit, kinds: readonly LimitKind[]): Promise<Amounts> => {
+    const [first = ''] = kinds;
+    const ask = async (): Promise<Amounts> => {
+      const wanted: Amounts = {};
+      for (const kind of kinds) {
+        if (credit[kind] < 1) wanted[kind] = lotOf(kind) - credit[kind];
+      }
+      const granted = await bank.grant(key, wanted);
+      for (const kind of kinds) credit[kind] += granted[kind] ?? 0;
+      credit.asked.delete(first);
+      return granted;
+    };
+    const asked = credit.asked.get(first) ?? ask();
+    credit.asked.set(first, asked);
+    return asked;
+  };
+  /** Takes one of each of `taken` when there is one of all `kinds`, or says what is missing. */
   const ensure = async (
     key: string,
     kinds: readonly LimitKind[],
@@ -89,12 +108,7 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
   ): Promise<LimitKind | undefined> => {
     const credit = creditOf(key);
     for (let lack = missing(credit, kinds); lack !== undefined; lack = missing(credit, kinds)) {
-      const wanted: Amounts = {};
-      for (const kind of kinds) {
-        if (credit[kind] < 1) wanted[kind] = lotOf(kind) - credit[kind];
-      }
-      const granted = await bank.grant(key, wanted);
-      for (const kind of kinds) credit[kind] += granted[kind] ?? 0;
+      const granted = await refill(key, credit, kinds);
       if ((granted[lack] ?? 0) === 0 && credit[lack] < 1) return lack;
     }
     for (const kind of taken) credit[kind] -= 1;
@@ -173,7 +187,7 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
 
 const noCredit = (): Credit => ({
   ...{ open: 0, flow: 0, name: 0, reset: 0, mistake: 0, byte: 0, login: 0 },
-  ...{ inUse: 0, wasUsed: true, waiting: [] },
+  ...{ inUse: 0, wasUsed: true, waiting: [], asked: new Map() },
 });
 
 export type Limits = ReturnType<typeof createLimits>;

@@ -19,8 +19,8 @@ export type EdgeServer = {
   /** Null: none. */
   reflectorPort: number | null;
   setPolicy(config: EdgeConfig): void;
-  /** Rules that name categories go by this list from now on. */
-  setCategories(list: CategoryList): void;
+  /** Rules that name categories go by this list from now on; `file` holds it too. */
+  setCategories(list: CategoryList, file: string): void;
   setCertificate(certificate: EdgeCertificate): void;
   takeSample(): EdgeSample;
   access(): Access | undefined;

@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+import type { Log } from '#runtime/log.ts';
+import type { ListenerName, ToWorker, WorkerNews, WorkerStart } from './messages.ts';
+import { forkWorker, type WorkerProcess } from './worker-process.ts';
+
+/** After a worker that lived shorter than this, the next one waits: it may end the same way. */
+const shortLifeMs = 10_000;
+const waitMs = { first: 100, most: 10_000 };
+/** For workers to cut what the drain left, before they are killed. */
+const endGraceMs = 5_000;
+
+/** The workers of an edge: as many as there are to be, each replaced when it ends by itself. */
+export const createCrew = (parts: {
+  count: number;
+  begin: (index: number) => WorkerStart;
+  /** Before it gets connections. */
+  onReady: (tell: (message: ToWorker) => void) => void;
+  onMessage: (message: WorkerNews, index: number) => void;
+  onGone: (index: number) => void;
+  onReplaced: (reason: string) => void;
+  log: Log;
+}) => {
+  const workers: (WorkerProcess | undefined)[] = [];
+  /** Connections of each. */
+  const open: number[] = Array(parts.count).fill(0);
+  const timers = new Set<NodeJS.Timeout>();
+  let isStopping = false;
+  let nextFirst = 0;
+
+  const begin = (index: number, delayMs: number): WorkerProcess => {
+    const begunMs = performance.now();
+    open[index] = 0;
+    const worker = forkWorker(parts.begin(index), {
+      message: (message) => parts.onMessage(message, index),
+      connectionClosed() {
+        open[index] = (open[index] ?? 0) - 1;
+      },
+    });
+    workers[index] = worker;
+    worker.ready.then(() => parts.onReady(worker.tell)).catch(() => worker.kill());
+    void worker.ended.then((how) => {
+      parts.onGone(index);
+      workers[index] = undefined;
+      if (isStopping) return;
+      const isShort = performance.now() - begunMs < shortLifeMs;
+      const wait = isShort ? Math.min(waitMs.most, Math.max(waitMs.first, delayMs * 2)) : 0;
+      const reason = `worker ${index} (process ${worker.pid}) ended: ${how}`;
+      parts.log.error({ component: 'supervisor', worker: index, how }, 'worker ended, replaced');
+      parts.onReplaced(reason);
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        begin(index, wait);
+      }, wait);
+      timers.add(timer);
+    });
+    return worker;
+  };
+  const first = Array.from({ length: parts.count }, (_, index) => begin(index, 0));
+  // A supervisor that ends at once, by a second signal, takes its workers with it.
+  const killAll = () => {
+    for (const { worker } of all()) worker.kill();
+  };
+  process.once('exit', killAll);
+  const all = () => workers.flatMap((worker, index) => (worker ? [{ worker, index }] : []));
+  const readAll = () =>
+    all().map(async ({ worker, index }) => {
+      if (!worker.isReady()) return [];
+      const answer = await worker.read();
+      if (answer || !worker.isReady()) return answer ?? [];
+      parts.log.error({ component: 'supervisor', worker: index }, 'worker does not answer');
+      worker.kill();
+      return [];
+    });
+
+  return {
+    ready: async (): Promise<void> => {
+      await Promise.all(first.map((worker) => worker.ready));
+    },
+    tell: (index: number, message: ToWorker): void => workers[index]?.tell(message),
+    tellAll(message: ToWorker): void {
+      for (const { worker } of all()) if (worker.isReady()) worker.tell(message);
+    },
+    /** To the worker with the fewest connections; where several have as few, they take turns. */
+    hand(listener: ListenerName, socket: Socket): void {
+      nextFirst = (nextFirst + 1) % parts.count;
+      const ready = [...all().slice(nextFirst), ...all().slice(0, nextFirst)].filter(({ worker }) =>
+        worker.isReady(),
+      );
+      ready.sort((a, b) => (open[a.index] ?? 0) - (open[b.index] ?? 0));
+      const [least] = ready;
+      if (!least) {
+        socket.destroy();
+        return;
+      }
+      open[least.index] = (open[least.index] ?? 0) + 1;
+      least.worker.hand(listener, socket);
+    },
+    read: async () => (await Promise.all(readAll())).flat(),
+    /** Resolves when all have ended: drained, cut, or after a grace killed. */
+    async stop(drainMs: number): Promise<void> {
+      isStopping = true;
+      for (const timer of timers) clearTimeout(timer);
+      const timer = setTimeout(killAll, drainMs + endGraceMs);
+      for (const { worker } of all()) worker.tell({ type: 'drain', drainMs });
+      await Promise.all(all().map(({ worker }) => worker.ended));
+      clearTimeout(timer);
+      process.off('exit', killAll);
+    },
+  };
+};
