@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { platform, release } from 'node:os';
 import { join } from 'node:path';
-import { DeviceConfig, type EdgeEntry } from '#contract/policy.ts';
+import { DeviceConfig, type EdgeEntry, type ForwardingPolicy } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { createEcho } from '#probes/path/echo.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
@@ -15,6 +15,7 @@ import { openSecrets } from '#runtime/secrets-file.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
 import packageFile from '../package.json' with { type: 'json' };
 import { startArtefactOutbox } from './artefacts.ts';
+import { ownTrafficOf } from './capture/own-traffic.ts';
 import { composeStatus } from './compose-status.ts';
 import type { AgentProgramConfig } from './config.ts';
 import type { NetworkWatch } from './control/network-state.ts';
@@ -56,6 +57,8 @@ export const startAgent = async (
   { log }: { log: Log },
 ): Promise<RunningAgent> => {
   const extraCa = config.extraCaFiles.map(readCaFile);
+  // Before anything leaves this machine: whether the config can be kept.
+  if (config.capture !== undefined) ownTrafficOf(config.capture);
   const stopper = createStopper(log);
   let isStopping = false;
   try {
@@ -213,9 +216,10 @@ const startParts = async (
       const text = JSON.stringify(policy);
       if (text !== applied) {
         applied = text;
-        forwarding.setPolicy(received);
+        const withProviders = addProviders(received.forwarding, config);
+        forwarding.setPolicy({ ...received, forwarding: withProviders });
         enforcement.update({
-          forwarding: received.forwarding,
+          forwarding: withProviders,
           edges: received.edges,
           networkAction: () =>
             received.forwarding.onNetwork?.[forwarding.network().type] ?? 'tunnel',
@@ -307,6 +311,16 @@ const readCaFile = (path: string, index: number): string => {
       `extraCaFiles[${index}]: cannot read ${path}: ${(error as Error).message}`,
     );
   }
+};
+
+/** Where people log in before enrolment stays reachable: they may have to again. */
+const addProviders = (
+  forwarding: ForwardingPolicy,
+  { strictEnforcement }: AgentProgramConfig,
+): ForwardingPolicy => {
+  const more = strictEnforcement?.identityProviders ?? [];
+  if (more.length === 0) return forwarding;
+  return { ...forwarding, identityProviders: [...(forwarding.identityProviders ?? []), ...more] };
 };
 
 /** Only the collector itself can say this: its answer comes by TLS under the CA of the enrolment. */

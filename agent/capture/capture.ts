@@ -12,7 +12,7 @@ import type { CaptureConfig } from './config.ts';
 import { type DnsCapture, type DnsCounts, startDnsCapture } from './dns.ts';
 import type { IpCapture } from './ip.ts';
 import { createNames, type Names } from './names.ts';
-import { findOwnTraffic, type OwnTraffic, readProcessFacts } from './own-traffic.ts';
+import { type OwnTraffic, ownTrafficOf } from './own-traffic.ts';
 import { addPolicyRouting, removePolicyRouting } from './policy-routing.ts';
 import type { ProcessOf } from './process.ts';
 import { type CaptureRules, captureCommands, withdrawCommands } from './rules.ts';
@@ -68,13 +68,7 @@ const retryMs = 10_000;
  */
 export const startCapture = async (parts: Parts): Promise<Capture> => {
   const log = parts.log.child({ component: 'capture' });
-  const own = findOwnTraffic(
-    {
-      ownTrafficBy: parts.config.ownTrafficBy ?? 'user',
-      notCapturedUsers: parts.config.notCapturedUsers ?? [],
-    },
-    readProcessFacts(),
-  );
+  const own = ownTrafficOf(parts.config);
   const stopper = createStopper(log);
   const listening = await startListening(parts, own, stopper).catch(async (error: unknown) => {
     await stopper.stop();

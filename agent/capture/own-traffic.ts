@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { ConfigError } from '#runtime/config.ts';
 import { readTextOrNothing } from '../device/read-text.ts';
+import type { CaptureConfig } from './config.ts';
 
 /** Whose traffic the kernel lets pass: the agent's, and that of users who are not captured. */
 export type OwnTraffic = {
@@ -20,7 +21,7 @@ export type ProcessFacts = {
   cgroupPrefix: string | undefined;
 };
 
-export const readProcessFacts = (): ProcessFacts => ({
+const readProcessFacts = (): ProcessFacts => ({
   uid: process.geteuid?.() ?? 0,
   passwd: readTextOrNothing('/etc/passwd'),
   cgroup: readTextOrNothing('/proc/self/cgroup'),
@@ -30,6 +31,16 @@ export const readProcessFacts = (): ProcessFacts => ({
       ? 'unified/'
       : undefined,
 });
+
+/** The same for an agent's config, before anything is started by it. Throws ConfigError. */
+export const ownTrafficOf = (config: CaptureConfig): OwnTraffic =>
+  findOwnTraffic(
+    {
+      ownTrafficBy: config.ownTrafficBy ?? 'user',
+      notCapturedUsers: config.notCapturedUsers ?? [],
+    },
+    readProcessFacts(),
+  );
 
 /**
  * The agent must not capture itself, and nobody else's traffic may pass as its own: so it needs a
