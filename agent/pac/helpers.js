@@ -237,7 +237,7 @@
 
   const describe = (error) => {
     try {
-      const isObject = typeof error === 'object' && error !== null;
+      const isObject = typeof error === 'object' && error !== null && 'message' in error;
       const text = isObject ? `${error.name}: ${error.message}` : `thrown: ${asText(error)}`;
       return `${text.slice(0, 200)}\n${isObject ? asText(error.stack).slice(0, 400) : ''}`;
     } catch {

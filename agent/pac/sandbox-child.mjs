@@ -62,17 +62,34 @@ const helpers = readFileSync(new URL('./helpers.js', import.meta.url), 'utf8');
 
 /** @type {{ vm: QuickJS, ask: any } | undefined} */
 let loaded;
-let endsAtMs = 0;
+let startedMs = 0;
+let usedBefore = process.cpuUsage();
+let allowedMs = 0;
+
+/** @param {number} forMs */
+const startClock = (forMs) => {
+  startedMs = performance.now();
+  usedBefore = process.cpuUsage();
+  allowedMs = forMs;
+};
+
+/** On a machine that is busy with other things a script that hardly ran is given more time. */
+const isOver = () => {
+  const passedMs = performance.now() - startedMs;
+  if (passedMs <= allowedMs) return false;
+  const { user, system } = process.cpuUsage(usedBefore);
+  return passedMs > 4 * allowedMs || (user + system) / 1_000 > allowedMs / 2;
+};
 
 /** @param {{ text: string, own: string[] }} order */
 const compile = async ({ text, own }) => {
   loaded = undefined;
-  endsAtMs = performance.now() + 10 * limits.deadlineMs;
+  startClock(10 * limits.deadlineMs);
   const vm = await QuickJS.create({
     wasm,
     memoryLimit: Math.floor(limits.maxMemoryBytes / 2),
     maxStackSize: 256 * 1024,
-    interruptHandler: () => performance.now() > endsAtMs,
+    interruptHandler: isOver,
   });
   const tools = vm.evalCode(helpers, 'helpers.js');
   vm.evalCode(text, 'proxy.pac').dispose();
@@ -87,7 +104,7 @@ const compile = async ({ text, own }) => {
 const ask = ({ url, host, names }) => {
   if (loaded === undefined) return { problem: 'nothing compiled' };
   const { vm } = loaded;
-  endsAtMs = performance.now() + limits.deadlineMs;
+  startClock(limits.deadlineMs);
   const text = vm.withScope(() =>
     vm
       .callFunction(

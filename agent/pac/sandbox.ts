@@ -24,8 +24,8 @@ export type Sandbox = {
 
 /** For one decision, compiling has ten times that. Inside the sandbox the interpreter stops itself. */
 const deadlineMs = 100;
-/** What does not stop itself – a built-in that loops – is killed so much later. */
-const killAfterMs = 150;
+/** What does not stop itself – a built-in that loops – is killed this late (see `isOver` there). */
+const killAfterMs = 5 * deadlineMs;
 const startMs = 10_000;
 /** Of the interpreter: a fifth of it does for the largest file allowed. */
 const maxMemoryBytes = 32 * 1024 * 1024;
@@ -85,7 +85,7 @@ export const createSandbox = ({ log: parent }: { log: Log }): Sandbox => {
       return started.problem;
     }
     if (script === undefined) return undefined;
-    const compiled = await order({ kind: 'compile', ...script }, 10 * deadlineMs + killAfterMs);
+    const compiled = await order({ kind: 'compile', ...script }, 10 * killAfterMs);
     return compiled.problem;
   };
 
@@ -96,7 +96,7 @@ export const createSandbox = ({ log: parent }: { log: Log }): Sandbox => {
         const problem = await ready();
         if (problem !== undefined) return problem;
         script = given;
-        const limitMs = 10 * deadlineMs + killAfterMs;
+        const limitMs = 10 * killAfterMs;
         return (await order({ kind: 'compile', ...given }, limitMs)).problem;
       }),
     async ask({ url, host, names }) {
@@ -106,7 +106,7 @@ export const createSandbox = ({ log: parent }: { log: Log }): Sandbox => {
         if (problem !== undefined) return problemOf(problem);
         const known = Object.keys(names).length === 0 ? '' : JSON.stringify(names);
         const question = { kind: 'ask', url, host, names: known } as const;
-        const report = await order(question, deadlineMs + killAfterMs);
+        const report = await order(question, killAfterMs);
         if (report.need !== undefined) return { kind: 'need', name: report.need };
         if (report.answer !== undefined) return { kind: 'answer', text: report.answer };
         return problemOf(report.problem ?? 'no answer', report.isDeadline);
