@@ -9,6 +9,7 @@ import type { FlowFacts, RouteDecision } from '../forwarding/route.ts';
 import type { NetworkVerdict } from '../network/network-type.ts';
 import { readLocalFacts } from '../network/read-facts.ts';
 import type { CaptureConfig } from './config.ts';
+import { createConfirm } from './confirm.ts';
 import { type DnsCapture, type DnsCounts, startDnsCapture } from './dns.ts';
 import type { IpCapture } from './ip.ts';
 import { createNames, type Names } from './names.ts';
@@ -114,7 +115,8 @@ const startListening = async (
   if (config.tcp !== false && libc === undefined) {
     problems.push('TCP: koffi cannot be loaded, so nobody says where a connection was to go');
   }
-  const tcp = libc && (await startTcpCapture({ ...parts, libc, names }));
+  const confirm = createConfirm({ route: parts.route, names });
+  const tcp = libc && (await startTcpCapture({ ...parts, libc, names, confirm }));
   if (tcp) stopper.add('tcp capture', () => tcp.stop());
   const dns = config.dns === false ? undefined : startDnsCapture({ ...parts, open, names, log });
   if (dns) stopper.add('dns capture', () => dns.stop());

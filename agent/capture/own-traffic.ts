@@ -21,7 +21,7 @@ export type ProcessFacts = {
   cgroupPrefix: string | undefined;
 };
 
-const readProcessFacts = (): ProcessFacts => ({
+export const readProcessFacts = (): ProcessFacts => ({
   uid: process.geteuid?.() ?? 0,
   passwd: readTextOrNothing('/etc/passwd'),
   cgroup: readTextOrNothing('/proc/self/cgroup'),

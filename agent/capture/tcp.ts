@@ -8,6 +8,7 @@ import { cut } from '../forwarding/cut.ts';
 import type { NotOpened, Open, Opened } from '../forwarding/open.ts';
 import { relay } from '../forwarding/relay.ts';
 import type { Destination, FlowFacts } from '../forwarding/route.ts';
+import type { Confirm } from './confirm.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import type { Names } from './names.ts';
 import type { ProcessOf } from './process.ts';
@@ -27,6 +28,7 @@ export const startTcpCapture = async (parts: {
   libc: Libc;
   open: Open;
   names: Names;
+  confirm: Confirm;
   /** Undefined: no rule asks for it. */
   processOf: () => ProcessOf | undefined;
   log: Log;
@@ -100,11 +102,11 @@ const serve = async (
     readFirstBytes(client),
     parts.processOf()?.({ local, remote: wanted }),
   ]);
-  if (client.destroyed) return;
-  const flow = {
+  const flow = await parts.confirm({
     ...nameFlow(wanted, first.name, parts.names),
     ...(process === undefined ? {} : { process }),
-  };
+  });
+  if (client.destroyed) return;
   const abort = new AbortController();
   const onClose = () => abort.abort();
   client.once('close', onClose);
@@ -153,5 +155,5 @@ const openFlow = async (
   return open({ ...known, host: address }, signal);
 };
 
-const isUnresolved = ({ headers }: NotOpened): boolean =>
+export const isUnresolved = ({ headers }: NotOpened): boolean =>
   /;\s*error=dns_error/.test(headers['proxy-status'] ?? '');

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { createConfirm } from '#agent/capture/confirm.ts';
 import { createNames } from '#agent/capture/names.ts';
 import { nameFlow } from '#agent/capture/tcp.ts';
 
@@ -64,4 +65,30 @@ it('a flow to an address that stands for a name is for that name alone, whatever
     host: 'wiki.corp.test',
     port: 80,
   });
+});
+
+it('a name the flow says of itself sends it direct once the device’s name server says so too', async () => {
+  const asked: string[] = [];
+  const names = createNames();
+  const confirm = createConfirm({
+    names,
+    route: ({ host, isNameClaimed }) =>
+      host === 'login.example.com' && isNameClaimed !== true
+        ? { action: 'direct', rule: 'identity-provider login.example.com' }
+        : { action: 'tunnel', rule: 'default' },
+    resolve: async (name) => {
+      asked.push(name);
+      return ['203.0.113.7'];
+    },
+  });
+  const claimed = { ...flow, host: 'login.example.com', isNameClaimed: true };
+  expect(await confirm(claimed)).toEqual({ ...flow, host: 'login.example.com' });
+  expect(names.leads('login.example.com', wanted.host)).toBe(true);
+  const elsewhere = { ...claimed, address: '203.0.113.9' };
+  expect(await confirm(elsewhere)).toBe(elsewhere);
+  expect(await confirm(elsewhere)).toBe(elsewhere);
+  // Asked once for each, and never for a name that is carried anyway.
+  const carried = { ...claimed, host: 'app.example.com' };
+  expect(await confirm(carried)).toBe(carried);
+  expect(asked).toEqual(['login.example.com', 'login.example.com']);
 });
