@@ -2,6 +2,7 @@ import type { EdgeEntry } from '#contract/policy.ts';
 import { backoffMs, sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
+import { createPingLosses, type PingLosses } from './ping-losses.ts';
 import { createRecentTimes, type RecentTimes, rememberedMs } from './recent-times.ts';
 import { isUsable, type OpenSession, openSession, ping } from './session.ts';
 
@@ -16,6 +17,16 @@ export type Control = {
   rttMs(): number | null;
   roundTrips: Pick<RecentTimes, 'lowestMs' | 'takeMedianMs'>;
   handshakeMs(): number | null;
+  /** Of the last pings; an edge that loses many is left although it is up. */
+  losses: Pick<PingLosses, 'count'>;
+  /** Monotonic time of the last answer. */
+  heardAtMs(): number;
+  /** There is traffic from now on: silence is to be noticed sooner. */
+  hurry(): void;
+  /** Asks at once, to know whether the edge is there. */
+  askNow(): void;
+  /** RFC 8441: the edge takes connect-udp and connect-ip. */
+  takesExtendedConnect(): boolean;
   /** True until the first attempt has ended one way or the other. */
   isNew(): boolean;
   problem(): string;
@@ -25,6 +36,8 @@ export type Control = {
 };
 
 const missedPings = 3;
+/** Of the interval, while bytes move: four of these are what a black hole may cost. */
+const hurriedShare = 0.4;
 
 export const startControl = (parts: {
   edge: EdgeEntry;
@@ -33,6 +46,11 @@ export const startControl = (parts: {
   onUp: () => void;
   /** Silent: nobody ended the session, its pings went unanswered. */
   onDown: (reason: string, isSilent: boolean) => void;
+  /** True while bytes of flows move, or a flow waits for its answer. */
+  isBusy: () => boolean;
+  onMissed: () => void;
+  /** True when another edge has answered since. */
+  isOtherHeard: (sinceMs: number) => boolean;
   /** After each attempt that did not reach the edge. */
   onFailed: () => void;
   log: Log;
@@ -45,6 +63,10 @@ export const startControl = (parts: {
   let problem = '';
   let isSilent = false;
   let counts = noCounts();
+  let heardAtMs = Number.NEGATIVE_INFINITY;
+  let pinger: { hurry(): void; askNow(): void } | undefined;
+  const losses = createPingLosses();
+  const hurriedMs = parts.pingIntervalMs * hurriedShare;
 
   const keepUp = async () => {
     for (let attempt = 1; !stopping.signal.aborted; attempt += 1) {
@@ -61,6 +83,7 @@ export const startControl = (parts: {
       isNew = false;
       session = undefined;
       roundTrips.clear();
+      losses.clear();
       if (isUp && !stopping.signal.aborted) {
         isUp = false;
         counts.reconnectCount += 1;
@@ -74,38 +97,70 @@ export const startControl = (parts: {
   /** Until the session ends; gives the reason. */
   const useSession = ({ h2 }: OpenSession): Promise<{ reason: string; isSilent: boolean }> =>
     new Promise((resolve) => {
-      let outstanding = false;
+      let askedAtMs: number | undefined;
       let missed = 0;
+      let isHurried = false;
+      let dueMs = 0;
+      let timer: NodeJS.Timeout | undefined;
       const end = (reason: string, isSilent = false) => {
-        clearInterval(timer);
+        clearTimeout(timer);
+        pinger = undefined;
         resolve({ reason, isSilent });
         h2.destroy();
       };
       const measure = async () => {
-        outstanding = true;
+        if (askedAtMs !== undefined) return;
+        askedAtMs = performance.now();
         counts.pingSentCount += 1;
         const ms = await ping(h2);
-        outstanding = false;
-        missed = 0;
+        askedAtMs = undefined;
         if (ms === null || !isUsable(h2)) return;
+        // One that was missed already is counted as lost already.
+        if (missed === 0) losses.add(ms);
+        missed = 0;
+        heardAtMs = performance.now();
         roundTrips.add(ms);
         if (isUp) return;
         isUp = true;
         isNew = false;
         parts.onUp();
       };
-      // Ticks are counted rather than time: after a stall of this very process one tick is late,
-      // and the answer that was waiting all along is read before the next.
+      const arm = () => {
+        clearTimeout(timer);
+        const ms = isHurried ? hurriedMs : parts.pingIntervalMs;
+        dueMs = performance.now() + ms;
+        timer = setTimeout(tick, ms);
+      };
       const tick = () => {
-        if (!outstanding) return void measure();
+        const lateMs = performance.now() - dueMs;
+        isHurried = parts.isBusy();
+        arm();
+        if (askedAtMs === undefined) return void measure();
+        // This program was held up: the answer may be there and not yet read.
+        if (lateMs > hurriedMs) return undefined;
         missed += 1;
         counts.pingSentCount += 1;
         counts.pingLostCount += 1;
-        if (missed >= missedPings) end(`no answer to ${missedPings} pings`, true);
+        losses.add(null);
+        parts.onMissed();
+        if (isDead(askedAtMs)) end(`no answer to ${missed} pings`, true);
+        return undefined;
       };
-      const timer = setInterval(tick, parts.pingIntervalMs);
+      /** Sooner where another edge answers: where none does it is this device's own network. */
+      const isDead = (sinceMs: number): boolean =>
+        missed >= missedPings &&
+        (performance.now() - sinceMs >= missedPings * parts.pingIntervalMs - hurriedMs ||
+          parts.isOtherHeard(sinceMs));
       h2.once('goaway', () => end('the edge is stopping'));
       h2.once('close', () => end('session closed'));
+      pinger = {
+        hurry() {
+          if (isHurried) return;
+          isHurried = true;
+          arm();
+        },
+        askNow: () => void measure(),
+      };
       tick();
     });
 
@@ -115,6 +170,11 @@ export const startControl = (parts: {
     isUp: () => isUp,
     rttMs: () => roundTrips.lowestMs(rememberedMs),
     roundTrips,
+    losses,
+    heardAtMs: () => heardAtMs,
+    hurry: () => pinger?.hurry(),
+    askNow: () => pinger?.askNow(),
+    takesExtendedConnect: () => session?.h2.remoteSettings.enableConnectProtocol ?? true,
     handshakeMs: () => session?.handshakeMs ?? null,
     isNew: () => isNew,
     problem: () => problem,

@@ -1,5 +1,12 @@
 /** What is known of one edge when the choice is made. */
-export type Candidate = { id: string; isUp: boolean; rttMs: number | null };
+export type Candidate = {
+  id: string;
+  isUp: boolean;
+  rttMs: number | null;
+  /** Of the last pings; left out: none lost. */
+  lostCount?: number;
+  sentCount?: number;
+};
 
 /** What the choice remembers from one round to the next. */
 export type ChoiceState = {
@@ -25,12 +32,18 @@ const betterByRatio = 0.2;
 const betterByMs = 10;
 const betterRounds = 3;
 const restMs = 5 * 60_000;
+/** Of the last 20 pings. Few: one retransmission now and then is how networks are. */
+const lossyCount = 5;
+const cleanCount = 1;
+/** Two edges behind one bad link must not have the device between them. */
+const lossRestMs = 30_000;
 
 /**
  * Chooses the edge. Losing the chosen one switches at once; a better one must be better by 20 % and
  * 10 ms for three rounds, and the last switch five minutes ago: each switch moves a user to another
  * way out, which applications see. An edge that had not been measured at the very first choice need not wait
- * for that when it proves better. A pinned edge is taken whenever it is up, whatever the round
+ * for that when it proves better. An edge that loses pings is left at once for one that loses none,
+ * and is not gone back to before it loses none itself. A pinned edge is taken whenever it is up, whatever the round
  * trips; while it is down the fastest serves.
  */
 export const chooseEdge = (
@@ -38,6 +51,8 @@ export const chooseEdge = (
   candidates: readonly Candidate[],
   pinnedEdge: string,
   nowMs: number,
+  /** Asked for the first time in this round: what must last for rounds is counted. */
+  isRound = true,
 ): Choice => {
   const up = candidates.filter(({ isUp }) => isUp);
   const current = up.find(({ id }) => id === state.edgeId);
@@ -61,6 +76,11 @@ export const chooseEdge = (
     const lost = state.edgeId === null ? '' : `edge ${state.edgeId} lost; `;
     return moveTo(best.id, `${lost}fastest of ${up.length} (${describeRtt(best)})`);
   }
+  const clean = fastest(up.filter((other) => other.id !== current.id && isClean(other)));
+  if (isLossy(current) && clean && nowMs - state.switchedAtMs >= lossRestMs) {
+    return moveTo(clean.id, `loss: ${describeLoss(current)}, ${describeLoss(clean)}`);
+  }
+  if (!isRound) return { state, reason: null };
   if (!isClearlyBetter(best, current)) return stay(state);
   const roundCount = state.better?.edgeId === best.id ? state.better.roundCount + 1 : 1;
   const hasRested = nowMs - state.switchedAtMs >= restMs || state.unheard.includes(best.id);
@@ -72,15 +92,38 @@ export const chooseEdge = (
 
 const stay = (state: ChoiceState): Choice => ({ state: { ...state, better: null }, reason: null });
 
+/** An edge that is clearly faster than the one in use, whatever keeps the device from it. */
+export const gainOf = (
+  candidates: readonly Candidate[],
+  currentId: string | null,
+): { edgeId: string; gainMs: number } | null => {
+  const up = candidates.filter(({ isUp }) => isUp);
+  const current = up.find(({ id }) => id === currentId);
+  const best = fastest(up);
+  if (!current || !best || !isClearlyBetter(best, current)) return null;
+  return { edgeId: best.id, gainMs: (current.rttMs ?? 0) - (best.rttMs ?? 0) };
+};
+
+/** Of those that lose none or little, where there is one. */
 const fastest = (up: readonly Candidate[]): Candidate | undefined =>
   [...up].sort(
-    (a, b) => (a.rttMs ?? Number.POSITIVE_INFINITY) - (b.rttMs ?? Number.POSITIVE_INFINITY),
+    (a, b) =>
+      Number(isLossy(a)) - Number(isLossy(b)) ||
+      (a.rttMs ?? Number.POSITIVE_INFINITY) - (b.rttMs ?? Number.POSITIVE_INFINITY),
   )[0];
+
+const isLossy = ({ lostCount = 0 }: Candidate): boolean => lostCount >= lossyCount;
+const isClean = ({ lostCount = 0, rttMs }: Candidate): boolean =>
+  lostCount <= cleanCount && rttMs !== null;
 
 const isClearlyBetter = (other: Candidate, current: Candidate): boolean => {
   if (other.id === current.id || other.rttMs === null || current.rttMs === null) return false;
+  if (!isClean(other)) return false;
   return current.rttMs - other.rttMs >= Math.max(current.rttMs * betterByRatio, betterByMs);
 };
 
 const describeRtt = ({ rttMs }: Candidate): string =>
   rttMs === null ? 'round trip not known' : `${rttMs.toFixed(1)} ms`;
+
+const describeLoss = ({ id, lostCount = 0, sentCount = 0 }: Candidate): string =>
+  `${lostCount} of ${sentCount} pings on ${id}`;

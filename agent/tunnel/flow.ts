@@ -97,6 +97,7 @@ export const openFlow = (options: {
             if (isBulk || movedBytes < bulkBytes || stream.destroyed) return;
             isBulk = true;
             session.bulkCount += 1;
+            session.onBulk();
           },
         });
       }

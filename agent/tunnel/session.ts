@@ -3,6 +3,9 @@ import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { EdgeEntry } from '#contract/policy.ts';
 import type { Identity } from '#runtime/identity.ts';
+import type { UnsentLimit } from '#runtime/kernel/unsent-limit.ts';
+import { keepReading } from './keep-reading.ts';
+import { startWindowBytes } from './stream-window.ts';
 
 export type OpenSession = {
   h2: ClientHttp2Session;
@@ -12,7 +15,7 @@ export type OpenSession = {
   bytes(): { up: number; down: number };
 };
 
-const settings = { initialWindowSize: 1_048_576, enablePush: false };
+const settings = { initialWindowSize: startWindowBytes, enablePush: false };
 /** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
 const sessionWindowBytes = 16 * 1_048_576;
 const openMs = 10_000;
@@ -21,7 +24,12 @@ const openMs = 10_000;
  * One HTTP/2 session to an edge over mutual TLS 1.3. It counts as open once the edge has sent its
  * SETTINGS: with TLS 1.3 a client learns only after its handshake that its certificate was refused.
  */
-export const openSession = (edge: EdgeEntry, identity: Identity): Promise<OpenSession> =>
+export const openSession = (
+  edge: EdgeEntry,
+  identity: Identity,
+  /** Left out: a session that carries no bulk. */
+  bulk?: { unsentLimit: UnsentLimit },
+): Promise<OpenSession> =>
   new Promise((resolve, reject) => {
     let startedMs = performance.now();
     let handshakeMs = 0;
@@ -55,6 +63,7 @@ export const openSession = (edge: EdgeEntry, identity: Identity): Promise<OpenSe
       handshakeMs = performance.now() - startedMs;
       if (socket.alpnProtocol !== 'h2') return fail(new Error('the edge does not speak HTTP/2'));
       socket.setNoDelay(true).setKeepAlive(true, 30_000);
+      bulk?.unsentLimit.apply(socket);
       const h2 = http2.connect(`https://${edge.serverName}`, {
         createConnection: () => socket,
         settings,
@@ -69,12 +78,21 @@ export const openSession = (edge: EdgeEntry, identity: Identity): Promise<OpenSe
         h2.setLocalWindowSize(sessionWindowBytes);
         // 'close' follows every error and is what the owner listens to.
         h2.on('error', () => {});
+        if (bulk) keepReading(socket);
         const bytes = () => ({ up: socket.bytesWritten, down: socket.bytesRead });
         resolve({ h2, handshakeMs, bytes });
       });
       return undefined;
     });
   });
+
+/**
+ * Ends a session at once and its streams as cut ones: without a code Node ends them as if all of
+ * their bytes had come.
+ */
+export const endSession = (h2: ClientHttp2Session): void => {
+  if (!h2.destroyed) h2.destroy(new Error('given up'), http2.constants.NGHTTP2_CANCEL);
+};
 
 /** True while new streams may be asked for: `request()` and `ping()` throw otherwise. */
 export const isUsable = (h2: ClientHttp2Session): boolean => !h2.destroyed && !h2.closed;

@@ -1,15 +1,19 @@
 import type { EdgeEntry } from '#contract/policy.ts';
+import type { Position } from '#contract/scalar.ts';
 import type { ChangeEvent, TunnelSample } from '#contract/telemetry.ts';
 import { sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
+import { createUnsentLimit } from '#runtime/kernel/unsent-limit.ts';
 import type { Log } from '#runtime/log.ts';
-import { type Control, startControl } from './control.ts';
+import { startControl } from './control.ts';
 import { createDataPool, type DataPool, type DataSession } from './data-pool.ts';
-import { type ChoiceState, chooseEdge, noChoice } from './edge-choice.ts';
+import { createDegradations } from './degradations.ts';
+import { type ChoiceState, chooseEdge, gainOf, noChoice } from './edge-choice.ts';
 import { type Flow, openFlow, StreamLost } from './flow.ts';
-import { createRecentTimes } from './recent-times.ts';
+import { candidateOf, type Link, standbyOf } from './link.ts';
+import { startPathTimes } from './path-times.ts';
 import { FlowRefused, TunnelDown } from './refused.ts';
-import { measureUnderlay } from './underlay.ts';
+import { maxMeasured, shortlist } from './shortlist.ts';
 
 export type TunnelChange = Pick<ChangeEvent, 'name' | 'reason'> & { edgeId: string | null };
 
@@ -19,6 +23,8 @@ export type TunnelStatus = {
   /** Why this edge, or why none. */
   reason: string;
   edges: { id: string; location: string; isUp: boolean; rttMs: number | null; problem: string }[];
+  /** What it must do without: the kernel's help, a standby, datagrams. */
+  degradations: string[];
 };
 
 export type Tunnel = {
@@ -48,18 +54,14 @@ export type WithSession = <Opened>(
   prefer?: readonly string[],
 ) => Promise<Opened>;
 
-type Link = { edge: EdgeEntry; control: Control; pool: DataPool };
-
 const roundMs = 5_000;
-const underlayIntervalMs = 10_000;
-/** Jitter lifts one round trip or another, a queue all of them: what is compared are the lowest. */
-const queueWindowMs = 5_000;
 /** A flow waits this long for a tunnel that is coming up. */
 const waitForEdgeMs = 5_000;
+/** Between two looks at which edges of a large catalogue are measured. */
+const remeasureRestMs = 60_000;
+const forgetFailedMs = 600_000;
 /** The first choice waits this long for the measurements of the other edges. */
 const settleMs = 1_500;
-/** Control sessions kept; beyond it edges are not looked at unless one of these is removed. */
-const maxLinks = 16;
 
 /** The device's end of the tunnel: measures every edge, keeps to the closest, carries flows. */
 export const createTunnel = (parts: {
@@ -68,6 +70,8 @@ export const createTunnel = (parts: {
   /** Monotonic milliseconds. */
   now?: () => number;
   pingIntervalMs?: number;
+  /** Where the device stands; left out: nobody said. */
+  position?: Position;
 }): Tunnel => {
   const log = parts.log.child({ component: 'tunnel' });
   const now = parts.now ?? (() => performance.now());
@@ -81,9 +85,10 @@ export const createTunnel = (parts: {
   let reason = 'no edge yet';
   let pinned = '';
   let firstUpMs: number | undefined;
-  const dataRoundTrips = createRecentTimes(now);
-  const queueing = createRecentTimes(now);
-  let underlayRttMs: number | null = null;
+  let catalogue: readonly EdgeEntry[] = [];
+  let measuredCatalogue = '';
+  let fittedAtMs = Number.NEGATIVE_INFINITY;
+  const failedAtMs = new Map<string, number>();
 
   const tell = (change: TunnelChange) => {
     log.info(change, 'tunnel changed');
@@ -92,30 +97,42 @@ export const createTunnel = (parts: {
   const current = (): Link | undefined =>
     choice.edgeId === null ? undefined : links.get(choice.edgeId);
 
-  const decide = () => {
+  const degradations = createDegradations((name, why) =>
+    tell({ name, edgeId: choice.edgeId, reason: why }),
+  );
+  const unsentLimit = createUnsentLimit({
+    log,
+    onProblem: (why) => degradations.set('unsent-limit', `TCP_NOTSENT_LOWAT not set: ${why}`),
+  });
+  const pathTimes = startPathTimes({ current, now, pingIntervalMs });
+
+  const decide = (isRound = false) => {
     if (stopping.signal.aborted || isSettling()) return;
     const before = choice.edgeId;
-    const candidates = [...links.values()].map(({ edge, control }) => ({
-      id: edge.id,
-      isUp: control.isUp(),
-      rttMs: control.rttMs(),
-    }));
-    const chosen = chooseEdge(choice, candidates, pinned, now());
+    const candidates = [...links.values()].map(candidateOf);
+    const chosen = chooseEdge(choice, candidates, pinned, now(), isRound);
     choice = chosen.state;
     if (chosen.reason !== null) moveTo(chosen.reason, before);
     else if (choice.edgeId === null && before !== null) {
       reason = `edge ${before} lost: ${links.get(before)?.control.problem() ?? 'removed'}`;
+      pathTimes.restart();
       tell({ name: 'tunnel-down', edgeId: before, reason });
     }
+    noteDegradations();
+  };
+  const noteDegradations = () => {
+    const link = current();
+    const isAlone = link && links.size > 1 && !standbyOf(links.values(), link.edge.id);
+    degradations.set('standby', isAlone ? 'no second edge can be reached' : undefined);
+    const isTcpOnly = link?.control.takesExtendedConnect() === false;
+    degradations.set(
+      'datagrams',
+      isTcpOnly ? `edge ${link.edge.id} takes TCP only (no extended CONNECT)` : undefined,
+    );
   };
   const moveTo = (why: string, before: string | null) => {
     reason = why;
-    dataRoundTrips.clear();
-    queueing.clear();
-    underlayRttMs = null;
     const link = current();
-    // Of the time before it was in use.
-    link?.control.roundTrips.takeMedianMs();
     link?.pool.warm();
     warmStandby();
     tell({ name: 'edge-chosen', edgeId: choice.edgeId, reason: `${choice.edgeId}: ${why}` });
@@ -123,42 +140,67 @@ export const createTunnel = (parts: {
       tell({ name: 'tunnel-up', edgeId: choice.edgeId, reason: `on edge ${choice.edgeId}` });
     }
     wakeAll();
-    if (link) void measureOutside(link);
+    pathTimes.restart();
   };
   /** The second best keeps a data session, so that losing the best costs no handshake. */
-  const warmStandby = () => {
-    [...links.values()]
-      .filter(({ edge, control }) => edge.id !== choice.edgeId && control.isUp())
-      .sort((a, b) => (a.control.rttMs() ?? 1e9) - (b.control.rttMs() ?? 1e9))[0]
-      ?.pool.warm();
-  };
+  const warmStandby = () => standbyOf(links.values(), choice.edgeId)?.pool.warm();
   /** Before the first choice, edges that are still being reached get a moment to be measured. */
   const isSettling = (): boolean => {
     if (choice.edgeId !== null || firstUpMs === undefined) return false;
     const someNew = [...links.values()].some(({ control }) => control.isNew());
     return someNew && performance.now() - firstUpMs < settleMs;
   };
-  const measureOutside = async ({ edge }: Link) => {
-    const ms = await measureUnderlay(edge.host, edge.port);
-    if (choice.edgeId === edge.id) underlayRttMs = ms;
+  /** Of a large catalogue other edges are worth a look once the first have been measured. */
+  const remeasure = () => {
+    const all = [...links.values()];
+    const isMeasured = all.every(({ control }) => !control.isNew());
+    const hasRested = now() - fittedAtMs >= remeasureRestMs || links.size === 0;
+    if (catalogue.length > maxMeasured && isMeasured && hasRested) fitLinks();
   };
-  const measureData = async () => {
-    const link = current();
-    const ms = await link?.pool.measureRtt();
-    if (ms === null || ms === undefined || link !== current()) return;
-    dataRoundTrips.add(ms);
-    const dataMs = dataRoundTrips.lowestMs(queueWindowMs);
-    const controlMs = link?.control.roundTrips.lowestMs(queueWindowMs) ?? null;
-    if (dataMs !== null && controlMs !== null) queueing.add(Math.max(0, dataMs - controlMs));
+  const fitLinks = () => {
+    const all = [...links.values()];
+    fittedAtMs = measuredCatalogue === '' ? Number.NEGATIVE_INFINITY : now();
+    noteFailed(all);
+    const keep = [pinned, choice.edgeId].flatMap((id) => (id ? [id] : []));
+    const wanted = shortlist({
+      edges: catalogue,
+      position: parts.position,
+      keep,
+      rttMs: new Map(
+        all.flatMap(({ edge, control }) => {
+          const ms = control.isUp() ? control.rttMs() : null;
+          return ms === null ? [] : [[edge.id, ms] as const];
+        }),
+      ),
+      failed: new Set(failedAtMs.keys()),
+    });
+    const byId = new Map(wanted.map((edge) => [edge.id, edge]));
+    for (const link of all) {
+      if (JSON.stringify(byId.get(link.edge.id)) !== JSON.stringify(link.edge)) removeLink(link);
+    }
+    const added = wanted.filter(({ id }) => !links.has(id));
+    for (const edge of added) addLink(edge);
+    // What the choice was made without need not wait for its rest.
+    if (choice !== noChoice && all.length > 0 && measuredCatalogue === JSON.stringify(catalogue)) {
+      choice = { ...choice, unheard: [...choice.unheard, ...added.map(({ id }) => id)] };
+    }
+    measuredCatalogue = JSON.stringify(catalogue);
+  };
+
+  /** Remembered for a while after they have left the list, or they would be back on it at once. */
+  const noteFailed = (all: readonly Link[]) => {
+    for (const [id, atMs] of failedAtMs) if (now() - atMs > forgetFailedMs) failedAtMs.delete(id);
+    for (const { edge, control } of all) {
+      if (control.isUp()) failedAtMs.delete(edge.id);
+      else if (!control.isNew()) failedAtMs.set(edge.id, now());
+    }
   };
 
   const timers = [
-    setInterval(decide, roundMs),
-    setInterval(measureData, pingIntervalMs),
     setInterval(() => {
-      const link = current();
-      if (link) void measureOutside(link);
-    }, underlayIntervalMs),
+      decide(true);
+      remeasure();
+    }, roundMs),
   ];
 
   const addLink = (edge: EdgeEntry) => {
@@ -166,6 +208,16 @@ export const createTunnel = (parts: {
       edge,
       identity: parts.identity,
       pingIntervalMs,
+      isBusy: () => edge.id === choice.edgeId && (links.get(edge.id)?.pool.isBusy() ?? false),
+      onMissed: () => {
+        // Whether they answer tells this edge's silence from the device's own.
+        for (const link of links.values()) if (link.edge.id !== edge.id) link.control.askNow();
+        decide();
+      },
+      isOtherHeard: (sinceMs) =>
+        [...links.values()].some(
+          (link) => link.edge.id !== edge.id && link.control.heardAtMs() > sinceMs,
+        ),
       onUp: () => {
         if (firstUpMs === undefined) {
           firstUpMs = performance.now();
@@ -173,6 +225,7 @@ export const createTunnel = (parts: {
         }
         decide();
         if (edge.id !== choice.edgeId) warmStandby();
+        noteDegradations();
       },
       onDown: (why, isSilent) => {
         log.info({ edgeId: edge.id, reason: why }, 'edge lost');
@@ -190,7 +243,14 @@ export const createTunnel = (parts: {
     links.set(edge.id, { edge, control, pool: newPool(edge) });
   };
   const newPool = (edge: EdgeEntry) =>
-    createDataPool({ edge, identity: parts.identity, deadAfterMs: 20 * pingIntervalMs, log });
+    createDataPool({
+      edge,
+      identity: parts.identity,
+      unsentLimit,
+      rttMs: () => links.get(edge.id)?.control.rttMs() ?? null,
+      deadAfterMs: 20 * pingIntervalMs,
+      log,
+    });
   const replacePool = (link: Link) => {
     leave(link.pool);
     link.pool = newPool(link.edge);
@@ -232,6 +292,7 @@ export const createTunnel = (parts: {
     for (let attempt = 1; ; attempt += 1) {
       const link = await waitForEdge(signal, prefer);
       try {
+        link.control.hurry();
         return await open(await link.pool.lease(), link.edge.id);
       } catch (error) {
         if (error instanceof FlowRefused || error instanceof TunnelDown) throw error;
@@ -245,20 +306,8 @@ export const createTunnel = (parts: {
   return {
     setEdges(edges, pinnedEdge) {
       pinned = pinnedEdge;
-      const wanted = new Map(
-        [...edges]
-          .sort((a, b) => Number(b.id === pinned) - Number(a.id === pinned))
-          .slice(0, maxLinks)
-          .map((edge) => [edge.id, edge]),
-      );
-      if (edges.length > maxLinks) {
-        log.warn({ edgeCount: edges.length, maxLinks }, 'more edges than are measured');
-      }
-      for (const link of [...links.values()]) {
-        if (JSON.stringify(wanted.get(link.edge.id)) !== JSON.stringify(link.edge))
-          removeLink(link);
-      }
-      for (const edge of wanted.values()) if (!links.has(edge.id)) addLink(edge);
+      catalogue = edges;
+      fitLinks();
       decide();
     },
     connect({ host, port, signal, prefer }) {
@@ -281,6 +330,7 @@ export const createTunnel = (parts: {
         rttMs: control.rttMs(),
         problem: control.isUp() ? '' : control.problem(),
       })),
+      degradations: degradations.reasons(),
     }),
     takeSample() {
       const link = current();
@@ -292,6 +342,7 @@ export const createTunnel = (parts: {
         isCurrent: edge.id === link?.edge.id,
         ...control.takeCounts(),
       }));
+      const gain = gainOf([...links.values()].map(candidateOf), choice.edgeId);
       const own = pings.find(({ isCurrent }) => isCurrent);
       return {
         edgeId: link?.edge.id ?? null,
@@ -302,11 +353,7 @@ export const createTunnel = (parts: {
             : firstUpMs === undefined
               ? 'connecting'
               : 'down',
-        controlRttMs: link?.control.roundTrips.takeMedianMs() ?? null,
-        dataRttMs: link ? dataRoundTrips.takeMedianMs() : null,
-        queueMs: link ? queueing.takeMedianMs() : null,
-        handshakeMs: link?.control.handshakeMs() ?? null,
-        underlayRttMs: link ? underlayRttMs : null,
+        ...pathTimes.take(),
         sessionCount:
           sum(counts, 'sessionCount') + [...links.values()].filter((l) => l.control.isUp()).length,
         streamCount: sum(counts, 'streamCount'),
@@ -315,6 +362,9 @@ export const createTunnel = (parts: {
         reconnectCount: sum(pings, 'reconnectCount'),
         pingLostCount: own?.pingLostCount ?? 0,
         pingSentCount: own?.pingSentCount ?? 0,
+        betterEdgeId: gain?.edgeId ?? null,
+        gainMs: gain?.gainMs ?? null,
+        resetsLeft: link?.pool.resetsLeft() ?? null,
       };
     },
     onChange(listener) {
@@ -324,6 +374,7 @@ export const createTunnel = (parts: {
     async stop() {
       stopping.abort();
       for (const timer of timers) clearInterval(timer);
+      pathTimes.stop();
       for (const { control, pool } of links.values()) {
         control.stop();
         pool.stop(false);

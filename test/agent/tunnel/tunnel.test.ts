@@ -243,7 +243,7 @@ describe('the choice of an edge', () => {
     const origin = await lab.origin((socket) => socket.pipe(socket));
     const before = await app(tunnel, origin.port);
     expect(before.edgeId).toBe('silent');
-    const ended = once(before.stream, 'close');
+    const ended = new Promise((resolve) => before.stream.once('close', resolve));
     way.freeze();
     const asked = await app(tunnel, origin.port);
     expect(asked.edgeId).toBe('spare');

@@ -1,0 +1,81 @@
+import type { TunnelSample } from '#contract/telemetry.ts';
+import { type DatagramLoss, startDatagramLoss } from './datagram-loss.ts';
+import type { Link } from './link.ts';
+import { createRecentTimes } from './recent-times.ts';
+import { measureUnderlay } from './underlay.ts';
+
+/** What is measured of the edge in use beside its control session. */
+export type PathTimes = {
+  /** Another edge is in use, or none. */
+  restart(): void;
+  take(): Pick<
+    TunnelSample,
+    'controlRttMs' | 'dataRttMs' | 'queueMs' | 'handshakeMs' | 'underlayRttMs' | 'udpLossRatio'
+  >;
+  stop(): void;
+};
+
+const underlayIntervalMs = 10_000;
+/** Jitter lifts one round trip or another, a queue all of them: what is compared are the lowest. */
+const queueWindowMs = 5_000;
+
+export const startPathTimes = (parts: {
+  current: () => Link | undefined;
+  now: () => number;
+  pingIntervalMs: number;
+}): PathTimes => {
+  const { current } = parts;
+  const dataRoundTrips = createRecentTimes(parts.now);
+  const queueing = createRecentTimes(parts.now);
+  const datagrams: DatagramLoss = startDatagramLoss();
+  let underlayRttMs: number | null = null;
+
+  const measureOutside = async () => {
+    const link = current();
+    if (!link) return;
+    const ms = await measureUnderlay(link.edge.host, link.edge.port);
+    if (link === current()) underlayRttMs = ms;
+  };
+  const measureData = async () => {
+    const link = current();
+    const ms = await link?.pool.measureRtt();
+    if (ms === null || ms === undefined || link !== current()) return;
+    dataRoundTrips.add(ms);
+    const dataMs = dataRoundTrips.lowestMs(queueWindowMs);
+    const controlMs = link?.control.roundTrips.lowestMs(queueWindowMs) ?? null;
+    if (dataMs !== null && controlMs !== null) queueing.add(Math.max(0, dataMs - controlMs));
+  };
+  const timers = [
+    setInterval(measureData, parts.pingIntervalMs),
+    setInterval(measureOutside, underlayIntervalMs),
+  ];
+
+  return {
+    restart() {
+      dataRoundTrips.clear();
+      queueing.clear();
+      underlayRttMs = null;
+      const link = current();
+      // Of the time before it was in use.
+      link?.control.roundTrips.takeMedianMs();
+      datagrams.setEdge(link?.edge);
+      void measureOutside();
+    },
+    take() {
+      const link = current();
+      const udpLossRatio = datagrams.takeRatio();
+      return {
+        controlRttMs: link?.control.roundTrips.takeMedianMs() ?? null,
+        dataRttMs: link ? dataRoundTrips.takeMedianMs() : null,
+        queueMs: link ? queueing.takeMedianMs() : null,
+        handshakeMs: link?.control.handshakeMs() ?? null,
+        underlayRttMs: link ? underlayRttMs : null,
+        udpLossRatio: link ? udpLossRatio : null,
+      };
+    },
+    stop() {
+      for (const timer of timers) clearInterval(timer);
+      datagrams.stop();
+    },
+  };
+};
