@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createServer, type TLSSocket } from 'node:tls';
 import { uriNames } from '#runtime/certificates.ts';
+import { createUnsentLimit } from '#runtime/kernel/unsent-limit.ts';
 import type { Log } from '#runtime/log.ts';
 import { createConduct } from './conduct.ts';
 import { createH1Exchange } from './exchange-h1.ts';
@@ -52,6 +53,11 @@ const settings = {
 };
 /** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
 const sessionWindowBytes = 16 * 1_048_576;
+/**
+ * Node before 22.10 has these numbers and no way to change them: said so that a later Node keeps to
+ * what agents count on (RST_STREAMs at once and a second, before it ends the session).
+ */
+const resetLimits = { streamResetBurst: 1_000, streamResetRate: 33 };
 const defaultIdleMs = 60_000;
 const firstSettingsMs = 10_000;
 /** An agent needs a handful; each costs the edge its TLS state and buffers. */
@@ -75,6 +81,8 @@ export const createSessionServer = (parts: {
   meter: Meter;
   idleMs?: number;
   headersMs?: number;
+  /** From the TLS handshake to the client's SETTINGS. */
+  settingsMs?: number;
   /** Told of every session that begins; what it returns is called when that one has ended. */
   onSession?: (session: SessionStart) => () => void;
   log: Log;
@@ -86,10 +94,12 @@ export const createSessionServer = (parts: {
   let isDraining = false;
   const h1 = createH1Exchange(parts);
   const conduct = createConduct(parts);
+  const unsentLimit = createUnsentLimit({ log });
   // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
   // protocols, and no 'request' listener comes near CONNECT (it would answer 405).
   const h2 = http2.createServer({
     settings,
+    ...resetLimits,
     maxSessionMemory: 256,
     peerMaxConcurrentStreams: settings.maxConcurrentStreams,
   });
@@ -117,6 +127,7 @@ export const createSessionServer = (parts: {
       log.warn({ deviceId, maxSessionsPerDevice }, 'session refused: the device has too many');
       return socket.destroy();
     }
+    unsentLimit.apply(socket);
     const session: Session = { deviceId, socket, h2: undefined };
     sessions.add(session);
     const address = plainAddress(socket.remoteAddress ?? '');
@@ -136,7 +147,7 @@ export const createSessionServer = (parts: {
     const h2Session = beginH2(h2, socket);
     if (!h2Session) return socket.destroy();
     session.h2 = h2Session;
-    tune(h2Session, parts.idleMs ?? defaultIdleMs, log);
+    tune(h2Session, parts, log);
     conduct.watchSession(h2Session, deviceId);
     return h2Session.on('stream', (stream, headers) => {
       conduct.watchStream(stream, deviceId);
@@ -250,10 +261,17 @@ const deviceOf = (socket: TLSSocket): string | undefined => {
     ?.slice(prefix.length);
 };
 
-const tune = (session: ServerHttp2Session, idleMs: number, log: Log): void => {
+const tune = (
+  session: ServerHttp2Session,
+  {
+    idleMs = defaultIdleMs,
+    settingsMs = firstSettingsMs,
+  }: { idleMs?: number; settingsMs?: number },
+  log: Log,
+): void => {
   session.setLocalWindowSize(sessionWindowBytes);
   session.on('error', (error) => log.debug({ err: error }, 'session failed'));
-  const timer = setTimeout(() => session.destroy(), firstSettingsMs);
+  const timer = setTimeout(() => session.destroy(), settingsMs);
   session.once('remoteSettings', () => clearTimeout(timer));
   session.once('close', () => clearTimeout(timer));
   // Node's timeout does not see PING frames, and a control session carries nothing else.
