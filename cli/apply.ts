@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { check, explain } from '#contract/check.ts';
+import { check, explain, type Mistake } from '#contract/check.ts';
 import { knownNames } from '#contract/known-names.ts';
 import { Organisation } from '#contract/organisation.ts';
 import { ConfigError, readConfigFile } from '#runtime/config.ts';
+import { silentLog } from '#runtime/log.ts';
 import { type Api, type ApiOptions, connectApi, withApiOptions } from './api.ts';
 
 export type ApplyAnswer = {
@@ -23,6 +24,7 @@ export const registerApply = (program: Command): void => {
       .option('--dry-run', 'say what would change, change nothing'),
   ).action(async (file: string, options: ApiOptions & { dryRun?: boolean }) => {
     const organisation = readOrganisation(file);
+    await compilePacFiles(file, organisation);
     const api = connectApi(options);
     const answer = await applyOrganisation(api, organisation, options.dryRun === true);
     console.log(describe(answer, options.dryRun === true));
@@ -36,6 +38,22 @@ export const readOrganisation = (file: string): Organisation => {
   if (!checked.ok)
     throw new ConfigError(`${file} is not a whyslow configuration:\n${explain(checked.mistakes)}`);
   return checked.value;
+};
+
+/** The collector runs no scripts: that a PAC file compiles is seen here, before agents get it. */
+export const compilePacFiles = async (
+  file: string,
+  { forwarding: { pac = {} } = {} }: Organisation,
+): Promise<void> => {
+  const { checkPac } = await import('#agent/pac/check-pac.ts');
+  const mistakes: Mistake[] = [];
+  for (const name of ['forwarding', 'application'] as const) {
+    const text = pac[name];
+    const found = text === undefined ? [] : await checkPac(text, silentLog());
+    mistakes.push(...found.map((message) => ({ pointer: `/forwarding/pac/${name}`, message })));
+  }
+  if (mistakes.length === 0) return;
+  throw new ConfigError(`${file} has a PAC file that cannot be used:\n${explain(mistakes)}`);
 };
 
 export const applyOrganisation = (

@@ -60,6 +60,12 @@ describe('a forwarding policy', () => {
     ],
     ['enforcedProxy', { onNetwork: { trusted: 'enforce-proxy' } }, /name the proxy/],
     ['enforcedProxy', { enforcedProxy: 'proxy' }, /neither host:port/],
+    ['pac/application', { pac: { application: 'var x = 1' } }, /no function FindProxyForURL/],
+    [
+      'pac/forwarding',
+      { pac: { forwarding: 'function FindProxyForURL() { return "\x24{COUNTRY}" }' } },
+      /line 1: \$\{COUNTRY\} is no macro/,
+    ],
     ['bypass/1', { bypass: ['a.test', 'https://b.test/'] }, /it is a URL.*b\.test/],
     ['identityProviders/0', { identityProviders: ['https://login.test/'] }, /it is a URL/],
     ['vpnGateways/0', { vpnGateways: ['203.0.113.0/99'] }, /\/0 to \/32/],
