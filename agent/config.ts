@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type Static, Type } from '@sinclair/typebox';
-import { closed, Text } from '#contract/scalar.ts';
+import { closed, Position, Text } from '#contract/scalar.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
 import { CaptureConfig } from './capture/config.ts';
 
@@ -23,6 +23,8 @@ export const AgentProgramConfig = Type.Object(
     enrollmentTokenFile: Type.Optional(Text(1_024)),
     /** What people call the device. */
     name: Type.String({ minLength: 1, maxLength: 128 }),
+    /** Where it stands: of many edges the nearest are measured. Left out: found out by measuring. */
+    position: Type.Optional(Position),
     /** Where the local proxies listen. */
     listenHost: Type.String({ minLength: 1, maxLength: 256 }),
     proxyPort: ListenPort,

@@ -83,12 +83,14 @@ const describePolicy = (
   return `revision ${revision}, ${ago(at, issuedAt)} old, ${how}`;
 };
 
-const describeTunnel = ({ tunnel: { state, reason, edges, edgeId } }: AgentStatus) => {
+const describeTunnel = ({ tunnel }: AgentStatus) => {
+  const { state, reason, edges, edgeId, degradations = [] } = tunnel;
   const current = edges.find((edge) => edge.id === edgeId);
   const rtt = current?.rttMs == null ? '' : `, ${milliseconds(current.rttMs)}`;
   return [
     row('tunnel', edgeId === null ? `${state} (${reason})` : `${state} on ${edgeId}${rtt}`),
     ...(edgeId === null ? [] : [row('', `chosen: ${reason}`)]),
+    ...degradations.map((each) => row('', `without: ${each}`)),
     ...edges.filter((edge) => edge.id !== edgeId).map((edge) => row('', describeEdge(edge))),
   ];
 };

@@ -65,6 +65,8 @@ export const AgentStatus = Type.Object({
         problem: Type.String(),
       }),
     ),
+    /** What it must do without; left out by older agents. */
+    degradations: Type.Optional(Type.Array(Type.String())),
   }),
   forwarding: Type.Object({
     proxy: Address,
