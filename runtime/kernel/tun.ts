@@ -25,6 +25,8 @@ const bareIpPackets = 0x1001;
 const readable = 1;
 const errorOrHangUp = 0x38;
 const again = 11;
+const notPermitted = 1;
+const accessDenied = 13;
 /** Packets of one turn of the event loop, so that others get theirs. */
 export const batchPackets = 512;
 /**
@@ -125,8 +127,14 @@ const openDevice = (system: System, prefix: string): { descriptor: number; name:
   const path = '/dev/net/tun';
   const descriptor = system.open(path, openReadWrite | nonBlocking | closeOnExec);
   if (descriptor === -1) {
+    const errno = system.errno();
+    const isThere = errno === notPermitted || errno === accessDenied;
     throw new TunUnavailable(
-      `cannot open ${path}: ${describeErrno(system.errno())}; the kernel module tun and, in a container, the device are needed`,
+      `cannot open ${path}: ${describeErrno(errno)}; ${
+        isThere
+          ? 'this user may not: its mode has to let it'
+          : 'load the kernel module tun, or give the container the device'
+      }`,
     );
   }
   // struct ifreq: the name, then the flags.

@@ -254,12 +254,15 @@ describe('what is left behind', () => {
   });
 
   it('by an edge that stops is nothing: devices do not hold it up, and go direct where they may', async () => {
+    const goesOn = asUser('ping', '-n', '-i', '0.2', '-c', '22', server.six);
     expect(await edge.ask('stop')).toBe('stopped');
     expect(await rulesOf('edge')).toBe('');
     expect(await linksOf('edge')).not.toContain('whyslow');
     await waitUntil(async () => (await status()).state === 'direct', 10_000);
     const sources = await sourcesDuring(() => ping('-c', '1', server.four));
-    expect(sources).toEqual(['10.1.0.2']);
+    expect(sources).toContain('10.1.0.2');
+    // Of a ping that began in the tunnel too.
+    expect(await goesOn).toContain('icmp_seq=22');
   });
 
   it('by an edge that is killed is nothing', async () => {
@@ -275,5 +278,26 @@ describe('what is left behind', () => {
     expect(await routingRules()).toEqual([]);
     expect(await rulesOf('dev')).toBe('');
     expect(await linksOf('dev')).not.toContain('whyslow');
+  });
+});
+
+describe('a machine that lacks what a TUN device takes', () => {
+  const tunFile = fileURLToPath(new URL('../../../runtime/kernel/tun.ts', import.meta.url));
+  const script = `import { openTun } from ${JSON.stringify(tunFile)};
+    const parts = { prefix: 'none', mtuBytes: 1400, onPackets: () => {}, onLost: () => {} };
+    console.log(await openTun(parts).then((tun) => tun.name, (error) => error.message));
+    process.exit(0);`;
+  const openAs = (...how: string[]) =>
+    net.exec(
+      'srv',
+      'setpriv',
+      ...how,
+      ...[process.execPath, '--import', 'tsx', '--input-type=module', '-e', script],
+    );
+
+  it('is told so', async () => {
+    expect(await openAs('--bounding-set', '-net_admin', '--inh-caps', '-net_admin')).toMatch(
+      /cannot make a TUN device: operation not permitted \(EPERM\); it takes CAP_NET_ADMIN/,
+    );
   });
 });
