@@ -127,19 +127,30 @@ const copyBelowBytes = 8_192;
 
 /** Buffers a flow keeps for its next reads: what one turn of a fast download has under way. */
 const keptBuffers = 4;
+/**
+ * What every socket reads into until it has shown that it brings much: libuv reads and hands over
+ * without a turn in between, and the bytes are copied out at once. So thousands of flows that say
+ * little do not hold 64 KB each.
+ */
+const scratch = Buffer.allocUnsafeSlow(bufferBytes);
 
 const createTap = () => {
-  let buffer: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  let buffer: Buffer = scratch;
   let deliver: Deliver | undefined;
   const free: Buffer[] = [];
   const early: Buffer[] = [];
   const nothing = () => {};
+  const release = (used: Buffer) => {
+    if (free.length < keptBuffers) free.push(used);
+  };
   const give = (readBytes: number, from: Buffer, to: Deliver): boolean => {
-    if (readBytes < copyBelowBytes) return to(Buffer.from(from.subarray(0, readBytes)), nothing);
-    buffer = free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
-    return to(from.subarray(0, readBytes), () => {
-      if (free.length < keptBuffers) free.push(from);
-    });
+    const isSmall = readBytes < copyBelowBytes;
+    const isOwn = from !== scratch;
+    if (isOwn && isSmall) release(from);
+    buffer = isSmall ? scratch : (free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes));
+    const read = from.subarray(0, readBytes);
+    if (isOwn && !isSmall) return to(read, () => release(from));
+    return to(Buffer.from(read), nothing);
   };
   const keep: Deliver = (chunk) => {
     early.push(chunk);

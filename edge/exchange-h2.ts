@@ -32,7 +32,7 @@ export const serveStream = async (options: {
   const { stream, headers, edgeId } = options;
   const abort = new AbortController();
   stream.on('error', () => {});
-  stream.once('close', () => abort.abort());
+  stream.once('close', () => abort.abort(clientGone));
   // Node never closes a stream that was reset while its writes waited for the client's window.
   stream.once('aborted', () => setImmediate(() => stream.destroy()));
 
@@ -76,6 +76,9 @@ export const serveStream = async (options: {
     meter: options.meter,
   });
 };
+
+/** One for all: an error of its own for each flow that ends would cost a stack trace. */
+const clientGone = new Error('the client went away');
 
 const noError = http2.constants.NGHTTP2_NO_ERROR;
 
