@@ -8,6 +8,8 @@ import { type Capture, type CaptureStatus, startCapture } from './capture/captur
 import type { CaptureConfig } from './capture/config.ts';
 import { startIpCapture } from './capture/ip.ts';
 import { createProcessOf, type Ends } from './capture/process.ts';
+import { nameFlow } from './capture/tcp.ts';
+import { startUdpCapture } from './capture/udp.ts';
 import type { Around } from './forwarding/around.ts';
 import { decideWithPac } from './forwarding/ask-pac.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
@@ -130,6 +132,7 @@ export const startForwarding = async (parts: {
     tunnel,
     policy: () => policy.user,
     network: () => network.current().type,
+    askPac,
     ...(parts.around === undefined ? {} : { around: parts.around }),
     log,
   });
@@ -178,6 +181,12 @@ export const startForwarding = async (parts: {
         policy: () => (forwarding === beforePolicy ? undefined : forwarding),
         network: () => network.current(),
         processOf,
+        startUdp: ({ names }) =>
+          startUdpCapture({
+            openUdp,
+            factsOf: (wanted) => nameFlow(wanted, undefined, names),
+            log,
+          }),
         startIp: ({ own }) =>
           startIpCapture({
             tunnel,

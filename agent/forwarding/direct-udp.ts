@@ -37,10 +37,14 @@ const resolve = async (host: string): Promise<string[]> => {
   return found.map(({ address }) => address);
 };
 
+/** What comes in one turn of the loop has to wait there. Linux grants at most net.core.rmem_max, twice. */
+const receiveBufferBytes = 1_048_576;
+
 /** The socket, or why there is none. */
 const connect = (address: string, port: number): Promise<Socket | string> =>
   new Promise((settle) => {
-    const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
+    const type = isIP(address) === 6 ? 'udp6' : 'udp4';
+    const socket = createSocket({ type, recvBufferSize: receiveBufferBytes });
     const fail = (error: NodeJS.ErrnoException) => {
       socket.close();
       settle(error.code ?? error.message);

@@ -5,10 +5,11 @@ import { FlowRefused, TunnelDown } from '../tunnel/refused.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
 import { type DatagramFlow, openUdpFlow } from '../tunnel/udp-flow.ts';
 import { type Around, enforceRoute } from './around.ts';
+import { type AskPac, decideWithPac } from './ask-pac.ts';
 import { openDirectUdp } from './direct-udp.ts';
 import { directByEdge } from './edge-direct.ts';
 import { fromRefusal, type NotOpened, notOpened } from './open.ts';
-import { decideRoute, type FlowFacts, type RoutePolicy } from './route.ts';
+import type { FlowFacts, RoutePolicy } from './route.ts';
 
 /** `way`: through the tunnel, or the rule by which it went past it. */
 export type OpenedUdp = { ok: true; flow: DatagramFlow; way: string };
@@ -26,6 +27,7 @@ export const createOpenUdp = (parts: {
   policy: () => RoutePolicy;
   network?: () => NetworkType;
   around?: () => Around;
+  askPac?: AskPac;
   log: Log;
 }): OpenUdp => {
   const log = parts.log.child({ component: 'forwarding' });
@@ -35,7 +37,12 @@ export const createOpenUdp = (parts: {
     const policy = parts.policy();
     const around = parts.around?.();
     const facts = { ...destination, protocol: 'udp' as const };
-    const decided = decideRoute(facts, policy, parts.network?.());
+    const decided = await decideWithPac({
+      flow: facts,
+      policy,
+      network: parts.network?.(),
+      askPac: parts.askPac,
+    });
     const route = around === undefined ? decided : enforceRoute(decided, facts, around);
     log.debug({ ...facts, ...route }, 'flow routed');
     if (route.action === 'block')
@@ -50,6 +57,7 @@ export const createOpenUdp = (parts: {
       const flow = await parts.tunnel.withSession(
         (session, edgeId) => openUdpFlow({ session, edgeId, host, port, first, signal }),
         signal,
+        route.edges ?? [],
       );
       return { ok: true, flow, way: 'tunnel' };
     } catch (error) {
