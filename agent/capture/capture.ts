@@ -193,8 +193,10 @@ const createKernel = ({
   };
   const impose = async (policy: ForwardingPolicy): Promise<void> => {
     const servers = usable((parts.dnsServers ?? (() => readLocalFacts().dnsServers))());
-    // Asking the policy for all its ranges is work: only when something has changed.
-    const key = JSON.stringify([parts.network().type, servers, policy]);
+    // Asking the policy for all its ranges is work: only when something has changed. While the device
+    // is shut not even a local address is direct.
+    const local = parts.route({ host: '169.254.255.254', port: 0 }).action;
+    const key = JSON.stringify([parts.network().type, local, servers, policy]);
     if (isOn && key === seen) return;
     const rules: CaptureRules = {
       table: `inet ${name}`,

@@ -33,7 +33,8 @@ export const askByUdp =
       socket.connect(53, server, () => socket.send(withId(query.bytes, id)));
     });
 
-type Connect = (signal: AbortSignal) => Promise<Duplex | undefined>;
+/** `refused`: by somebody's rule, so there is no other way to be tried either. */
+type Connect = (signal: AbortSignal) => Promise<Duplex | 'refused' | undefined>;
 
 /** Straight to the server, over TCP. */
 export const byDial =
@@ -48,7 +49,8 @@ export const byOpen =
   (server: string, open: Open): Connect =>
   async (signal) => {
     const opened = await open({ host: server, port: 53 }, signal);
-    return opened.ok ? opened.stream : undefined;
+    if (opened.ok) return opened.stream;
+    return opened.status === 403 ? 'refused' : undefined;
   };
 
 type Waiting = { query: Query; settle: (answer: Buffer | undefined) => void };
@@ -57,17 +59,20 @@ type Line = { stream: Duplex; waiting: Map<number, Waiting> };
 /** An idle connection is closed by us before the server does (RFC 7766 section 6.2.3). */
 const idleMs = 5_000;
 
+/** `unreachable`: no connection came about, and nothing was asked. */
+export type AskByStream = (query: Query) => Promise<Buffer | 'unreachable' | undefined>;
+
 /**
  * Over one connection that is kept while it is used. Queries of different programs may bear the same
  * id: each gets one of its own here.
  */
-export const createStreamAsker = (connect: Connect): { ask: AskServer; stop(): void } => {
-  let line: Promise<Line | undefined> | undefined;
+export const createStreamAsker = (connect: Connect): { ask: AskByStream; stop(): void } => {
+  let line: Promise<Line | 'refused' | undefined> | undefined;
   const stopping = new AbortController();
 
-  const openLine = async (): Promise<Line | undefined> => {
+  const openLine = async (): Promise<Line | 'refused' | undefined> => {
     const stream = await connect(stopping.signal);
-    if (stream === undefined) return undefined;
+    if (stream === undefined || stream === 'refused') return stream;
     const opened: Line = { stream, waiting: new Map() };
     const idle = setTimeout(() => stream.destroy(), idleMs);
     const read = createFrameReader((bytes) => {
@@ -86,13 +91,13 @@ export const createStreamAsker = (connect: Connect): { ask: AskServer; stop(): v
     return opened;
   };
 
-  const askOnce = async (query: Query): Promise<Buffer | 'lost' | undefined> => {
-    line ??= openLine();
+  const askOnce = async (query: Query): Promise<Buffer | 'unreachable' | 'lost' | undefined> => {
+    line ??= openLine().catch(() => undefined);
     const opening = line;
     const opened = await opening;
-    if (opened === undefined) {
+    if (opened === undefined || opened === 'refused') {
       if (line === opening) line = undefined;
-      return undefined;
+      return opened === undefined ? 'unreachable' : undefined;
     }
     if (opened.stream.destroyed) return 'lost';
     return new Promise((resolve) => {
@@ -117,7 +122,9 @@ export const createStreamAsker = (connect: Connect): { ask: AskServer; stop(): v
     },
     stop() {
       stopping.abort();
-      void line?.then((opened) => opened?.stream.destroy()).catch(() => {});
+      void line
+        ?.then((opened) => typeof opened === 'object' && opened.stream.destroy())
+        .catch(() => {});
     },
   };
 };

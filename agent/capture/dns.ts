@@ -79,9 +79,11 @@ export const startDnsCapture = (parts: {
       const way = decideQuestion(query.name, server, parts.route);
       counts[way] += 1;
       if (way === 'private') return answerPrivate(query, names);
-      const ask = way === 'tunnel' ? tunnel.ask : isByTcp ? tcp.ask : udp;
-      const answer = await ask(query);
-      if (answer === undefined) {
+      const tunnelled = way === 'tunnel' ? await tunnel.ask(query) : 'unreachable';
+      // Without a tunnel names are still resolved: nobody could log in to a captive portal otherwise.
+      const direct = isByTcp ? tcp.ask : udp;
+      const answer = tunnelled === 'unreachable' ? await direct(query) : tunnelled;
+      if (answer === undefined || answer === 'unreachable') {
         counts.failed += 1;
         return answerTo(query, 'failure');
       }

@@ -7,6 +7,7 @@ import { type DnsCapture, type DnsListener, startDnsCapture } from '#agent/captu
 import { createFrameReader, createStreamAsker, framed } from '#agent/capture/dns-ask.ts';
 import { readQuery } from '#agent/capture/dns-message.ts';
 import { createNames, type Names } from '#agent/capture/names.ts';
+import { notOpened } from '#agent/forwarding/open.ts';
 import type { FlowFacts, RouteDecision } from '#agent/forwarding/route.ts';
 import { silentLog } from '#runtime/log.ts';
 
@@ -49,6 +50,8 @@ const startTcpServer = async (answer: Answer): Promise<{ port: number; ids: numb
 const start = async (parts: {
   route: (flow: FlowFacts) => RouteDecision;
   tunnelPort?: number;
+  /** The status by which it is refused. */
+  tunnel?: number;
   askDirect?: Parameters<typeof startDnsCapture>[0]['askDirect'];
 }): Promise<{ dns: DnsCapture; names: Names; listener: DnsListener }> => {
   const names = createNames();
@@ -56,6 +59,7 @@ const start = async (parts: {
     route: parts.route,
     names,
     open: async () => {
+      if (parts.tunnel !== undefined) return notOpened(parts.tunnel, 'x', 'no tunnel');
       const stream = connect(parts.tunnelPort ?? 1, '127.0.0.1');
       return { ok: true, stream, headers: {}, reset() {}, wasCut: () => false, moved() {} };
     },
@@ -195,4 +199,20 @@ it('a connection that the server closed meanwhile is opened again for the query'
   const query = readQuery(queryOf('app.test'));
   expect(query && (await asker.ask(query))).toBeInstanceOf(Buffer);
   expect(count).toBe(2);
+});
+
+it('while the tunnel is down names are asked for straight, and not where a rule refuses the server', async () => {
+  const answers: string[] = [];
+  const straight = {
+    route: tunnelled,
+    askDirect: () => async (query: { bytes: Buffer; name: string }) => {
+      answers.push(query.name);
+      return encode(addresses(decode(query.bytes), '203.0.113.7'));
+    },
+  };
+  const down = await start({ ...straight, tunnel: 503 });
+  expect(dataOf(await ask(queryOf('portal.test'), down.listener))).toEqual(['203.0.113.7']);
+  const refused = await start({ ...straight, tunnel: 403 });
+  expect(((await ask(queryOf('other.test'), refused.listener)).flags ?? 0) & 0xf).toBe(2);
+  expect(answers).toEqual(['portal.test']);
 });
