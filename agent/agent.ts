@@ -20,6 +20,7 @@ import { composeStatus } from './compose-status.ts';
 import type { AgentProgramConfig } from './config.ts';
 import type { NetworkWatch } from './control/network-state.ts';
 import { createGatewayMeter, type GatewayMeter } from './device/gateway.ts';
+import { startPostureReports } from './device/posture.ts';
 import { readDefaultRoute } from './device/route.ts';
 import { startDeviceSampler } from './device/sampler.ts';
 import type { EnforcementInputs } from './enforcement/enforcement.ts';
@@ -260,6 +261,8 @@ const startParts = async (
     log,
   });
   stopper.add('sampling', () => sampling.stop());
+  const posture = startPostureReports({ deviceId, agentVersion: packageFile.version, append });
+  stopper.add('posture', () => posture.stop());
 
   standing.setLife({
     tell,
