@@ -1,14 +1,15 @@
 /**
  * What the tunnel costs and how it holds, beside what Debian has, in one run on one machine:
- * `npm run bench:tunnel -- [--only loopback,streams,link,ip,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
+ * `npm run bench:tunnel -- [--only loopback,streams,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
  *
  * Everything measured is a process of its own. CPU is user + system of the tunnel's processes. Rounds
- * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip` and `failover` make
- * network namespaces and need root.
+ * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `capture` and
+ * `failover` make network namespaces and need root.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Row } from './rows.ts';
+import { measureCapture } from './tunnel/capture.ts';
 import { measureFailover } from './tunnel/failover.ts';
 import { measureIp } from './tunnel/ip.ts';
 import { type Link, makeLink } from './tunnel/link.ts';
@@ -34,6 +35,7 @@ const onLoopback = { loopback: measureOnLoopback, streams: measureStreams };
 const onCable = {
   link: measureOnLink,
   ip: measureIp,
+  capture: measureCapture,
   failover: (place: Place & { link: Link }) =>
     measureFailover({ ...place, originPort: place.origin.port }),
 };

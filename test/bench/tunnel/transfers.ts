@@ -42,10 +42,12 @@ export const measureTransfer = async (
   return { megabytesPerSecond: bytes / 1e6 / seconds, cpuSecondsPerGb: cpu / (bytes / 1e9) };
 };
 
-const curl = (way: Way, args: readonly string[]) =>
-  way.namespace === undefined
-    ? run('curl', args, { timeout: 300_000 })
-    : run('ip', ['netns', 'exec', way.namespace, 'curl', ...args], { timeout: 300_000 });
+const curl = ({ namespace, uid }: Way, args: readonly string[]) => {
+  const user = uid === undefined ? [] : ['setpriv', '--reuid', `${uid}`, '--clear-groups'];
+  const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
+  const [command = '', ...rest] = [...inside, ...user, 'curl', ...args];
+  return run(command, rest, { timeout: 300_000 });
+};
 
 const hashes = new Map<string, Promise<string>>();
 export const hashOf = (origin: Origin, file: string): Promise<string> => {

@@ -12,6 +12,7 @@ import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
 import { emptyPolicy } from '#test/support/edge-lab.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
+import { capturedAddress } from './way.ts';
 
 type EdgeSettings = {
   role: 'edge';
@@ -36,9 +37,10 @@ const startEdge = async (settings: EdgeSettings) => {
     privateApplications: [
       {
         appId: 'bench',
-        hosts: ['.bench.test'],
+        // The address is for captured connections, which need one.
+        hosts: ['.bench.test', capturedAddress],
         ports: [],
-        addresses: { 'bench.test': originAddress },
+        addresses: { 'bench.test': originAddress, [capturedAddress]: originAddress },
       },
     ],
   });

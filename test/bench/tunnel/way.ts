@@ -11,4 +11,9 @@ export type Way = {
   proxyPort?: number;
   /** Network namespace of the client; left out: the bench's own. */
   namespace?: string;
+  /** The client's user, where it may not be the agent's. */
+  uid?: number;
 };
+
+/** Leads to the origin for whoever has to connect to an address: of documentation, so nobody's. */
+export const capturedAddress = '203.0.113.9';
