@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { destinationOfUrl } from '#contract/authority.ts';
 import type { DeviceConfig } from '#contract/policy.ts';
+import type { Position } from '#contract/scalar.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
@@ -10,7 +11,7 @@ import { startIpCapture } from './capture/ip.ts';
 import { createProcessOf, type Ends } from './capture/process.ts';
 import { nameFlow } from './capture/tcp.ts';
 import { startUdpCapture } from './capture/udp.ts';
-import type { Around } from './forwarding/around.ts';
+import { type Around, enforceRoute } from './forwarding/around.ts';
 import { decideWithPac } from './forwarding/ask-pac.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type FactsOf, type Open } from './forwarding/open.ts';
@@ -66,6 +67,8 @@ const beforePolicy: DeviceConfig['forwarding'] = {
 export const startForwarding = async (parts: {
   identity: () => Identity;
   collectorUrl: string;
+  /** Where the device stands, for the choice among many edges. */
+  position?: Position;
   listenHost: string;
   proxyPort: number;
   socksPort: number;
@@ -79,7 +82,11 @@ export const startForwarding = async (parts: {
 }): Promise<Forwarding> => {
   const { log, listenHost: host } = parts;
   const stopper = createStopper(log);
-  const tunnel = createTunnel({ identity: parts.identity, log });
+  const tunnel = createTunnel({
+    identity: parts.identity,
+    ...(parts.position ? { position: parts.position } : {}),
+    log,
+  });
   stopper.add('tunnel', () => tunnel.stop());
 
   const network = watchNetworkType({
@@ -171,7 +178,10 @@ export const startForwarding = async (parts: {
     listeners.push(proxy.address, socks.address, probeProxy.address);
     pac.setListeners(listeners);
     policy = compile();
-    const route = (flow: FlowFacts) => decideRoute(flow, policy.user, network.current().type);
+    const route = (flow: FlowFacts) => {
+      const decided = decideRoute(flow, policy.user, network.current().type);
+      return parts.around === undefined ? decided : enforceRoute(decided, flow, parts.around());
+    };
     if (parts.capture !== undefined) {
       capture = await startCapture({
         config: parts.capture,

@@ -5,7 +5,7 @@ import { takeLock } from '#runtime/file-lock.ts';
 import type { Log } from '#runtime/log.ts';
 import type { createStopper } from '#runtime/service.ts';
 import packageFile from '../package.json' with { type: 'json' };
-import { findOwnTraffic, type OwnTraffic, readProcessFacts } from './capture/own-traffic.ts';
+import { type OwnTraffic, ownTrafficOf } from './capture/own-traffic.ts';
 import type { AgentProgramConfig } from './config.ts';
 import { createNetworkWatch, type NetworkWatch } from './control/network-state.ts';
 import { type EnforcementHolder, startEnforcement } from './enforcement/enforcement.ts';
@@ -108,9 +108,5 @@ export const startStanding = async (
 const lookIntervalMs = 5_000;
 
 /** The fence lets pass what capture lets pass, or the agent would be shut in with the others. */
-const ownTraffic = ({ capture }: AgentProgramConfig): OwnTraffic => {
-  const facts = readProcessFacts();
-  if (capture === undefined) return { uids: [facts.uid] };
-  const { ownTrafficBy = 'user', notCapturedUsers = [] } = capture;
-  return findOwnTraffic({ ownTrafficBy, notCapturedUsers }, facts);
-};
+const ownTraffic = ({ capture }: AgentProgramConfig): OwnTraffic =>
+  capture === undefined ? { uids: [process.geteuid?.() ?? 0] } : ownTrafficOf(capture);

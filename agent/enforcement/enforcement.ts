@@ -196,6 +196,13 @@ export const startEnforcement = async (parts: {
     fenceProblem = problem ?? null;
   };
 
+  const isExcepted = ({ host, port }: Destination): boolean => {
+    const { providers, hosts } = fenceContent(wishesNow(), book);
+    const isAmong = (list: readonly { address: string }[]) =>
+      list.some(({ address }) => normalHost(address) === normalHost(host));
+    return isAmong(hosts) || ([80, 443].includes(port) && isAmong(providers));
+  };
+
   let turn: Promise<void> = Promise.resolve();
   const review = (): Promise<void> => {
     const decided = judge();
@@ -233,6 +240,7 @@ export const startEnforcement = async (parts: {
       whenTunnelDown: current.whenTunnelDown,
       direct: current.direct,
       isPortalOpen: current.isPortalOpen,
+      isExcepted,
       isPortal: ({ host, port }) =>
         portalEndpoints(parts.network()).some(
           (one) => one.port === port && normalHost(one.host) === normalHost(host),

@@ -66,8 +66,9 @@ const startAgent = () => {
 };
 
 const killAgent = async (): Promise<void> => {
-  agent?.kill('SIGKILL');
-  if (agent) await once(agent, 'exit');
+  if (agent === undefined || agent.exitCode !== null) return;
+  agent.kill('SIGKILL');
+  await once(agent, 'exit');
 };
 
 /** What curl of a user says: its own code, the answer, and how long it took. */
@@ -97,7 +98,7 @@ const reaches = (state: string) =>
   waitUntil(async () => {
     const now = await status().catch(() => undefined);
     return now?.enforcement.state === state;
-  }, 30_000);
+  }, 15_000);
 const policy = async (forwarding: Partial<ForwardingPolicy>) => {
   const { device } = await status();
   await world.ask('policy', device.id ?? '', JSON.stringify(forwarding));
@@ -210,25 +211,32 @@ it('policy alone opens it, and open it goes direct and says so', async () => {
   expect(text).toContain('the application');
   await killAgent();
   await expectReached(app, 'the application');
+  // The edge may not dial the machine it is on, and that has the name server here.
+  config.capture = { dns: false, udp: 'leave' };
   startAgent();
 });
 
-it('a device that was removed is shut, and can be enrolled anew', async () => {
+it('what is captured passes through the tunnel', async () => {
   await reaches('open-tunnel-down');
   await policy(strict);
   await world.ask('edge-back');
   await reaches('protected');
+  await waitUntil(async () => (await curl('http://app.test/')).code === 0);
+});
+
+it('a device that was removed is shut, and can be enrolled anew', async () => {
   await world.ask('remove');
   await reaches('blocked-removed');
-  await expectRefused(app);
+  expect((await curl(app)).code).not.toBe(0);
+  await expectReached(provider, 'log in');
   const before = await status();
   await world.ask('heal');
   await leaveNewToken(config.stateFolder, String(await world.ask('token')));
   await waitUntil(async () => ![null, before.device.id].includes((await status()).device.id));
-  await expectRefused(app);
+  expect((await curl(app)).code).not.toBe(0);
   await policy({});
   await reaches('protected');
-  await waitUntil(async () => (await curl(app)).code === 0);
+  await waitUntil(async () => (await curl('http://app.test/')).code === 0);
   // Each change was an event with its reason, also that of an agent that was killed.
   await told(
     /^blocked: tunnel down \(.+\)$/,
