@@ -11,7 +11,15 @@ import { measureTransfer, type Transfer } from './transfers.ts';
 import type { Way } from './way.ts';
 
 /** Behind the edge: what is addressed to the edge itself does not come out of a tunnel. */
-const beyond = { edge: '11.77.0.1', origin: '11.77.0.2', range: '11.77.0.0/24' } as const;
+const beyond = {
+  edge: '11.77.0.1',
+  origin: '11.77.0.2',
+  range: '11.77.0.0/24',
+  /** The same one, for the peer. */
+  peerRange: '11.78.0.0/24',
+  peerEdge: '11.78.0.1',
+  peerOrigin: '11.78.0.2',
+} as const;
 
 /**
  * IP packets through the tunnel: what one TUN device does, and TCP in connect-ip, TUN devices at both
@@ -36,7 +44,7 @@ export const measureIp = async (options: {
   }
   const ways = [
     await startOursByIp({ processes, materials, origin, link }),
-    await startWireguard(processes, materials.folder, link, origin.port),
+    await startWireguardBeyond({ processes, materials, origin, link }),
   ];
   const results = new Map<string, Transfer[]>();
   for (let round = 1; round <= rounds; round++) {
@@ -114,6 +122,27 @@ export const startOursByIp = async (options: {
   };
 };
 
+/** Forwarded and masqueraded at its far end, as ours is: half of what a packet costs is that. */
+const startWireguardBeyond = async (options: {
+  processes: Processes;
+  materials: Materials;
+  origin: Origin;
+  link: Link;
+}): Promise<Way> => {
+  const { processes, materials, origin, link } = options;
+  const way = await startWireguard(processes, materials.folder, link, origin.port);
+  const peer = inside(link.near, 'wg', 'show', 'wgnear', 'peers').trim();
+  const allowed = `10.78.0.0/24,${beyond.peerRange}`;
+  inside(link.near, 'wg', 'set', 'wgnear', 'peer', peer, 'allowed-ips', allowed);
+  inside(link.near, 'ip', 'route', 'add', beyond.peerRange, 'dev', 'wgnear');
+  inside(
+    link.far,
+    'nft',
+    'add table ip bench; add chain ip bench leave { type nat hook postrouting priority srcnat; }; add rule ip bench leave ip saddr 10.78.0.0/24 oifname outer masquerade',
+  );
+  return { ...way, target: { host: beyond.peerOrigin, port: origin.port } };
+};
+
 const makeBeyond = (processes: Processes, { far }: Link): string => {
   const namespace = `${far}-beyond`;
   const ip = (...args: string[]) => void execFileSync('ip', args, { stdio: 'pipe' });
@@ -121,11 +150,11 @@ const makeBeyond = (processes: Processes, { far }: Link): string => {
   processes.atEnd(() => ip('netns', 'del', namespace));
   const peer = ['peer', 'name', 'inner', 'netns', namespace];
   ip('-n', far, 'link', 'add', 'outer', 'type', 'veth', ...peer);
-  for (const [of, name, address] of [
-    [far, 'outer', beyond.edge],
-    [namespace, 'inner', beyond.origin],
+  for (const [of, name, ...addresses] of [
+    [far, 'outer', beyond.edge, beyond.peerEdge],
+    [namespace, 'inner', beyond.origin, beyond.peerOrigin],
   ] as const) {
-    ip('-n', of, 'address', 'add', `${address}/24`, 'dev', name);
+    for (const address of addresses) ip('-n', of, 'address', 'add', `${address}/24`, 'dev', name);
     ip('-n', of, 'link', 'set', name, 'up');
   }
   inside(far, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
