@@ -15,10 +15,7 @@ export type DatagramLoss = {
   stop(): void;
 };
 
-const intervalMs = 1_000;
-const answerMs = 2_000;
-
-export const startDatagramLoss = (): DatagramLoss => {
+export const startDatagramLoss = ({ intervalMs = 1_000, answerMs = 2_000 } = {}): DatagramLoss => {
   let socket: Socket | undefined;
   let target: { id: string; host: string; port: number } | undefined;
   let sequence = 0;

@@ -3,6 +3,7 @@ import {
   type Candidate,
   type ChoiceState,
   chooseEdge,
+  gainOf,
   noChoice,
 } from '#agent/tunnel/edge-choice.ts';
 
@@ -77,5 +78,49 @@ describe('the edge', () => {
   it('is the pinned one while that is up, whatever the round trips', () => {
     expect(chooseEdge(onA, [up('a', 20), up('b', 400)], 'b', 1).state.edgeId).toBe('b');
     expect(chooseEdge(onA, [up('a', 20), down('b')], 'b', 1).state.edgeId).toBe('a');
+  });
+
+  describe('that loses pings', () => {
+    const losing = (id: string, rttMs: number, lostCount: number): Candidate => ({
+      ...up(id, rttMs),
+      lostCount,
+      sentCount: 20,
+    });
+
+    it('is left at once for one that loses none, though it is slower', () => {
+      const choice = chooseEdge(onA, [losing('a', 20, 5), up('b', 40)], '', minute, false);
+      expect(choice.state.edgeId).toBe('b');
+      expect(choice.reason).toBe('loss: 5 of 20 pings on a, 0 of 0 pings on b');
+    });
+
+    it.each([
+      ['it loses but a few', losing('a', 20, 4), up('b', 40)],
+      ['the other loses too', losing('a', 20, 9), losing('b', 40, 2)],
+    ])('is kept while %s', (_, a, b) => {
+      expect(run(onA, 10, [a, b], minute).state.edgeId).toBe('a');
+    });
+
+    it('is not gone back to before it loses none, nor the other left within half a minute', () => {
+      const left = chooseEdge(onA, [losing('a', 20, 5), up('b', 40)], '', minute).state;
+      expect(run(left, 30, [losing('a', 20, 2), up('b', 40)], 7 * minute).state.edgeId).toBe('b');
+      expect(run(left, 3, [losing('a', 20, 1), up('b', 40)], 7 * minute).state.edgeId).toBe('a');
+      const both = [up('a', 20), losing('b', 40, 5)];
+      expect(chooseEdge(left, both, '', minute + 20_000).state.edgeId).toBe('b');
+      expect(chooseEdge(left, both, '', minute + 31_000).state.edgeId).toBe('a');
+    });
+  });
+
+  it('says what another would gain, also while it is pinned', () => {
+    const candidates = [up('a', 60), up('b', 40), up('c', 55)];
+    expect(gainOf(candidates, 'a')).toEqual({ edgeId: 'b', gainMs: 20 });
+    expect(gainOf(candidates, 'b')).toBeNull();
+    expect(gainOf([up('a', 45), up('b', 40)], 'a')).toBeNull();
+  });
+
+  it('counts rounds by the clock, not by how often it is asked', () => {
+    const better = [up('a', 60), up('b', 40)];
+    let { state } = chooseEdge(onA, better, '', 6 * minute);
+    for (let i = 0; i < 10; i++) state = chooseEdge(state, better, '', 6 * minute, false).state;
+    expect(state).toMatchObject({ edgeId: 'a', better: { edgeId: 'b', roundCount: 1 } });
   });
 });
