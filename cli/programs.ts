@@ -3,6 +3,8 @@ import { logLevels } from '#runtime/log.ts';
 import { registerAgentEnforcement } from './agent-enforcement.ts';
 import { registerAgentEnroll } from './agent-enroll.ts';
 import { registerAgentRun } from './agent-run.ts';
+import { registerAgentSystemProxy } from './agent-system-proxy.ts';
+import { registerEdgePassword } from './edge-password.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -40,19 +42,24 @@ export const registerPrograms = (program: Command): void => {
     });
 
   registerAgentRun(agent);
+  registerAgentSystemProxy(agent);
   registerAgentEnroll(agent);
   registerAgentEnforcement(agent);
 
-  program
+  const edge = program
     .command('edge')
-    .description('run a service edge')
-    .requiredOption('--config <file>', 'YAML file: see docs/tunnel.md')
+    .description('run a service edge, or make a password for its clientless listener');
+  edge
+    .command('run', { isDefault: true })
+    .description('run a service edge until it is told to stop')
+    .requiredOption('--config <file>', 'YAML file: see docs/edge.md')
     .option('--with-parent', 'stop when standard input ends')
     .addOption(logLevel())
     .action(async (options: ProgramOptions) => {
       const { main } = await import('#edge/main.ts');
       await main(toArguments(options));
     });
+  registerEdgePassword(edge);
 
   program
     .command('collector')

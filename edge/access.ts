@@ -4,6 +4,7 @@ import type { AccessAction, DeviceFacts, FlowProtocol } from '#contract/access.t
 import { addRange, isInList, normalHost } from '#contract/host-pattern.ts';
 import type { AccessRule, EdgeConfig } from '#contract/policy.ts';
 import { type CategoryList, noCategories } from './categories.ts';
+import { userFacts } from './clientless/user-facts.ts';
 import { compileHostIndex } from './host-index.ts';
 import { compilePersonal, compileTime, isPersonal } from './rule-conditions.ts';
 
@@ -37,7 +38,8 @@ export const compileAccess = (
   parts: { categories?: CategoryList; now?: () => number } = {},
 ): Access => {
   const { categories = noCategories, now = Date.now } = parts;
-  const facts = new Map((config.devices ?? []).map((device) => [device.id, device]));
+  const facts = userFacts(config);
+  for (const device of config.devices ?? []) facts.set(device.id, device);
   const applicationsOf = compileApplications(config.applications ?? config.privateApplications);
   const rules = compileRules(config.access, { facts, now });
   const revoked = new Set(config.revokedDevices);

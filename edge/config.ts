@@ -60,6 +60,20 @@ export const EdgeProgramConfig = Type.Object(
     categoryFile: Type.Optional(Text(1_024)),
     /** For ICMP and what else is neither TCP nor UDP (docs/tunnel.md); left out: refused. */
     ipForwarding: Type.Optional(IpForwardingConfig),
+    /** A second listener for browsers without an agent: user name and password; left out: none. */
+    clientless: Type.Optional(
+      Type.Object(
+        {
+          listen: Type.Object({ host: Text(256), port: ListenPort }, closed),
+          /** Lines as `whyslow edge password` prints them. */
+          usersFile: Text(1_024),
+          /** PEM; left out: the edge's own, whose name only devices know. */
+          certificateFile: Type.Optional(Text(1_024)),
+          keyFile: Type.Optional(Text(1_024)),
+        },
+        closed,
+      ),
+    ),
     /** How long open flows may go on after a request to stop. */
     drainMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000 })),
   },

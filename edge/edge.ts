@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, isIPv6 } from 'node:net';
 import { availableParallelism, platform } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,7 @@ const startParts = async (
       certificate: identity.current(),
       ...(config.limits ? { limits: config.limits } : {}),
       ...(config.ipForwarding ? { ipForwarding: config.ipForwarding } : {}),
+      ...(config.clientless ? clientlessOptions(config.clientless) : {}),
       onFlow: emit,
       ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
       ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
@@ -123,6 +125,21 @@ const startServer = (
   const onReplaced = (reason: string) =>
     emit(changeEvent(config.edgeId, 'worker-replaced', reason));
   return startSupervisor({ ...options, workerCount, onReplaced });
+};
+
+const clientlessOptions = (
+  config: NonNullable<EdgeProgramConfig['clientless']>,
+): Pick<EdgeServerOptions, 'clientless' | 'clientlessListen'> => {
+  const { listen, usersFile, certificateFile, keyFile } = config;
+  if (certificateFile === undefined || keyFile === undefined) {
+    return { clientlessListen: listen, clientless: { usersFile } };
+  }
+  const certificate = {
+    certificatePem: readFileSync(certificateFile, 'utf8'),
+    privateKeyPem: readFileSync(keyFile, 'utf8'),
+    caCertificatePem: '',
+  };
+  return { clientlessListen: listen, clientless: { usersFile, certificate } };
 };
 
 /** Policy changes reach listener, sampling and onward probes at once. */

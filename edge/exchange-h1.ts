@@ -3,10 +3,12 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { parseAuthority } from '#contract/authority.ts';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
+import type { LogIn } from './clientless/log-in.ts';
 import { cut } from './cut.ts';
 import type { OpenFlow } from './flow.ts';
 import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
+import { plainAddress } from './reflector.ts';
 import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
 import { relay } from './relay.ts';
 
@@ -22,6 +24,8 @@ export const createH1Exchange = (parts: {
   openFlow: OpenFlow;
   meter: Meter;
   headersMs?: number;
+  /** Left out: who it is stands with the socket. */
+  logIn?: LogIn;
 }): {
   serve(socket: TLSSocket, deviceId: string): void;
   /** From now on a connection ends with its answer; one without a request ends now. */
@@ -30,10 +34,14 @@ export const createH1Exchange = (parts: {
   const headersMs = parts.headersMs ?? defaultHeadersMs;
   const deadlines = createHeaderDeadlines(headersMs);
   const devices = new WeakMap<object, string>();
+  const identify: Identify = async ({ headers, socket }) =>
+    parts.logIn?.(headers['proxy-authorization'], plainAddress(socket.remoteAddress ?? '')) ?? {
+      client: devices.get(socket) ?? '',
+    };
   const server = createServer({ maxHeaderSize: 16_384, keepAliveTimeout: headersMs });
   server.on('connect', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
     deadlines.begin(socket);
-    void serveConnect({ ...parts, request, socket, head, deviceId: devices.get(socket) ?? '' });
+    void serveConnect({ ...parts, identify, request, socket, head });
   });
   let isDraining = false;
   server.on('request', (request, response) => {
@@ -41,7 +49,7 @@ export const createH1Exchange = (parts: {
     deadlines.begin(request.socket);
     response.once('close', () => deadlines.end(request.socket));
   });
-  serveRequests(server, parts, devices);
+  serveRequests(server, { ...parts, identify });
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     else socket.destroy();
@@ -59,6 +67,8 @@ export const createH1Exchange = (parts: {
     },
   };
 };
+
+type Identify = (request: IncomingMessage) => Promise<{ client: string } | Refusal>;
 
 /**
  * The server does not listen, so its own header timer does not run. An idle timeout is not enough:
@@ -94,7 +104,7 @@ const serveConnect = async (options: {
   request: IncomingMessage;
   socket: TLSSocket;
   head: Buffer;
-  deviceId: string;
+  identify: Identify;
 }): Promise<void> => {
   const { socket, edgeId } = options;
   const abort = new AbortController();
@@ -105,8 +115,10 @@ const serveConnect = async (options: {
   if (!destination) {
     return refuseSocket(socket, edgeId, refuse('http_request_error', 'CONNECT host:port'));
   }
+  const who = await options.identify(options.request);
+  if ('status' in who) return refuseSocket(socket, edgeId, who);
   const outcome = await options.openFlow({
-    deviceId: options.deviceId,
+    deviceId: who.client,
     destination,
     receivedMs: performance.now(),
     read: 'tap',
@@ -157,8 +169,7 @@ const refuseSocket = (
 
 const serveRequests = (
   server: Server,
-  parts: { edgeId: string; openFlow: OpenFlow; meter: Meter },
-  devices: WeakMap<object, string>,
+  parts: { edgeId: string; openFlow: OpenFlow; meter: Meter; identify: Identify },
 ): void => {
   server.on('request', async (request, response): Promise<void> => {
     const abort = new AbortController();
@@ -171,8 +182,10 @@ const serveRequests = (
     if (url?.protocol !== 'http:' || !url.hostname) {
       return answerRefusal(refuse('http_request_error', 'only CONNECT and http:// URLs'));
     }
+    const who = await parts.identify(request);
+    if ('status' in who) return answerRefusal(who);
     const outcome = await parts.openFlow({
-      deviceId: devices.get(request.socket) ?? '',
+      deviceId: who.client,
       destination: { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 80 },
       receivedMs: performance.now(),
       read: 'stream',

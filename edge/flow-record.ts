@@ -54,7 +54,8 @@ export const createFlowRecorder = (parts: {
   return {
     begin(request, { decision, userId }) {
       const privacy = parts.privacy() ?? defaultPrivacy;
-      if (privacy.flows === 'off') return undefined;
+      // A record belongs to a device; who comes with a password alone has none.
+      if (privacy.flows === 'off' || request.deviceId.startsWith('user:')) return undefined;
       const appId = decision?.appId ?? null;
       if (!take(appId === null)) {
         unrecordedCount += 1;

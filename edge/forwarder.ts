@@ -6,6 +6,8 @@ import type { Log } from '#runtime/log.ts';
 import { type Access, createAddressGuard } from './access.ts';
 import { createAdmit } from './admit.ts';
 import type { CategoryList } from './categories.ts';
+import { createLogIn } from './clientless/log-in.ts';
+import { openUsersFile } from './clientless/users-file.ts';
 import { createDatagramLimit } from './datagram-limit.ts';
 import { createOpenFlow } from './flow.ts';
 import { createFlowBooks, type FlowReading } from './flow-account.ts';
@@ -19,10 +21,12 @@ import { createResolve, type Resolve } from './resolve.ts';
 import { createSessionServer, type EdgeCertificate, type SessionStart } from './session.ts';
 import { createServeUdp } from './udp-flow.ts';
 
+/** By which a connection came in: certificates of devices, or passwords of users without one. */
+export type ListenerName = 'devices' | 'clientless';
+
 /** What one process of an edge does with its connections: sessions, policy, dial, relay, meter. */
 export type Forwarder = {
-  /** A connection of a device. */
-  accept(socket: Socket): void;
+  accept(socket: Socket, listener: ListenerName): void;
   setPolicy(config: EdgeConfig): void;
   /** Rules that name categories go by this list from now on. */
   setCategories(list: CategoryList): void;
@@ -50,6 +54,8 @@ export type ForwarderOptions = {
   certificate: EdgeCertificate;
   dnsServers?: readonly string[];
   ipForwarding?: IpForwardingConfig;
+  /** For browsers without an agent; `certificate` left out: the edge's. */
+  clientless?: { usersFile: string; certificate?: EdgeCertificate };
   /** A session silent for so long, pings included, is closed. */
   idleMs?: number;
 };
@@ -94,34 +100,55 @@ export const startForwarder = async (
       log,
     }));
   const ip = { edgeId, forwarding, access, isSpecial, limits, datagrams, meter, monotonicMs, log };
-  const sessions = createSessionServer({
-    certificate: options.certificate,
+  const common = {
     edgeId,
-    isRevoked: (deviceId) => access()?.isRevoked(deviceId) ?? false,
     openFlow: createOpenFlow({ admit }),
+    limits,
+    meter,
+    ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
+    log,
+  };
+  const users =
+    options.clientless && openUsersFile({ file: options.clientless.usersFile, monotonicMs, log });
+  const clientless =
+    users &&
+    createSessionServer({
+      ...common,
+      certificate: options.clientless?.certificate ?? options.certificate,
+      isRevoked: () => false,
+      protocols: new Map(),
+      logIn: createLogIn({ users, limits, monotonicMs }),
+    });
+  const sessions = createSessionServer({
+    ...common,
+    certificate: options.certificate,
+    isRevoked: (deviceId) => access()?.isRevoked(deviceId) ?? false,
     protocols: new Map([
       ['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter })],
       ['connect-ip', createServeIp(ip)],
     ]),
-    limits,
-    meter,
-    ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
     ...(parts.onSession ? { onSession: parts.onSession } : {}),
-    log,
   });
 
   return {
-    accept: sessions.accept,
+    accept(socket, listener) {
+      const server = listener === 'devices' ? sessions : clientless;
+      if (server) server.accept(socket);
+      else socket.destroy();
+    },
     setPolicy(config) {
       policy.setConfig(config);
       sessions.endRevoked();
     },
     setCategories: policy.setCategories,
-    setCertificate: sessions.setCertificate,
+    setCertificate(certificate) {
+      sessions.setCertificate(certificate);
+      if (options.clientless?.certificate === undefined) clientless?.setCertificate(certificate);
+    },
     counts: () => ({
       ...sessions.counts(),
       streamCount: limits.openCount(),
-      clientlessSessionCount: 0,
+      clientlessSessionCount: clientless?.counts().sessionCount ?? 0,
     }),
     takeReading: () => ({ work: meter.takeReading(), flows: books.takeReading() }),
     countFrom: sessions.countFrom,
@@ -130,7 +157,7 @@ export const startForwarder = async (
     resolve,
     async stop(drainMs) {
       forwarding?.drain();
-      await sessions.stop(drainMs);
+      await Promise.all([sessions.stop(drainMs), clientless?.stop(drainMs)]);
       await forwarding?.stop();
       meter.stop();
     },

@@ -142,15 +142,13 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
       bank.giveBack(key, idle);
     },
     /** One of a kind beside flows: what is exhausted, or null. */
-    async spend(key: string, kind: 'name'): Promise<Exhausted | null> {
+    async spend(key: string, kind: 'name' | 'login'): Promise<Exhausted | null> {
       const lack = await ensure(key, [kind], [kind]);
       return lack === undefined ? null : words[lack];
     },
-    /** Whether there is any left; `note` takes it. */
-    may: async (key: string, kind: 'login'): Promise<boolean> =>
-      (await ensure(key, [kind], [])) === undefined,
     /** Something happened that counts; the device's next flow may be refused for it. */
-    note: (key: string, kind: 'reset' | 'mistake' | 'login'): void => note(key, kind),
+    note: (key: string, kind: 'reset' | 'mistake' | 'login', count = 1): void =>
+      note(key, kind, count),
     /** Undefined: the device's flows go as fast as they can. */
     pace(key: string): Pace | undefined {
       if ((parts.bytesPerSecond ?? 0) === 0) return undefined;

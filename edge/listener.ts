@@ -1,4 +1,33 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { ListenerName } from './forwarder.ts';
+
+/** The listener for devices, and where there is one that for clients without a certificate. */
+export const startListeners = async (
+  asked: {
+    listen: { host: string; port: number };
+    clientlessListen?: { host: string; port: number };
+  },
+  onSocket: (socket: Socket, listener: ListenerName) => void,
+  options: { isPassedOn: boolean },
+): Promise<Listener & { clientlessAddress: Listener['address'] | null }> => {
+  const { isPassedOn } = options;
+  const start = (listen: { host: string; port: number }, name: ListenerName) =>
+    startListener({ listen, isPassedOn, onSocket: (socket) => onSocket(socket, name) });
+  const devices = await start(asked.listen, 'devices');
+  if (!asked.clientlessListen) return { ...devices, clientlessAddress: null };
+  const clientless = await start(asked.clientlessListen, 'clientless').catch((error: unknown) => {
+    devices.close();
+    throw error;
+  });
+  return {
+    address: devices.address,
+    clientlessAddress: clientless.address,
+    close() {
+      devices.close();
+      clientless.close();
+    },
+  };
+};
 
 /** A TCP port whose connections go to whoever serves them. */
 export type Listener = {

@@ -41,6 +41,9 @@ export const refuse = (error: ProxyError, details: string): Refusal => ({
 export const refusalHeaders = (edgeId: string, refusal: Refusal): Record<string, string> => ({
   'proxy-status': `${structuredName(edgeId)}; error=${refusal.error}; details=${quoted(refusal.details)}`,
   'content-type': 'text/plain; charset=utf-8',
+  ...(refusal.status === 407
+    ? { 'proxy-authenticate': 'Basic realm="whyslow", charset="UTF-8"' }
+    : {}),
   ...(refusal.status === 429 || refusal.status === 503 ? { 'retry-after': '1' } : {}),
 });
 

@@ -7,7 +7,7 @@ import { createBank } from './bank.ts';
 import type { CategoryList } from './categories.ts';
 import { type ForwarderOptions, startForwarder } from './forwarder.ts';
 import { createLimits, type DeviceLimits, defaultLimits } from './limits.ts';
-import { startListener } from './listener.ts';
+import { startListeners } from './listener.ts';
 import { startReflector } from './reflector.ts';
 import type { Resolve } from './resolve.ts';
 import { toEdgeSample } from './sample.ts';
@@ -16,6 +16,8 @@ import type { EdgeCertificate } from './session.ts';
 /** The forwarding half of an edge, without a collector. */
 export type EdgeServer = {
   address: { host: string; port: number };
+  /** Null: none. */
+  clientlessAddress: { host: string; port: number } | null;
   /** Null: none. */
   reflectorPort: number | null;
   setPolicy(config: EdgeConfig): void;
@@ -36,6 +38,7 @@ export type EdgeService = Omit<EdgeServer, 'takeSample'> & {
 
 export type EdgeServerOptions = ForwarderOptions & {
   listen: { host: string; port: number };
+  clientlessListen?: { host: string; port: number };
   limits?: Partial<DeviceLimits>;
   /** UDP, 0 for any free one; left out: no reflector. */
   reflectorPort?: number;
@@ -55,10 +58,9 @@ export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeS
     await forwarder.stop(0);
     throw error;
   };
-  const listener = await startListener({
-    listen: options.listen,
-    onSocket: forwarder.accept,
-  }).catch(stopped);
+  const listeners = await startListeners(options, forwarder.accept, { isPassedOn: false }).catch(
+    stopped,
+  );
   const reflector =
     options.reflectorPort === undefined
       ? undefined
@@ -68,12 +70,13 @@ export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeS
           monotonicMs: systemClock.monotonicMs,
           log,
         }).catch((error: unknown) => {
-          listener.close();
+          listeners.close();
           return stopped(error);
         });
 
   return {
-    address: listener.address,
+    address: listeners.address,
+    clientlessAddress: listeners.clientlessAddress,
     reflectorPort: reflector?.port ?? null,
     setPolicy: forwarder.setPolicy,
     setCategories: forwarder.setCategories,
@@ -92,7 +95,7 @@ export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeS
     isSpecial: forwarder.isSpecial,
     resolve: forwarder.resolve,
     async stop(drainMs) {
-      listener.close();
+      listeners.close();
       await reflector?.stop();
       await forwarder.stop(drainMs);
     },

@@ -10,6 +10,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { uriNames } from '#runtime/certificates.ts';
 import { createUnsentLimit } from '#runtime/kernel/unsent-limit.ts';
 import type { Log } from '#runtime/log.ts';
+import type { LogIn } from './clientless/log-in.ts';
 import { createConduct } from './conduct.ts';
 import { createH1Exchange } from './exchange-h1.ts';
 import { type ServeProtocol, serveStream } from './exchange-h2.ts';
@@ -17,6 +18,7 @@ import type { OpenFlow } from './flow.ts';
 import type { Limits } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
+import { refuseStream } from './refuse-stream.ts';
 
 export type EdgeCertificate = {
   certificatePem: string;
@@ -62,6 +64,8 @@ const defaultIdleMs = 60_000;
 const firstSettingsMs = 10_000;
 /** An agent needs a handful; each costs the edge its TLS state and buffers. */
 export const maxSessionsPerDevice = 64;
+/** Of clients without a certificate: an office behind one address, with HTTP/1.1 clients among them. */
+const maxSessionsPerAddress = 1_024;
 
 /**
  * A GOAWAY says which streams will still be served. The first names all (RFC 9113 section 6.8), since
@@ -78,6 +82,8 @@ export const createSessionServer = (parts: {
   /** By `:protocol` (RFC 8441). */
   protocols: ReadonlyMap<string, ServeProtocol>;
   limits: Pick<Limits, 'note'>;
+  /** Clients say who they are by password with every request; left out: by certificate. */
+  logIn?: LogIn;
   meter: Meter;
   idleMs?: number;
   headersMs?: number;
@@ -92,6 +98,7 @@ export const createSessionServer = (parts: {
   const sources = createSources();
   const raw = new Set<Socket>();
   let isDraining = false;
+  const maxSessions = parts.logIn ? maxSessionsPerAddress : maxSessionsPerDevice;
   const h1 = createH1Exchange(parts);
   const conduct = createConduct(parts);
   const unsentLimit = createUnsentLimit({ log });
@@ -106,10 +113,7 @@ export const createSessionServer = (parts: {
 
   const server = createServer({
     ...secure(parts.certificate),
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+    ...(parts.logIn ? { minVersion: 'TLSv1.2' } : byCertificate),
     ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: 10_000,
   });
@@ -117,14 +121,14 @@ export const createSessionServer = (parts: {
   server.on('tlsClientError', (error) => log.debug({ err: error }, 'TLS handshake failed'));
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => log.debug({ err: error }, 'session failed'));
-    const deviceId = deviceOf(socket);
+    const deviceId = parts.logIn ? plainAddress(socket.remoteAddress ?? '') : deviceOf(socket);
     if (isDraining) return socket.destroy();
     if (deviceId === undefined || parts.isRevoked(deviceId)) {
       log.info({ deviceId, remoteAddress: socket.remoteAddress }, 'session refused');
       return socket.destroy();
     }
-    if (countOf(sessions, deviceId) >= maxSessionsPerDevice) {
-      log.warn({ deviceId, maxSessionsPerDevice }, 'session refused: the device has too many');
+    if (countOf(sessions, deviceId) >= maxSessions) {
+      log.warn({ deviceId, maxSessions }, 'session refused: the device has too many');
       return socket.destroy();
     }
     unsentLimit.apply(socket);
@@ -155,8 +159,20 @@ export const createSessionServer = (parts: {
     });
   });
 
+  const serveKnown = async (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    session: string,
+  ): Promise<void> => {
+    const who = await (parts.logIn?.(headers['proxy-authorization'], session) ?? {
+      client: session,
+    });
+    if ('status' in who) return refuseStream(stream, parts.edgeId, who);
+    return serveStream({ ...parts, stream, headers, deviceId: who.client });
+  };
   const serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deviceId: string) => {
-    serveStream({ ...parts, stream, headers, deviceId }).catch((error) => {
+    stream.on('error', () => {});
+    serveKnown(stream, headers, deviceId).catch((error) => {
       log.error({ err: error }, 'flow failed inside the edge');
       stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     });
@@ -210,6 +226,13 @@ const allClosed = async (sockets: ReadonlySet<Socket>): Promise<void> => {
   }
 };
 
+const byCertificate = {
+  requestCert: true,
+  rejectUnauthorized: true,
+  minVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+} as const;
+
 /** How many there are from each address. */
 const createSources = () => {
   const counts = new Map<string, number>();
@@ -230,7 +253,7 @@ const createSources = () => {
 const secure = (certificate: EdgeCertificate) => ({
   cert: certificate.certificatePem,
   key: certificate.privateKeyPem,
-  ca: certificate.caCertificatePem,
+  ...(certificate.caCertificatePem === '' ? {} : { ca: certificate.caCertificatePem }),
 });
 
 /** 'session' fires inside the emit or never: whose session it is stays certain either way. */

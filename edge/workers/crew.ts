@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Log } from '#runtime/log.ts';
-import type { ListenerName, ToWorker, WorkerNews, WorkerStart } from './messages.ts';
+import type { ListenerName } from '../forwarder.ts';
+import type { ToWorker, WorkerNews, WorkerStart } from './messages.ts';
 import { forkWorker, type WorkerProcess } from './worker-process.ts';
 
 /** After a worker that lived shorter than this, the next one waits: it may end the same way. */
@@ -81,7 +82,7 @@ export const createCrew = (parts: {
       for (const { worker } of all()) if (worker.isReady()) worker.tell(message);
     },
     /** To the worker with the fewest connections; where several have as few, they take turns. */
-    hand(listener: ListenerName, socket: Socket): void {
+    hand(socket: Socket, listener: ListenerName): void {
       nextFirst = (nextFirst + 1) % parts.count;
       const ready = [...all().slice(nextFirst), ...all().slice(0, nextFirst)].filter(({ worker }) =>
         worker.isReady(),
@@ -93,7 +94,7 @@ export const createCrew = (parts: {
         return;
       }
       open[least.index] = (open[least.index] ?? 0) + 1;
-      least.worker.hand(listener, socket);
+      least.worker.hand(socket, listener);
     },
     read: async () => (await Promise.all(readAll())).flat(),
     /** Resolves when all have ended: drained, cut, or after a grace killed. */

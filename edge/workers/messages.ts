@@ -2,11 +2,13 @@ import type { EdgeConfig } from '#contract/policy.ts';
 import type { FlowRecord } from '#contract/telemetry.ts';
 import type { LogLevel } from '#runtime/log.ts';
 import type { Amounts } from '../bank.ts';
-import type { ForwarderCounts, ForwarderOptions, ForwarderReading } from '../forwarder.ts';
+import type {
+  ForwarderCounts,
+  ForwarderOptions,
+  ForwarderReading,
+  ListenerName,
+} from '../forwarder.ts';
 import type { EdgeCertificate } from '../session.ts';
-
-/** Which of an edge's listeners a connection came in by. */
-export type ListenerName = 'devices' | 'clientless';
 
 export type WorkerStart = {
   options: ForwarderOptions;

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { EdgeConfig } from '#contract/policy.ts';
 import type { EdgeSample } from '#contract/telemetry.ts';
 import { systemClock } from '#runtime/clock.ts';
@@ -6,7 +5,7 @@ import type { LogLevel } from '#runtime/log.ts';
 import { createAddressGuard } from '../access.ts';
 import { createBank } from '../bank.ts';
 import { defaultLimits } from '../limits.ts';
-import { startListener } from '../listener.ts';
+import { startListeners } from '../listener.ts';
 import { createMeter } from '../meter.ts';
 import { createPolicyInForce } from '../policy-in-force.ts';
 import { startReflector } from '../reflector.ts';
@@ -96,11 +95,7 @@ export const startSupervisor = async (
     throw error;
   };
   await crew.ready().catch(giveUp);
-  const listener = await startListener({
-    listen: options.listen,
-    isPassedOn: true,
-    onSocket: (socket: Socket) => crew.hand('devices', socket),
-  }).catch(giveUp);
+  const listeners = await startListeners(options, crew.hand, { isPassedOn: true }).catch(giveUp);
   const reflector =
     options.reflectorPort === undefined
       ? undefined
@@ -110,7 +105,7 @@ export const startSupervisor = async (
           monotonicMs: systemClock.monotonicMs,
           log,
         }).catch((error: unknown) => {
-          listener.close();
+          listeners.close();
           return giveUp(error);
         });
 
@@ -134,7 +129,8 @@ export const startSupervisor = async (
   };
 
   return {
-    address: listener.address,
+    address: listeners.address,
+    clientlessAddress: listeners.clientlessAddress,
     reflectorPort: reflector?.port ?? null,
     setPolicy(config) {
       current.config = config;
@@ -155,7 +151,7 @@ export const startSupervisor = async (
     isSpecial: createAddressGuard(),
     resolve,
     async stop(drainMs) {
-      listener.close();
+      listeners.close();
       await reflector?.stop();
       await crew.stop(drainMs);
       meter.stop();
@@ -165,12 +161,13 @@ export const startSupervisor = async (
 
 /** What of the options a worker needs, in a form that travels. */
 const forwarderOptions = (
-  { edgeId, dnsServers, ipForwarding, idleMs }: EdgeServerOptions,
+  { edgeId, dnsServers, ipForwarding, clientless, idleMs }: EdgeServerOptions,
   { certificatePem, privateKeyPem, caCertificatePem }: EdgeServerOptions['certificate'],
 ) => ({
   edgeId,
   certificate: { certificatePem, privateKeyPem, caCertificatePem },
   ...(dnsServers ? { dnsServers } : {}),
   ...(ipForwarding ? { ipForwarding } : {}),
+  ...(clientless ? { clientless } : {}),
   ...(idleMs === undefined ? {} : { idleMs }),
 });

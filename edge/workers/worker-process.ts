@@ -2,15 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { ForwarderCounts, ForwarderReading } from '../forwarder.ts';
-import type {
-  FromWorker,
-  ListenerName,
-  ToWorker,
-  WorkerAnswer,
-  WorkerNews,
-  WorkerStart,
-} from './messages.ts';
+import type { ForwarderCounts, ForwarderReading, ListenerName } from '../forwarder.ts';
+import type { FromWorker, ToWorker, WorkerAnswer, WorkerNews, WorkerStart } from './messages.ts';
 
 /** A worker as its supervisor sees it. */
 export type WorkerProcess = {
@@ -21,7 +14,7 @@ export type WorkerProcess = {
   /** Says how, when it has ended. */
   ended: Promise<string>;
   tell(message: ToWorker): void;
-  hand(listener: ListenerName, socket: Socket): void;
+  hand(socket: Socket, listener: ListenerName): void;
   /** Undefined: it did not answer in time. */
   read(): Promise<{ reading: ForwarderReading; counts: ForwarderCounts } | undefined>;
   kill(): void;
@@ -77,7 +70,7 @@ export const forkWorker = (
     ready,
     ended,
     tell,
-    hand(listener, socket) {
+    hand(socket, listener) {
       child.send({ type: 'socket', listener } satisfies ToWorker, socket, (error) => {
         if (error) socket.destroy();
       });

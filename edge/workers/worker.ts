@@ -3,7 +3,7 @@ import type { FlowRecord } from '#contract/telemetry.ts';
 import type { Log, LogLevel } from '#runtime/log.ts';
 import type { Amounts, Bank } from '../bank.ts';
 import { readCategories } from '../category-file.ts';
-import { type Forwarder, startForwarder } from '../forwarder.ts';
+import { type Forwarder, type ListenerName, startForwarder } from '../forwarder.ts';
 import { createLimits, type Limits } from '../limits.ts';
 import type { SessionStart } from '../session.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
@@ -57,9 +57,9 @@ export const createWorker = (parts: {
     flows.send();
     parts.end();
   };
-  const accept = (socket: Socket): void => {
+  const accept = (socket: Socket, listener: ListenerName): void => {
     socket.once('close', () => tell({ type: 'connection-closed' }));
-    if (forwarder) forwarder.accept(socket);
+    if (forwarder) forwarder.accept(socket, listener);
     else socket.destroy();
   };
   const answer = (id: number): void => {
@@ -88,7 +88,7 @@ export const createWorker = (parts: {
           break;
         case 'socket':
           // There is none when the client went away on the way here.
-          if (handle instanceof Socket) accept(handle);
+          if (handle instanceof Socket) accept(handle, message.listener);
           else tell({ type: 'connection-closed' });
           break;
         case 'grant':
