@@ -23,6 +23,8 @@ const needs = [
   { kind: 'real', apt: 'influxdb', present: () => onPath('influxd') },
   { kind: 'real', apt: 'postgresql', present: postgresInstalled },
   { kind: 'real', apt: 'docker-compose', present: () => onPath('docker-compose') },
+  { kind: 'real', apt: 'nghttp2-proxy', present: () => onPath('nghttpx') },
+  { kind: 'real', apt: 'squid-openssl', present: () => onPath('squid') },
   {
     kind: 'browser',
     apt: 'chromium',
