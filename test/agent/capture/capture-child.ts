@@ -100,6 +100,11 @@ if (order.role === 'edge') {
     client.write(`SSH-2.0-lab ${client.remoteAddress}\r\n`);
     client.on('data', (said) => client.end(`you said ${said}`));
   }).listen(2_222, '::');
+  const echo = createSocket('udp6');
+  echo.on('message', (_, { address, port }) =>
+    echo.send(`${address.replace('::ffff:', '')}\n`, port, address),
+  );
+  echo.bind(4_433);
   onOrder(async () => asked);
   say('up');
 } else {

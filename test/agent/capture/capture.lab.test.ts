@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CaptureStatus } from '#agent/capture/capture.ts';
+import type { CaptureConfig } from '#agent/capture/config.ts';
 import type { DecisionCounts } from '#agent/forward.ts';
 import type { EdgeConfig, ForwardingPolicy } from '#contract/policy.ts';
 import type { FlowRecord } from '#contract/telemetry.ts';
@@ -41,7 +42,7 @@ let edge: Child;
 let origin: Child;
 let device: Child;
 const children: ChildProcess[] = [];
-let startDevice: () => Promise<Child>;
+let startDevice: (capture: CaptureConfig) => Promise<Child>;
 
 const startChild = async (
   node: string,
@@ -98,6 +99,11 @@ const who = async (url: string, ...args: string[]) => whoOf(await curl(url, ...a
 const flows = () => edge.ask<FlowRecord[]>('flows');
 const flowNames = async () => (await flows()).map(({ host, port }) => `${host} ${port}`);
 const status = () => device.ask<DeviceStatus>('status');
+const isUp = () =>
+  waitUntil(async () => {
+    const { tunnel, capture } = await status();
+    return tunnel === 'up' && capture.isOn;
+  }, 30_000);
 const setPolicy = (changes: Partial<ForwardingPolicy>) =>
   device.ask<DeviceStatus>(`policy ${JSON.stringify(changes)}`);
 const rules = () => net.exec('dev', 'nft', 'list', 'ruleset');
@@ -162,7 +168,7 @@ beforeAll(async () => {
   const certificate = await lab.authority.server(...Object.keys(names), 'wiki.corp.test');
   writeFileSync(join(folder, 'ca.pem'), lab.authority.certificatePem);
   const identity = await lab.device();
-  startDevice = () =>
+  startDevice = (capture) =>
     startChild(
       'dev',
       {
@@ -170,7 +176,7 @@ beforeAll(async () => {
         identity,
         edge: { ...entryOf('e1', edgePort), host: '10.1.0.1' },
         policy: forwarding,
-        capture: { udp: 'reject-quic' },
+        capture,
       },
       asAgent('-all,+net_admin,+sys_ptrace,+dac_read_search'),
     );
@@ -192,11 +198,10 @@ beforeAll(async () => {
       certificate: certificate.certificatePem,
       dns: { listen: server.four, names },
     }),
-    startDevice(),
+    startDevice({}),
   ]);
   await lab.stop();
-  await waitUntil(async () => (await status()).tunnel === 'up', 30_000);
-  await waitUntil(async () => (await status()).capture.isOn, 10_000);
+  await isUp();
 });
 afterAll(async () => {
   for (const child of children) {
@@ -275,9 +280,9 @@ it('names are resolved where they are carried to, and private ones by the edge',
   expect([...outside, ...local].map(({ name }) => name)).not.toContain('wiki.corp.test');
 });
 
-it('QUIC is refused at once, so that browsers take TCP', async () => {
-  const script = `exec 3<>/dev/udp/${server.four}/443; echo hi >&3; sleep 0.1; echo hi >&3 || echo refused`;
-  expect(await exec('bash', ['-c', script])).toContain('refused');
+it('datagrams go through the tunnel as well', async () => {
+  const script = `exec 3<>/dev/udp/app.cap.test/4433; echo hi >&3; timeout 3 head -n 1 <&3`;
+  expect(edgeSide).toContain((await exec('bash', ['-c', script])).trim());
 });
 
 it('50 MB come through unchanged', async () => {
@@ -310,4 +315,19 @@ it('a killed agent leaves no rule, and traffic goes direct within a second', asy
   );
   process.stdout.write(`direct ${Math.round(performance.now() - killedMs)} ms after the kill\n`);
   expect(await rules()).toBe('');
+});
+
+it('what a killed agent leaves is taken away by the next, and that leaves nothing when it stops', async () => {
+  const routing = async () => net.exec('dev', 'ip', 'rule');
+  expect(await routing()).toContain('fwmark 0x77');
+  device = await startDevice({ udp: 'reject-quic' });
+  await isUp();
+  expect(await routing()).not.toContain('fwmark 0x77');
+  expect(edgeSide).toContain(await who(`http://${server.four}/`));
+  // Browsers then take TCP.
+  const script = `exec 3<>/dev/udp/${server.four}/443; echo hi >&3; sleep 0.1; echo hi >&3 || echo refused`;
+  expect(await exec('bash', ['-c', script])).toContain('refused');
+  await device.ask('stop');
+  expect(await rules()).toBe('');
+  expect(await who(`http://${server.four}/`)).toBe('10.1.0.2');
 });
