@@ -36,6 +36,7 @@ import { type Outgoing, startOutgoing } from './outgoing.ts';
 import { startSampling } from './sampling.ts';
 import { createSelfChecks } from './self-check.ts';
 import { type Standing, startStanding } from './standing.ts';
+import { followPolicy } from './system-proxy/follow-policy.ts';
 
 export type RunningAgent = Running & {
   deviceId: string;
@@ -154,11 +155,13 @@ const startParts = async (
   // First of all records of this life: what follows is measured by it.
   tell('started', `agent ${packageFile.version} on ${platform()} ${release()}`);
 
+  let systemProxy: ReturnType<typeof followPolicy> | undefined;
   const forwarding = await startForwarding({
     ...config,
     identity: identity.current,
     onNetwork: ({ type, reason }) => {
       tell('network-changed', `${type}: ${reason}`);
+      void systemProxy?.review();
       void enforcement.review();
     },
     onPac: tell,
@@ -166,6 +169,17 @@ const startParts = async (
     log,
   });
   stopper.add('forwarding', () => forwarding.stop());
+  systemProxy = followPolicy({
+    setting: config.systemProxy,
+    stateFolder: config.stateFolder,
+    policy: () => sync?.current()?.forwarding,
+    network: () => forwarding.network().type,
+    proxy: forwarding.proxy,
+    socks: forwarding.socks,
+    onChange: (reason) => tell('system-proxy-changed', reason),
+    log,
+  });
+  stopper.add('system proxy', () => systemProxy?.stop());
   // Once at each change, and never by the clock while the tunnel is up: the look costs the network.
   forwarding.tunnel.onChange(({ name, reason }) => {
     tell(name, reason);
@@ -226,6 +240,7 @@ const startParts = async (
             received.forwarding.onNetwork?.[forwarding.network().type] ?? 'tunnel',
         });
         measuring.setPlan(received.plan.probes);
+        void systemProxy?.review();
         void network.check();
         log.info({ component: 'agent', revision: received.revision }, 'policy applied');
         tell('policy-applied', `revision ${received.revision}`);
@@ -279,6 +294,7 @@ const startParts = async (
         measuring,
         onDemand,
         gatewayMeter,
+        systemProxy: systemProxy?.status(),
         ...outgoing,
       }),
     ask: answerLocally(onDemand),

@@ -30,6 +30,7 @@ export const composeStatus = (parts: {
   measuring: Measuring;
   onDemand: Pick<OnDemand, 'requests'>;
   gatewayMeter: GatewayMeter;
+  systemProxy: AgentStatus['forwarding']['systemProxy'];
 }): AgentStatus => {
   const { config, identity, sync, forwarding, network, measuring, shipper, spool, ledger } = parts;
   const at = Date.now();
@@ -60,6 +61,7 @@ export const composeStatus = (parts: {
       pacUrl: `http://${proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host}:${proxy.port}/proxy.pac`,
       decisions: forwarding.decisions(),
       pac: forwarding.pac(),
+      ...(parts.systemProxy === undefined ? {} : { systemProxy: parts.systemProxy }),
       ...(capture === undefined ? {} : { capture }),
     },
     network: { state: found.state, reason: found.reason, place: forwarding.network() },

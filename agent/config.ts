@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { type Static, Type } from '@sinclair/typebox';
-import { closed, Position, Text } from '#contract/scalar.ts';
+import { closed, OneOf, Position, Text } from '#contract/scalar.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
 import { CaptureConfig } from './capture/config.ts';
+import { systemProxySettings } from './system-proxy/wanted.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
 
@@ -60,6 +61,8 @@ export const AgentProgramConfig = Type.Object(
     ),
     /** What is taken from programs that know nothing of the proxy (docs/capture.md); left out: nothing. */
     capture: Type.Optional(CaptureConfig),
+    /** Whether the system's proxy settings are ours to set (docs/pac.md); left out: off. */
+    systemProxy: Type.Optional(OneOf(systemProxySettings)),
     /** What runs that somebody asks for may cost: bytes a request, share of one core while it lasts. */
     onDemand: Type.Optional(
       Type.Object(

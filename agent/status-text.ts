@@ -40,10 +40,10 @@ const describeEnforcement = ({ at, enforcement }: AgentStatus | WaitingStatus) =
     row('state', `${text}, since ${clock(since)} (${ago(at, since)})`),
     ...(cause === '' ? [] : [row('why', cause)]),
     ...(remedy === '' ? [] : [row('to do', remedy)]),
-    ...(strict ? [row('strict', 'the kernel lets nothing out past the agent')] : []),
-    ...(fenceProblem === null
-      ? []
-      : [row(strict ? '' : 'strict', `NOT IN PLACE: ${fenceProblem}`)]),
+    ...(strict && fenceProblem === null
+      ? [row('strict', 'the kernel lets nothing out past the agent')]
+      : []),
+    ...(fenceProblem === null ? [] : [row('strict', `NOT IN PLACE: ${fenceProblem}`)]),
   ];
 };
 
@@ -111,13 +111,23 @@ const describeNetwork = ({ network: { place, state, reason }, enforcement }: Age
 };
 
 const describeForwarding = ({
-  forwarding: { proxy, socks, pacUrl, pac, decisions, capture },
+  forwarding: { proxy, socks, pacUrl, pac, systemProxy, decisions, capture },
 }: AgentStatus) => [
   row('proxy', `HTTP ${proxy.host}:${proxy.port}, SOCKS5 ${socks.host}:${socks.port}`),
   row('', `PAC ${pacUrl}`),
   ...(pac === undefined || pac.state === 'off'
     ? []
     : [row('pac', pac.state === 'ready' ? 'decides' : `BROKEN: ${pac.problem}`)]),
+  ...(systemProxy === undefined || systemProxy.state === 'untouched'
+    ? []
+    : [
+        row(
+          'system',
+          systemProxy.problem === ''
+            ? 'its proxy settings are the agent’s'
+            : `proxy settings NOT as wanted: ${systemProxy.problem}`,
+        ),
+      ]),
   row(
     'flows',
     `${decisions.tunnel} tunnelled, ${decisions.direct} direct, ${decisions.refused} refused`,

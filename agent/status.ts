@@ -79,6 +79,8 @@ export const AgentStatus = Type.Object({
     }),
     /** The organisation's PAC files; absent from agents of before. */
     pac: Type.Optional(Type.Object({ state: Type.String(), problem: Type.String() })),
+    /** The system's proxy settings; absent from agents of before. */
+    systemProxy: Type.Optional(Type.Object({ state: Type.String(), problem: Type.String() })),
     /** Of programs that know no proxy (docs/capture.md); absent where it is not asked for. */
     capture: Type.Optional(
       Type.Object({
