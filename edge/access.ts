@@ -274,6 +274,7 @@ const specialRanges = [
   '240.0.0.0/4',
   '::/96', // unspecified, loopback, IPv4-compatible
   '::ffff:0:0/96', // IPv4-mapped
+  '::ffff:0:0:0/96', // IPv4-translated (RFC 2765)
   '64:ff9b::/96', // NAT64
   '64:ff9b:1::/48',
   '100::/64',
@@ -288,14 +289,34 @@ const specialRanges = [
   'ff00::/8',
 ];
 
-/** Tells whether an address is special or the edge's own; built once, asked for every address. */
-export const createAddressGuard = (): ((address: string) => boolean) => {
+/** An address that the machine got a moment ago is dialled for so long at most. */
+const lookAtInterfacesMs = 5_000;
+
+/** Tells whether an address is special or one of the edge's own, as they are now. */
+export const createAddressGuard = (
+  parts: { interfaces?: typeof networkInterfaces; monotonicMs?: () => number } = {},
+): ((address: string) => boolean) => {
+  const { interfaces = networkInterfaces, monotonicMs = () => performance.now() } = parts;
+  const special = listsOf(specialRanges);
+  let own = listsOf([]);
+  let lookedMs = Number.NEGATIVE_INFINITY;
+
+  const isOwn = (address: string): boolean => {
+    if (monotonicMs() - lookedMs >= lookAtInterfacesMs) {
+      lookedMs = monotonicMs();
+      const all = Object.values(interfaces()).flatMap((list) => list ?? []);
+      own = listsOf(all.map((entry) => entry.address));
+    }
+    return own(address);
+  };
+  return (address) => special(address) || isOwn(address);
+};
+
+/** By value: an IPv6 address can be written in many ways. */
+const listsOf = (ranges: readonly string[]): ((address: string) => boolean) => {
   // Two lists: in one, `::ffff:0:0/96` would hold every IPv4 address too.
   const four = new BlockList();
   const six = new BlockList();
-  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  for (const range of [...specialRanges, ...own.map(({ address }) => address)]) {
-    addRange(range.includes(':') ? six : four, range);
-  }
+  for (const range of ranges) addRange(range.includes(':') ? six : four, range);
   return (address) => isInList(address.includes(':') ? six : four, address);
 };

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { compileAccess, createAddressGuard } from '#edge/access.ts';
 import { emptyPolicy } from '#test/support/edge-lab.ts';
@@ -30,6 +31,22 @@ describe('access policy', () => {
 });
 
 describe('addresses an edge does not dial', () => {
+  it('are also its own, and those it gets while it runs', () => {
+    const clock = { nowMs: 0 };
+    const made = (address: string) => ({ ...networkInterfaces()['lo']?.[0], address });
+    const addresses = [made('203.119.1.1')];
+    const guard = createAddressGuard({
+      interfaces: () => ({ eth0: addresses }) as ReturnType<typeof networkInterfaces>,
+      monotonicMs: () => clock.nowMs,
+    });
+    expect(guard('203.119.1.1')).toBe(true);
+    expect(guard('203.119.1.2')).toBe(false);
+    addresses.push(made('203.119.1.2'), made('2606:4700::0001'));
+    clock.nowMs += 5_000;
+    expect(guard('203.119.1.2')).toBe(true);
+    expect(guard('2606:4700::1')).toBe(true);
+  });
+
   const isSpecial = createAddressGuard();
   it.each([
     '0.0.0.0',
@@ -45,6 +62,9 @@ describe('addresses an edge does not dial', () => {
     '::1',
     '::ffff:10.0.0.1',
     '::ffff:8.8.8.8',
+    '::ffff:0:808:808',
+    '64:ff9b:1::808:808',
+    '2002:808:808::1',
     '64:ff9b::a00:1',
     '2002:a00:1::1',
     'fc00::1',
