@@ -90,6 +90,7 @@ export const startEnforcement = async (parts: {
     log.warn({}, 'strict enforcement stands from before: kept until policy says otherwise');
   let putKey = '';
   let putAt = 0;
+  let triedAt = 0;
   let refreshedAt = Number.NEGATIVE_INFINITY;
   let fenceProblem: string | null = null;
   let isStopped = false;
@@ -155,6 +156,8 @@ export const startEnforcement = async (parts: {
     isStanding && putKey === '' && inputs.identity === 'enrolled' && inputs.forwarding === null;
 
   const applyFence = async (): Promise<void> => {
+    // What the kernel refused it refuses again: asked as often as a table is renewed.
+    if (fenceProblem !== null && performance.now() - triedAt < renewIntervalMs) return;
     if (current.fence === 'absent') {
       if (!isStanding) return;
       report(await fence.takeAway());
@@ -190,6 +193,7 @@ export const startEnforcement = async (parts: {
     if (refreshedAt === Number.NEGATIVE_INFINITY) await applyFence();
   };
   const report = (problem: string | undefined) => {
+    triedAt = performance.now();
     if (problem !== undefined && problem !== fenceProblem) {
       log.error({ reason: problem }, 'strict enforcement is not in place');
     }
@@ -233,6 +237,7 @@ export const startEnforcement = async (parts: {
       ...current,
       since,
       strict: current.fence !== 'absent',
+      // Where nothing is wanted and nothing stands, an old failure is none.
       fenceProblem: current.fence === 'absent' && !isStanding ? null : fenceProblem,
     }),
     around: () => ({
