@@ -37,6 +37,8 @@ export const holdTable = async (parts: {
   child.stdin.on('error', () => {});
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
+    // Without the permission it does not get so far as to list anything.
+    if (/cache initialization failed/.test(said)) settle(new Error(`nft: ${said.trim()}`));
   });
   let listed = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
