@@ -124,7 +124,7 @@ export const startForwarder = async (
     certificate: options.certificate,
     isRevoked: (deviceId) => access()?.isRevoked(deviceId) ?? false,
     protocols: new Map([
-      ['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter })],
+      ['connect-udp', createServeUdp({ edgeId, admit, datagrams, meter, pace: limits.pace })],
       ['connect-ip', createServeIp(ip)],
     ]),
     ...(parts.onSession ? { onSession: parts.onSession } : {}),

@@ -5,6 +5,7 @@ import { carryDatagrams, maxWaitingBytes } from '#runtime/capsules/datagram-stre
 import type { Admit, Admitted, Moved } from './admit.ts';
 import type { DatagramLimit } from './datagram-limit.ts';
 import type { ServeProtocol } from './exchange-h2.ts';
+import type { Pace } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { refuse } from './refusal.ts';
 import { refuseStream } from './refuse-stream.ts';
@@ -23,6 +24,8 @@ export const createServeUdp =
     admit: Admit;
     datagrams: DatagramLimit;
     meter: Meter;
+    /** Left out: devices may move as many bytes as they can. */
+    pace?: (deviceId: string) => Pace | undefined;
     /** Left out: 20 s for DNS, else 2 minutes. */
     idleMs?: number;
   }): ServeProtocol =>
@@ -61,18 +64,40 @@ export const createServeUdp =
       socket: connected.socket,
       admission,
       meter: parts.meter,
-      mayPass: (count) => parts.datagrams.take(deviceId, count),
+      mayPass: createMayPass({
+        datagrams: (count) => parts.datagrams.take(deviceId, count),
+        pace: parts.pace?.(deviceId),
+      }),
       idleMs: parts.idleMs ?? (destination.port === 53 ? idleMs.dns : idleMs.other),
     });
   };
+
+/** How many of these datagrams go on; the others are dropped, as a full router would. */
+type MayPass = (datagrams: readonly Buffer[]) => number;
+
+const createMayPass = (limits: {
+  datagrams: (count: number) => number;
+  pace: Pace | undefined;
+}): MayPass => {
+  let isTooMuch = false;
+  return (datagrams) => {
+    if (isTooMuch) return 0;
+    if (limits.pace?.spend(bytesOf(datagrams)) === false) {
+      isTooMuch = true;
+      limits.pace.whenFree(() => {
+        isTooMuch = false;
+      });
+    }
+    return limits.datagrams(datagrams.length);
+  };
+};
 
 const relayDatagrams = (options: {
   stream: ServerHttp2Stream;
   socket: Socket;
   admission: Admitted;
   meter: Meter;
-  /** How many of so many more datagrams the device may have. */
-  mayPass: (count: number) => number;
+  mayPass: MayPass;
   idleMs: number;
 }): void => {
   const { stream, socket, meter } = options;
@@ -106,7 +131,8 @@ const relayDatagrams = (options: {
     onDatagrams(datagrams) {
       if (!isOpen || socket.getSendQueueSize() > maxWaitingBytes) return;
       idle.refresh();
-      const passing = options.mayPass(datagrams.length);
+      const passing = options.mayPass(datagrams);
+      moved.firstUpMs ??= performance.now();
       const before = moved.upBytes;
       for (let i = 0; i < passing; i++) {
         const datagram = datagrams[i] as Buffer;
@@ -128,14 +154,16 @@ const relayDatagrams = (options: {
   // libuv reads up to 32 at a time: they go into one write once it is through.
   const flush = () => {
     const datagrams = waiting;
-    const bytes = waitingBytes;
     waiting = [];
     waitingBytes = 0;
     if (!isOpen) return;
     idle.refresh();
-    const passing = options.mayPass(datagrams.length);
+    const passing = options.mayPass(datagrams);
     if (passing === 0) return;
-    if (!carried.send(passing < datagrams.length ? datagrams.slice(0, passing) : datagrams)) return;
+    const passed = passing < datagrams.length ? datagrams.slice(0, passing) : datagrams;
+    if (!carried.send(passed)) return;
+    moved.firstDownMs ??= performance.now();
+    const bytes = bytesOf(passed);
     moved.downBytes += bytes;
     meter.down(bytes);
   };
@@ -152,4 +180,10 @@ const relayDatagrams = (options: {
     options.admission.done(moved);
   });
   if (stream.destroyed) close();
+};
+
+const bytesOf = (datagrams: readonly Buffer[]): number => {
+  let bytes = 0;
+  for (const { length } of datagrams) bytes += length;
+  return bytes;
 };

@@ -6,9 +6,14 @@ import http2, {
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { edgeServerName } from '#contract/enrollment.ts';
 import { parseEdgeTiming } from '#contract/server-timing.ts';
+import type { Admitted, Moved } from '#edge/admit.ts';
+import { createDatagramLimit, datagramLimit } from '#edge/datagram-limit.ts';
+import { createMeter } from '#edge/meter.ts';
+import { createServeUdp } from '#edge/udp-flow.ts';
 import { parseUdpPath } from '#edge/udp-target.ts';
 import { createCapsuleReader, encodeCapsule, encodeDatagrams } from '#runtime/capsules/capsule.ts';
 import { createEdgeLab, type EdgeLab, loopbackApplication } from '#test/support/edge-lab.ts';
@@ -79,6 +84,17 @@ const closed = (stream: ClientHttp2Stream) =>
 
 const udpPath = (host: string, port: number) =>
   `/.well-known/masque/udp/${encodeURIComponent(host)}/${port}/`;
+
+const admittedTo = (address: string, done: (moved: Moved) => void): Admitted => ({
+  admitted: true,
+  addresses: [address],
+  timing: { edgeId: 'e1', queueMs: 0, dnsMs: null, connectMs: null, address: null },
+  fail: () => {
+    throw new Error('nothing fails here');
+  },
+  begin: () => {},
+  done,
+});
 
 const startEcho = async (
   onMessage = (socket: Socket, bytes: Buffer, from: RemoteInfo) =>
@@ -266,6 +282,17 @@ describe('datagrams', () => {
   });
 });
 
+it('a device has 100,000 datagrams a second, and takes none from others', () => {
+  let nowMs = 0;
+  const limit = createDatagramLimit({ monotonicMs: () => nowMs });
+  expect(limit.take('d', datagramLimit.burst - 1)).toBe(datagramLimit.burst - 1);
+  expect(limit.take('d', 64)).toBe(1);
+  expect(limit.take('d', 64)).toBe(0);
+  expect(limit.take('another', 64)).toBe(64);
+  nowMs += 1;
+  expect(limit.take('d', 200)).toBe(100);
+});
+
 describe('the end of a flow', () => {
   it('comes when nobody listens there: the ICMP error ends the stream', async () => {
     const probe = createSocket('udp4').bind(0, '127.0.0.1');
@@ -290,6 +317,49 @@ describe('the end of a flow', () => {
     await closed(stream);
     expect(stream.rstCode).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
     expect(session.destroyed).toBe(false);
+  });
+
+  it('comes after a time in which nothing moves, in order and with the socket', async () => {
+    const seen: number[] = [];
+    const port = await startEcho((socket, bytes, from) => {
+      seen.push(from.port);
+      socket.send(bytes, from.port, from.address);
+    });
+    const done: unknown[] = [];
+    const serve = createServeUdp({
+      edgeId: 'e1',
+      admit: async () => admittedTo('127.0.0.1', (moved) => done.push(moved)),
+      datagrams: createDatagramLimit({ monotonicMs: () => performance.now() }),
+      meter: createMeter(),
+      idleMs: 300,
+    });
+    const server = http2.createServer({ settings: { enableConnectProtocol: true } });
+    server.on('stream', (stream, headers) => void serve({ stream, headers, deviceId: 'd' }));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const plain = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    lab.onStop(() => {
+      plain.destroy();
+      server.close();
+    });
+    await once(plain, 'remoteSettings');
+    const stream = plain.request({
+      ':method': 'CONNECT',
+      ':protocol': 'connect-udp',
+      ':path': udpPath('app.test', port),
+    });
+    stream.write(datagrams('12345'));
+    stream.resume();
+    await once(stream, 'end');
+    stream.end();
+    await closed(stream);
+    expect(stream.rstCode).toBe(0);
+    await waitUntil(() => done.length === 1);
+    expect(done[0]).toMatchObject({ upBytes: 5, downBytes: 5 });
+    // Its port is free again.
+    const again = createSocket('udp4').bind(seen[0] ?? 0, '127.0.0.1');
+    await once(again, 'listening');
+    again.close();
   });
 
   it('leaves nothing open at the edge', async () => {
