@@ -1,6 +1,6 @@
 /**
  * What the tunnel costs and how it holds, beside what Debian has, in one run on one machine:
- * `npm run bench:tunnel -- [--only loopback,streams,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
+ * `npm run bench:tunnel -- [--only loopback,streams,access,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
  *
  * Everything measured is a process of its own. CPU is user + system of the tunnel's processes. Rounds
  * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `capture` and
@@ -9,6 +9,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Row } from './rows.ts';
+import { measureAccess } from './tunnel/access.ts';
 import { measureCapture } from './tunnel/capture.ts';
 import { measureFailover } from './tunnel/failover.ts';
 import { measureIp } from './tunnel/ip.ts';
@@ -31,7 +32,7 @@ type Place = {
 };
 
 /** By name, as `--only` takes them; each with processes of its own. */
-const onLoopback = { loopback: measureOnLoopback, streams: measureStreams };
+const onLoopback = { loopback: measureOnLoopback, streams: measureStreams, access: measureAccess };
 const onCable = {
   link: measureOnLink,
   ip: measureIp,
