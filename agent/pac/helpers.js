@@ -8,7 +8,7 @@
   const asText = String;
 
   const maxAnswerLength = 4_096;
-  const maxPatterns = 5_000;
+  const maxRemembered = 5_000;
 
   /** Addresses by name, for this decision; the name that is missing ends the run. */
   const noNames = {};
@@ -25,7 +25,20 @@
     throw new Error('a name is being resolved');
   };
 
+  /** Rules write the same few addresses again and again. */
+  const read = new Map();
   const v4 = (text) => {
+    const first = text.charCodeAt(0);
+    if (!(first >= 48 && first <= 57)) return null;
+    let bytes = read.get(text);
+    if (bytes === undefined) {
+      if (read.size >= maxRemembered) read.clear();
+      bytes = readV4(text);
+      read.set(text, bytes);
+    }
+    return bytes;
+  };
+  const readV4 = (text) => {
     const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
     if (match === null) return null;
     const bytes = [+match[1], +match[2], +match[3], +match[4]];
@@ -137,7 +150,7 @@
     const key = asText(pattern);
     let matches = patterns.get(key);
     if (matches === undefined) {
-      if (patterns.size >= maxPatterns) patterns.clear();
+      if (patterns.size >= maxRemembered) patterns.clear();
       matches = compilePattern(key);
       patterns.set(key, matches);
     }
