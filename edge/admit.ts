@@ -6,7 +6,7 @@ import { isHost } from '#contract/host-pattern.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access, Destination } from './access.ts';
 import { type FlowBooks, openAccount } from './flow-account.ts';
-import type { Limits } from './limits.ts';
+import type { Limits, Pace } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { Resolve, Resolved } from './resolve.ts';
@@ -34,6 +34,8 @@ export type Admitted = {
   addresses: string[];
   /** Which address, and how long to it, is filled in by who opens the flow. */
   timing: EdgeTiming;
+  /** Undefined: the device's bytes a second are not limited. */
+  pace?: Pace | undefined;
   fail(refusal: Refusal): NotOpened;
   begin(): void;
   done(moved: Moved): void;
@@ -99,6 +101,7 @@ export const createAdmit = (parts: {
       admitted: true,
       addresses,
       timing,
+      pace: limits.pace(deviceId),
       fail,
       begin() {
         begunMs = performance.now();

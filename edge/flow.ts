@@ -2,6 +2,7 @@ import type { EdgeTiming } from '#contract/body/connection.ts';
 import type { Destination } from './access.ts';
 import type { Admit, Admitted, Moved, NotOpened } from './admit.ts';
 import { type DialError, DialFailed, type Dialled, dial } from './dial.ts';
+import type { Pace } from './limits.ts';
 import { type ProxyError, type Refusal, refuse } from './refusal.ts';
 
 export type FlowRequest = {
@@ -14,7 +15,12 @@ export type FlowRequest = {
 };
 
 /** A connection to the origin, with what it cost. `done` must be called once, when it has ended. */
-export type OpenedFlow = Dialled & { timing: EdgeTiming; done(moved: Moved): void };
+export type OpenedFlow = Dialled & {
+  timing: EdgeTiming;
+  /** Undefined: as fast as it goes. */
+  pace?: Pace | undefined;
+  done(moved: Moved): void;
+};
 
 export type FlowOutcome = { opened: true; flow: OpenedFlow } | NotOpened;
 
@@ -29,8 +35,8 @@ export const createOpenFlow =
     const dialled = await dialChecked(request, admission);
     if ('status' in dialled) return admission.fail(dialled);
     admission.begin();
-    const { timing, done } = admission;
-    return { opened: true, flow: { ...dialled, timing, done } };
+    const { timing, pace, done } = admission;
+    return { opened: true, flow: { ...dialled, timing, pace, done } };
   };
 
 /** Dials the addresses that were checked, never the name again: it could answer otherwise by now. */

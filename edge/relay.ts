@@ -23,6 +23,18 @@ export const relay = (options: {
   const moved: Moved = { upBytes: 0, downBytes: 0 };
   let openSides = 2;
   let originFailed = false;
+  // Where the device's bytes a second are limited, a direction waits until it has earned more.
+  const up = { isHeld: false, resume: () => carrier.resume() };
+  const down = { isHeld: false, resume: () => origin.resume() };
+  const goesOn = (direction: typeof up | typeof down, bytes: number): boolean => {
+    if (flow.pace === undefined || flow.pace.spend(bytes)) return true;
+    direction.isHeld = true;
+    flow.pace.whenFree(() => {
+      direction.isHeld = false;
+      direction.resume();
+    });
+    return false;
+  };
   const closed = () => {
     openSides -= 1;
     if (openSides === 0) flow.done(moved);
@@ -32,10 +44,11 @@ export const relay = (options: {
     if (moved.upBytes === 0) moved.firstUpMs = performance.now();
     moved.upBytes += chunk.length;
     meter.up(chunk.length);
-    if (!origin.write(chunk)) carrier.pause();
+    const mayGoOn = origin.write(chunk);
+    if (!goesOn(up, chunk.length) || !mayGoOn) carrier.pause();
   });
-  origin.on('drain', () => carrier.resume());
-  carrier.on('drain', () => origin.resume());
+  origin.on('drain', () => up.isHeld || carrier.resume());
+  carrier.on('drain', () => down.isHeld || origin.resume());
   // Node's HTTP/2 sends END_STREAM ahead of a reset and ends the reader of a reset stream as if all
   // had come: a turn of the loop lets the reset be seen before the end is passed on.
   carrier.on('end', () =>
@@ -63,7 +76,8 @@ export const relay = (options: {
     if (moved.downBytes === 0) moved.firstDownMs = performance.now();
     moved.downBytes += chunk.length;
     meter.down(chunk.length);
-    return carrier.write(chunk, release);
+    const mayGoOn = carrier.write(chunk, release);
+    return goesOn(down, chunk.length) && mayGoOn;
   });
 };
 
