@@ -15,7 +15,7 @@ export type TransparentUdp = {
 const family = { four: 2, six: 10 } as const;
 const datagramSocket = 2;
 const level = { socket: 1, ip: 0, ipv6: 41 } as const;
-/** asm-generic/socket.h, linux/in.h, linux/in6.h. `transparent` takes CAP_NET_ADMIN. */
+/** asm-generic/socket.h, linux/in.h, linux/in6.h. */
 const option = {
   reuseAddress: 2,
   receiveBufferForce: 33,
@@ -25,8 +25,8 @@ const option = {
 const receiveBufferBytes = 4_194_304;
 
 /**
- * Throws where it cannot be had: no Linux, no koffi, no CAP_NET_ADMIN. The rules that bring datagrams
- * here, and the one that keeps answers out of them, are the caller's.
+ * Throws where it cannot be had: no Linux, no koffi, or not the capabilities for it. The rules that
+ * bring datagrams here, and the one that keeps answers out of them, are the caller's.
  */
 export const openTransparentUdp = async (parts: {
   /** In one call what was there; the payloads are the receiver's to keep. */
@@ -34,6 +34,7 @@ export const openTransparentUdp = async (parts: {
 }): Promise<TransparentUdp> => {
   const libc = await openLibc();
   if (!libc) throw new Error('transparent UDP needs Linux on x64 or arm64, and the package koffi');
+  checkReplies(libc);
   const { sockets, port } = openBoth(libc);
   const own = new Set(sockets.map((socket) => libc.localAddress(socket).toString('latin1')));
   const inbox = createDatagramInbox(libc);
@@ -68,6 +69,19 @@ export const openTransparentUdp = async (parts: {
       return stopping;
     },
   };
+};
+
+/** What is asked of a well-known port is answered from it. */
+const checkReplies = (libc: Libc): void => {
+  try {
+    libc.close(openTransparent(libc, socketAddress(Buffer.of(192, 0, 2, 1), 443), () => {}));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') return;
+    throw new Error(
+      `datagrams cannot be answered for others (${message}): it takes CAP_NET_ADMIN and CAP_NET_BIND_SERVICE`,
+    );
+  }
 };
 
 const maxPortTries = 20;

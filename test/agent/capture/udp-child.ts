@@ -12,7 +12,8 @@ import { silentLog } from '#runtime/log.ts';
 /** The programs of `udp.lab.test.ts`; each says one line when it is ready, or what it found. */
 export type ClientFinding = { address: string; localPort: number; answers: string[] };
 
-const port = 5_000;
+/** A well-known one, which takes a capability more to answer from. */
+const port = 443;
 const say = (text: string | number) => void process.stdout.write(`${text}\n`);
 
 /** Everything is diverted to it, and goes on from a socket of its own. */
@@ -27,13 +28,16 @@ const agent = async (): Promise<void> => {
     policy: () => policy,
     log,
   });
-  const capture = await startUdpCapture({ openUdp, log });
+  const capture = await startUdpCapture({ openUdp, log }).catch((error: Error) => {
+    say(error.message);
+    process.exit(1);
+  });
   await addPolicyRouting();
   const table = await holdTable({ family: 'inet', name: 'wsudp', onLost: () => process.exit(1) });
   const nothing = { four: [], six: [] };
   const rules = {
     table: table.name,
-    own: { uids: [0] },
+    own: { uids: [process.geteuid?.() ?? 0] },
     past: { tcp: nothing, udp: nothing },
     tcpPort: undefined,
     dns: [],

@@ -25,6 +25,11 @@ const start = (node: string, as: readonly string[], ...args: string[]) => {
     say: (text: string) => void child.stdin.write(`${text}\n`),
   };
 };
+/** A user of its own, with these capabilities and no others. */
+const asAgent = (capabilities: string) => [
+  ...['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--no-new-privs'],
+  ...['--inh-caps', capabilities, '--ambient-caps', capabilities, '--bounding-set', capabilities],
+];
 const asUser = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups'];
 
 beforeAll(async () => {
@@ -48,7 +53,10 @@ afterAll(async () => {
 });
 
 it('datagrams of programs that know no proxy are carried by the agent, and answered from their destination, by IPv4 and IPv6', async () => {
-  const [echo, agent] = [start('far', [], 'echo'), start('dev', [], 'agent')];
+  const [echo, agent] = [
+    start('far', [], 'echo'),
+    start('dev', asAgent('-all,+net_admin,+net_bind_service'), 'agent'),
+  ];
   expect(await Promise.all([echo.line(), agent.line()])).toEqual(['ready', 'ready']);
   const client = start('dev', asUser, 'client', ...far);
   const findings = JSON.parse(await client.line()) as ClientFinding[];
@@ -65,6 +73,9 @@ it('datagrams of programs that know no proxy are carried by the agent, and answe
   }
   agent.say('flows');
   expect(await agent.line()).toBe('2');
+
+  const weak = start('dev', asAgent('-all,+net_admin'), 'agent');
+  expect(await weak.line()).toMatch(/CAP_NET_BIND_SERVICE/);
 
   // Its rules go with the agent: the same program then sends by itself.
   agent.child.stdin.end();
