@@ -1,31 +1,15 @@
 import { isIP } from 'node:net';
-import type { FlowProtocol } from '#contract/access.ts';
 import type { EdgeTiming } from '#contract/body/connection.ts';
 import { directDetails } from '#contract/edge-direct.ts';
 import { isHost } from '#contract/host-pattern.ts';
 import type { Log } from '#runtime/log.ts';
-import type { Access, Destination } from './access.ts';
+import type { Access } from './access.ts';
 import { type FlowBooks, openAccount } from './flow-account.ts';
+import type { AdmitRequest, Moved } from './flow-request.ts';
 import type { Limits, Pace } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { Resolve, Resolved } from './resolve.ts';
-
-export type AdmitRequest = {
-  deviceId: string;
-  destination: Destination;
-  protocol: FlowProtocol;
-  /** Monotonic time at which the request was read. */
-  receivedMs: number;
-};
-
-export type Moved = {
-  upBytes: number;
-  downBytes: number;
-  /** Monotonic times of the first byte each way; left out: there was none, or nobody looked. */
-  firstUpMs?: number;
-  firstDownMs?: number;
-};
 
 /** A flow that may be opened. One of `fail` and `begin` is called, and `done` after `begin`, once. */
 export type Admitted = {

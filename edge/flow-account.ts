@@ -1,13 +1,13 @@
 import type { EdgeTiming } from '#contract/body/connection.ts';
 import type { EdgeSample } from '#contract/telemetry.ts';
 import type { Access, AccessDecision } from './access.ts';
-import type { AdmitRequest, Moved } from './admit.ts';
 import {
   type ApplicationReading,
   applicationsOf,
   createApplicationTimes,
 } from './application-times.ts';
 import { createFlowRecorder, type OpenRecord } from './flow-record.ts';
+import type { AdmitRequest, Moved } from './flow-request.ts';
 
 /** What one process of an edge writes down of flows. */
 export const createFlowBooks = (parts: Parameters<typeof createFlowRecorder>[0]) => {

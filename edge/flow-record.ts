@@ -5,7 +5,7 @@ import type { EdgeTiming } from '#contract/body/connection.ts';
 import { normalHost } from '#contract/host-pattern.ts';
 import type { FlowRecord } from '#contract/telemetry.ts';
 import type { AccessDecision } from './access.ts';
-import type { AdmitRequest, Moved } from './admit.ts';
+import type { AdmitRequest, Moved } from './flow-request.ts';
 
 /**
  * Records begun a second, and at once after a pause. A record takes about 400 bytes of the spool: at

@@ -1,7 +1,8 @@
 import type { EdgeTiming } from '#contract/body/connection.ts';
 import type { Destination } from './access.ts';
-import type { Admit, Admitted, Moved, NotOpened } from './admit.ts';
+import type { Admit, Admitted, NotOpened } from './admit.ts';
 import { type DialError, DialFailed, type Dialled, dial } from './dial.ts';
+import type { Moved } from './flow-request.ts';
 import type { Pace } from './limits.ts';
 import { type ProxyError, type Refusal, refuse } from './refusal.ts';
 

@@ -2,8 +2,8 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage 
 import type { Readable } from 'node:stream';
 import { endToEnd } from '#contract/end-to-end.ts';
 import { formatEdgeTiming, parseEdgeTiming } from '#contract/server-timing.ts';
-import type { Moved } from './admit.ts';
 import type { OpenedFlow } from './flow.ts';
+import type { Moved } from './flow-request.ts';
 import type { Meter } from './meter.ts';
 
 export type PlainRequest = {

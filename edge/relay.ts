@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Moved } from './admit.ts';
 import { cut } from './cut.ts';
 import type { OpenedFlow } from './flow.ts';
+import type { Moved } from './flow-request.ts';
 import type { Meter } from './meter.ts';
 
 /**
