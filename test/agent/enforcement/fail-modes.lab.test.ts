@@ -98,8 +98,12 @@ const reaches = (state: string) =>
   waitUntil(async () => {
     const now = await status().catch(() => undefined);
     return now?.enforcement.state === state;
-  }, 15_000);
+  }, 15_000).catch(async (error: Error) => {
+    throw new Error(`${state} is not reached: ${JSON.stringify(await status())}`, { cause: error });
+  });
 const policy = async (forwarding: Partial<ForwardingPolicy>) => {
+  // Enrolled a moment before it can say so.
+  await waitUntil(async () => (await status()).device.id !== null);
   const { device } = await status();
   await world.ask('policy', device.id ?? '', JSON.stringify(forwarding));
 };
