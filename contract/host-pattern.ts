@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { createRangeIndex } from './range-index.ts';
 
 /** Gives the pattern that matched a host, or undefined. */
 export type HostMatcher = (host: string) => string | undefined;
@@ -13,13 +14,12 @@ export type HostMatcher = (host: string) => string | undefined;
 export const compileHostPatterns = (patterns: readonly string[]): HostMatcher => {
   const exact = new Map<string, string>();
   const under = new Map<string, string>();
-  const ranges: { pattern: string; list: BlockList }[] = [];
-  const everyRange = new BlockList();
+  const ranges = createRangeIndex<number>();
   let everything: string | undefined;
 
-  for (const pattern of patterns) {
+  for (const [at, pattern] of patterns.entries()) {
     if (pattern === '*') everything ??= pattern;
-    else if (addRange(everyRange, pattern)) ranges.push({ pattern, list: rangeOf(pattern) });
+    else if (ranges.add(pattern, at)) continue;
     else if (pattern.startsWith('*.')) keep(under, pattern.slice(2), pattern);
     else if (pattern.startsWith('.')) {
       keep(exact, pattern.slice(1), pattern);
@@ -30,8 +30,8 @@ export const compileHostPatterns = (patterns: readonly string[]): HostMatcher =>
   return (host) => {
     const name = normalHost(host);
     if (isIP(name) === 0) return exact.get(name) ?? matchUnder(under, name) ?? everything;
-    if (!isInList(everyRange, name)) return everything;
-    return ranges.find(({ list }) => isInList(list, name))?.pattern;
+    const found = ranges.find(name);
+    return found.length === 0 ? everything : patterns[Math.min(...found)];
   };
 };
 
@@ -127,12 +127,6 @@ export const addRange = (list: BlockList, text: string): boolean => {
 
 /** Whether the text is what `addRange` takes. */
 export const isAddressOrRange = (text: string): boolean => addRange(new BlockList(), text);
-
-const rangeOf = (pattern: string): BlockList => {
-  const list = new BlockList();
-  addRange(list, pattern);
-  return list;
-};
 
 const keep = (map: Map<string, string>, name: string, pattern: string): void => {
   const key = normalHost(name);

@@ -1,11 +1,12 @@
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import {
   parseTrafficRule,
   type TrafficProtocol,
   type TrafficRule,
   type TrafficSelection,
 } from '#contract/forwarding.ts';
-import { addRange, compileHostPatterns, isInList } from '#contract/host-pattern.ts';
+import { compileHostPatterns } from '#contract/host-pattern.ts';
+import { createRangeIndex } from '#contract/range-index.ts';
 
 export type SelectedFlow = {
   /** A name or an address literal, normalised. */
@@ -55,7 +56,7 @@ const compileNames = (names: NonNullable<TrafficSelection['names']>): SelectTraf
   };
 };
 
-type Ranked = { rule: TrafficRule; carried: boolean; list: BlockList; isDefault: boolean };
+type Ranked = { rule: TrafficRule; carried: boolean; isDefault: boolean };
 
 const compileAddresses = (addresses: TrafficSelection['addresses'] = {}): SelectTraffic => {
   const include = addresses.include ?? [];
@@ -64,8 +65,14 @@ const compileAddresses = (addresses: TrafficSelection['addresses'] = {}): Select
     ...ranksOf(addresses.exclude ?? [], false, false),
     ...ranksOf(excludedByDefault, false, true),
   ].sort(byPrecedence);
+  const index = createRangeIndex<number>();
+  for (const [rank, { rule }] of ranked.entries()) {
+    index.add(`${rule.address}/${rule.prefixBits}`, rank);
+  }
   return (flow) => {
-    const found = ranked.find((each) => applies(each, flow));
+    const ranks = index.find(flow.host).sort((a, b) => a - b);
+    const first = ranks.find((rank) => applies(ranked[rank], flow));
+    const found = first === undefined ? undefined : ranked[first];
     if (found !== undefined) {
       const word = found.carried ? 'include' : found.isDefault ? 'local address' : 'exclude';
       return { carried: found.carried, rule: `${word} ${found.rule.text}` };
@@ -77,10 +84,7 @@ const compileAddresses = (addresses: TrafficSelection['addresses'] = {}): Select
 const ranksOf = (texts: readonly string[], carried: boolean, isDefault: boolean): Ranked[] =>
   texts.flatMap((text) => {
     const rule = parseTrafficRule(text);
-    if ('mistake' in rule) return [];
-    const list = new BlockList();
-    addRange(list, `${rule.address}/${rule.prefixBits}`);
-    return [{ rule, carried, list, isDefault }];
+    return 'mistake' in rule ? [] : [{ rule, carried, isDefault }];
   });
 
 /** The longest prefix first, then what says more about the flow, then what includes. */
@@ -92,7 +96,12 @@ const byPrecedence = (a: Ranked, b: Ranked): number =>
 const fieldCount = ({ ports, protocol }: TrafficRule): number =>
   Number(ports !== undefined) + Number(protocol !== undefined);
 
-const applies = ({ rule, list }: Ranked, { host, port, protocol }: SelectedFlow): boolean =>
-  (rule.protocol === undefined || rule.protocol === protocol) &&
-  (rule.ports === undefined || (port >= rule.ports.from && port <= rule.ports.to)) &&
-  isInList(list, host);
+/** Of one whose range the address is in. */
+const applies = (ranked: Ranked | undefined, { port, protocol }: SelectedFlow): boolean => {
+  if (ranked === undefined) return false;
+  const { rule } = ranked;
+  return (
+    (rule.protocol === undefined || rule.protocol === protocol) &&
+    (rule.ports === undefined || (port >= rule.ports.from && port <= rule.ports.to))
+  );
+};
