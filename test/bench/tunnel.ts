@@ -1,6 +1,6 @@
 /**
  * What the tunnel costs and how it holds, beside what Debian has, in one run on one machine:
- * `npm run bench:tunnel -- [--only loopback,streams,access,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
+ * `npm run bench:tunnel -- [--only loopback,streams,access,drain,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
  *
  * Everything measured is a process of its own. CPU is user + system of the tunnel's processes. Rounds
  * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `capture` and
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import type { Row } from './rows.ts';
 import { measureAccess } from './tunnel/access.ts';
 import { measureCapture } from './tunnel/capture.ts';
+import { measureDrain } from './tunnel/drain.ts';
 import { measureFailover } from './tunnel/failover.ts';
 import { measureIp } from './tunnel/ip.ts';
 import { type Link, makeLink } from './tunnel/link.ts';
@@ -32,7 +33,12 @@ type Place = {
 };
 
 /** By name, as `--only` takes them; each with processes of its own. */
-const onLoopback = { loopback: measureOnLoopback, streams: measureStreams, access: measureAccess };
+const onLoopback = {
+  loopback: measureOnLoopback,
+  streams: measureStreams,
+  access: measureAccess,
+  drain: measureDrain,
+};
 const onCable = {
   link: measureOnLink,
   ip: measureIp,
