@@ -190,6 +190,7 @@ export const startForwarding = async (parts: {
         route,
         policy: () => (forwarding === beforePolicy ? undefined : forwarding),
         network: () => network.current(),
+        ownHosts: () => services.map(({ host: own }) => own),
         processOf,
         startUdp: ({ names }) =>
           startUdpCapture({

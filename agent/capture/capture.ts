@@ -50,6 +50,8 @@ type Parts = {
   /** Undefined until the first has come. */
   policy: () => ForwardingPolicy | undefined;
   network: () => NetworkVerdict;
+  /** Of collector and edges. */
+  ownHosts?: () => readonly string[];
   /** Undefined while no rule asks for it. */
   processOf: () => ProcessOf | undefined;
   startUdp?: (means: CaptureMeans) => Promise<{ port: number; stop(): Promise<void> | void }>;
@@ -253,11 +255,14 @@ const createKernel = ({
   };
 };
 
-/** A server on this machine asks others itself, and those queries are captured. */
+/**
+ * A server on this machine asks others itself, and those queries are captured. One with a link-local
+ * address is left alone: its answers could not come back over loopback.
+ */
 const usable = (servers: readonly string[]): string[] =>
   [...new Set(servers)].filter((server) => {
     const address = server.replace(/%.*$/, '');
-    return isIP(address) !== 0 && !address.startsWith('127.') && address !== '::1';
+    return isIP(address) !== 0 && !/^(127\.|::1$|fe[89ab])/i.test(address);
   });
 
 const whatOf = ({ tcp, dns, udp, ip }: Listening): string[] => [

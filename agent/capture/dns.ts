@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net';
+import { normalHost } from '#contract/host-pattern.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Open } from '../forwarding/open.ts';
 import type { FlowFacts, RouteDecision } from '../forwarding/route.ts';
@@ -44,7 +45,10 @@ export const decideQuestion = (
   name: string,
   server: string,
   route: (flow: FlowFacts) => RouteDecision,
+  ownHosts: readonly string[] = [],
 ): QuestionWay => {
+  // A resolver of this machine asks on the agent's behalf too: without the edge there is no tunnel.
+  if (ownHosts.some((host) => normalHost(host) === name)) return 'direct';
   const { action, rule } = route({ host: name, port: 443 });
   if (action !== 'tunnel') return 'direct';
   if (rule.startsWith('private ')) return 'private';
@@ -62,6 +66,8 @@ export const startDnsCapture = (parts: {
   route: (flow: FlowFacts) => RouteDecision;
   names: Names;
   open: Open;
+  /** Of collector and edges. */
+  ownHosts?: () => readonly string[];
   log: Log;
   /** Asks a name server straight; left out: port 53 of it. */
   askDirect?: (server: string) => AskServer;
@@ -76,7 +82,7 @@ export const startDnsCapture = (parts: {
     const tcp = createStreamAsker(byDial(server));
     const tunnel = createStreamAsker(byOpen(server, parts.open));
     const resolve = async (query: Query, isByTcp: boolean): Promise<Buffer> => {
-      const way = decideQuestion(query.name, server, parts.route);
+      const way = decideQuestion(query.name, server, parts.route, parts.ownHosts?.());
       counts[way] += 1;
       if (way === 'private') return answerPrivate(query, names);
       const tunnelled = way === 'tunnel' ? await tunnel.ask(query) : 'unreachable';
@@ -122,7 +128,11 @@ export const startDnsCapture = (parts: {
         void place.then(({ stop }) => stop()).catch(() => {});
       }
       for (const server of servers) {
-        if (!places.has(server)) places.set(server, startPlace(server, answering(server)));
+        if (places.has(server)) continue;
+        const place = startPlace(server, answering(server));
+        places.set(server, place);
+        // Tried anew with the next look.
+        place.catch(() => places.delete(server));
       }
       const opened = await Promise.all(places.values());
       return opened.map(({ listener }) => listener);
@@ -158,6 +168,8 @@ const startPlace = async (server: string, answering: Answering): Promise<Place> 
   const host = isSix ? '::1' : '127.0.0.1';
   const udp = createSocket(isSix ? 'udp6' : 'udp4');
   const tcp = createServer();
+  // Of accepting: out of descriptors, for one.
+  tcp.on('error', () => {});
   const sockets = new Set<Socket>();
   const stop = () => {
     answering.stop();

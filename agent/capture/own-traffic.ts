@@ -33,14 +33,18 @@ export const readProcessFacts = (): ProcessFacts => ({
 });
 
 /** The same for an agent's config, before anything is started by it. Throws ConfigError. */
-export const ownTrafficOf = (config: CaptureConfig): OwnTraffic =>
-  findOwnTraffic(
+export const ownTrafficOf = (config: CaptureConfig): OwnTraffic => {
+  if (process.platform !== 'linux') {
+    throw new ConfigError('capture: it needs the Linux kernel; leave it out and use the proxies');
+  }
+  return findOwnTraffic(
     {
       ownTrafficBy: config.ownTrafficBy ?? 'user',
       notCapturedUsers: config.notCapturedUsers ?? [],
     },
     readProcessFacts(),
   );
+};
 
 /**
  * The agent must not capture itself, and nobody else's traffic may pass as its own: so it needs a

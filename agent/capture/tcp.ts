@@ -87,6 +87,8 @@ const listen = async (
   server.maxConnections = 10_000;
   server.listen({ host, port, ipv6Only: host === '::1', backlog: 1_024 });
   await once(server, 'listening');
+  // Of accepting: out of descriptors, for one.
+  server.on('error', () => {});
   return server;
 };
 

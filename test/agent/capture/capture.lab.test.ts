@@ -178,7 +178,7 @@ beforeAll(async () => {
         policy: forwarding,
         capture,
       },
-      asAgent('-all,+net_admin,+sys_ptrace,+dac_read_search'),
+      asAgent('-all,+net_admin,+net_bind_service,+sys_ptrace,+dac_read_search'),
     );
   [edge, origin, device] = await Promise.all([
     startChild('edge', {
@@ -219,6 +219,8 @@ it('programs that know no proxy go through the tunnel by IPv4 and IPv6, by their
   expect(edgeSide).toContain(await who('https://app.cap.test/', '-6'));
   expect(edgeSide).toContain(await who(`http://[${server.six}]/`));
   expect(edgeSide).toContain(await who(`http://${server.four}/`));
+  // A record is made when its flow has ended, here and there.
+  await waitUntil(async () => (await flowNames()).length >= 4, 5_000);
   const hosts = await flowNames();
   expect(hosts.filter((each) => each === 'app.cap.test 443')).toHaveLength(2);
   expect(hosts).toContain(`${server.six} 80`);
@@ -264,7 +266,7 @@ it('names are resolved where they are carried to, and private ones by the edge',
   expect(await exec('dig', ['+short', 'wiki.corp.test'])).toMatch(/^198\.1[89]\./);
   expect(await exec('dig', ['+short', 'AAAA', 'wiki.corp.test'])).toBe('');
   expect(edgeSide).toContain(await who('https://wiki.corp.test/'));
-  expect(await flowNames()).toContain('wiki.corp.test 443');
+  await waitUntil(async () => (await flowNames()).includes('wiki.corp.test 443'), 5_000);
   const byServer = (at: string, ...more: string[]) =>
     exec('dig', ['+short', '+tries=1', `@${at}`, 'app.cap.test', ...more]);
   expect(await byServer(server.four)).toBe(`${server.four}\n`);
