@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOpen } from '#agent/forwarding/open.ts';
 import { compileRoutePolicy } from '#agent/forwarding/route.ts';
@@ -157,7 +160,7 @@ describe('an edge that asks its collector once a minute, and is told at once', (
     expect((await assign({ userId: 'adam', labels: [] })).text).toContain(
       'no user “adam” is declared; there is eva@example.org',
     );
-    expect((await assign({ userId: 'eva@example.org', labels: ['loaner'] })).status).toBe(204);
+    await assignByCommand(lab, device.id, ['--user', 'eva@example.org', '--label', 'loaner']);
     await waitUntil(async () => (await refusalOf('shop.test')).includes('rule no-sales'), 5_000);
     const flows = async () =>
       (await lab.operator(`/v1/devices/${device.id}/flows`)).json['flows'] as Record<
@@ -209,6 +212,19 @@ describe('an edge that asks its collector once a minute, and is told at once', (
     expect(performance.now() - revokedMs).toBeLessThan(5_000);
   }, 30_000);
 });
+
+const binary = join(import.meta.dirname, '../../bin/whyslow.mjs');
+const assignByCommand = (lab: CollectorLab, deviceId: string, options: string[]) => {
+  const api = ['--collector', lab.operatorUrl, '--token', lab.operatorToken ?? ''];
+  return promisify(execFile)(process.execPath, [
+    binary,
+    'device',
+    'assign',
+    deviceId,
+    ...options,
+    ...api,
+  ]);
+};
 
 const requestTo = (host: string): string =>
   `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
