@@ -48,13 +48,19 @@ export const startIpCapture = async (parts: {
   let reason = 'no edge yet';
   let used: IpFlow | undefined;
   let isRefused = false;
+  /** Device or rules were removed by somebody else: nothing is carried until the next start. */
+  let isLost = false;
   let grace: NodeJS.Timeout | undefined;
   let work: Promise<void> = Promise.resolve();
   let flow: KeptIpFlow | undefined;
 
   const kernel = await openIpKernel({
     onPackets: (packets) => flow?.send(packets.filter(isFrom(used?.addresses ?? []))),
-    onLost: (why) => log.error({ reason: why }, 'IP packets go direct from now on'),
+    onLost(why) {
+      log.error({ reason: why }, 'IP packets go direct from now on');
+      isLost = true;
+      set('direct', why);
+    },
     own: parts.own,
     log,
   });
@@ -65,11 +71,13 @@ export const startIpCapture = async (parts: {
   };
   /** One change after the other: the last one is what stays. */
   const apply = (): void => {
+    if (isLost) return;
     work = work.then(applyNow).catch((error: unknown) => {
       log.error({ err: error }, 'rules for IP packets are not in force');
     });
   };
   const set = (next: IpCaptureStatus['state'], why: string): void => {
+    if (isLost && state === 'direct') return;
     if (next !== state) log.info({ state: next, reason: why }, 'way of IP packets changed');
     const isSame = next === state && next !== 'carried';
     state = next;

@@ -12,6 +12,8 @@ export type KeptIpFlow = {
 };
 
 const retry = { firstMs: 200, capMs: 10_000 };
+/** Of a server that does not know connect-ip, and of an edge without it. */
+const unknownStatus = [400, 404, 405, 501];
 /** An edge that does not forward IP packets will not soon; another one may. */
 const refusedMs = 60_000;
 
@@ -55,7 +57,7 @@ export const keepIpFlow = (parts: {
     before?.close();
   };
   const tell = (error: Error) => {
-    const isRefused = error instanceof FlowRefused;
+    const isRefused = error instanceof FlowRefused && unknownStatus.includes(error.status);
     log.debug({ err: error }, 'no way for IP packets');
     if (current === undefined) parts.onDown(error.message, isRefused);
     return isRefused;

@@ -12,6 +12,11 @@ export type IpLease = {
   release(): void;
 };
 
+export type NoLease = {
+  problem: string;
+  error: 'connection_limit_reached' | 'destination_unavailable';
+};
+
 /** Packets of devices that are neither TCP nor UDP, by the kernel under the edge's address. */
 export type IpForwarding = {
   mtuBytes: number;
@@ -25,7 +30,7 @@ export type IpForwarding = {
     deviceId: string;
     onPackets: (packets: Buffer[]) => void;
     onEnd: () => void;
-  }): IpLease | { problem: string };
+  }): IpLease | NoLease;
   /** Ends all streams, which devices would keep for ever: they go to another edge. */
   drain(): void;
   stop(): Promise<void>;
@@ -107,12 +112,11 @@ export const startIpForwarding = async (parts: {
     mtuBytes,
     own: (version) => (version === 4 ? pools.four : pools.six)?.own,
     lease(asked) {
-      if (problem !== undefined) return { problem };
+      if (problem !== undefined) return { problem, error: 'destination_unavailable' };
       const { deviceId } = asked;
-      if ((countOf.get(deviceId) ?? 0) >= maxPerDevice)
-        return { problem: 'too many of the device' };
+      if ((countOf.get(deviceId) ?? 0) >= maxPerDevice) return over('too many of the device');
       const addresses = take(deviceId);
-      if (!addresses) return { problem: 'no address is left' };
+      if (!addresses) return over('no address is left');
       const holder: Holder = { ...asked, packets: [] };
       count(deviceId, 1);
       const keys = addresses.map((address) => address.toString('latin1'));
@@ -137,6 +141,8 @@ export const startIpForwarding = async (parts: {
     },
   };
 };
+
+const over = (problem: string): NoLease => ({ problem, error: 'connection_limit_reached' });
 
 const destinationOf = (packet: Buffer): string =>
   (packet[0] ?? 0) >> 4 === 4

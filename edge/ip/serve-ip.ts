@@ -1,5 +1,5 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { carryDatagrams } from '#runtime/capsules/datagram-stream.ts';
+import { carryDatagrams, maxWaitingBytes } from '#runtime/capsules/datagram-stream.ts';
 import {
   type AddressRange,
   addressRequestCapsule,
@@ -54,7 +54,7 @@ export const createServeIp = (parts: Parts): ServeProtocol => {
     });
     if ('problem' in lease) {
       parts.limits.release(deviceId);
-      return refused(refuse('connection_limit_reached', lease.problem));
+      return refused(refuse(lease.error, lease.problem));
     }
     const release = () => {
       lease.release();
@@ -79,7 +79,9 @@ const admit = async (
   const scope = parseIpTarget(headers[':path'] ?? '');
   if ('mistake' in scope) return refuse('http_request_error', scope.mistake);
   const { forwarding } = parts;
-  if (!forwarding) return refuse('proxy_configuration_error', 'no IP forwarding on this edge');
+  // 501: it will not be otherwise in a moment, as it may be after a 503.
+  if (!forwarding)
+    return { ...refuse('proxy_configuration_error', 'no IP forwarding here'), status: 501 };
   if (!parts.access()) return refuse('proxy_configuration_error', 'no policy yet');
   const over = await parts.limits.take(deviceId);
   if (over) return refuse('connection_limit_reached', `too many ${over}`);
@@ -150,7 +152,9 @@ const relayPackets = (parts: RelayParts): Relay => {
       if (type !== addressRequestCapsule) return;
       const requested = parseAddressRequest(value);
       if (!requested) return stream.close(http2.constants.NGHTTP2_PROTOCOL_ERROR);
-      if (stream.writable) stream.write(encodeAddressAssign(answerTo(requested, lease.addresses)));
+      // Who asks and does not read would have the edge keep the answers.
+      if (!stream.writable || stream.writableLength > maxWaitingBytes) return;
+      stream.write(encodeAddressAssign(answerTo(requested, lease.addresses)));
     },
     onMalformed: () => stream.close(http2.constants.NGHTTP2_PROTOCOL_ERROR),
   });

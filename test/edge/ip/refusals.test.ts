@@ -41,8 +41,8 @@ it('an edge that forwards no IP packets says so', async () => {
   );
   await expect(opened).rejects.toMatchObject({
     name: 'FlowRefused',
-    status: 503,
-    proxyStatus: 'e1; error=proxy_configuration_error; details="no IP forwarding on this edge"',
+    status: 501,
+    proxyStatus: 'e1; error=proxy_configuration_error; details="no IP forwarding here"',
   });
 });
 
