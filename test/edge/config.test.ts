@@ -37,3 +37,12 @@ test('takes the enrollment token itself or a file it lies in, not both', async (
     /enrollmentToken and enrollmentTokenFile/,
   );
 });
+
+test.each([
+  ['{}', /ipForwarding: set pool4/],
+  ['{ pool4: 100.96.0.0 }', /ipForwarding\.pool4: .*100\.96\.0\.0\/16/],
+  ['{ pool6: 100.96.0.0/16 }', /ipForwarding\.pool6: .*no range of IPv6/],
+  ['{ pool4: 100.96.0.0/16, mtuBytes: 500 }', /\/ipForwarding\/mtuBytes: .*1280/],
+])('says what a range for IP packets looks like: %s', async (value, message) => {
+  await expect(read(`${least}ipForwarding: ${value}\n`)).rejects.toThrow(message);
+});
