@@ -1,10 +1,10 @@
 /**
  * What the tunnel costs and how it holds, beside what Debian has, in one run on one machine:
- * `npm run bench:tunnel -- [--only loopback,streams,access,drain,link,ip,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
+ * `npm run bench:tunnel -- [--only loopback,streams,access,drain,link,ip,udp,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
  *
  * Everything measured is a process of its own. CPU is user + system of the tunnel's processes. Rounds
- * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `capture` and
- * `failover` make network namespaces and need root.
+ * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `udp`,
+ * `capture` and `failover` make network namespaces and need root.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -23,6 +23,7 @@ import { freePort } from './tunnel/peers/ports.ts';
 import { createProcesses, type Processes } from './tunnel/processes.ts';
 import { printRows } from './tunnel/rows.ts';
 import { measureStreams } from './tunnel/streams.ts';
+import { measureUdp } from './tunnel/udp.ts';
 
 type Place = {
   processes: Processes;
@@ -42,6 +43,7 @@ const onLoopback = {
 const onCable = {
   link: measureOnLink,
   ip: measureIp,
+  udp: measureUdp,
   capture: measureCapture,
   failover: (place: Place & { link: Link }) =>
     measureFailover({ ...place, originPort: place.origin.port }),

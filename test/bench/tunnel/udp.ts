@@ -2,11 +2,12 @@ import type { Row } from '../rows.ts';
 import type { Link } from './link.ts';
 import type { Materials } from './materials.ts';
 import { startEdgeRole } from './ours.ts';
+import { startWireguard } from './peers/wireguard.ts';
 import { cpuSeconds, type Processes } from './processes.ts';
 import { beside, median } from './rows.ts';
 import type { Way } from './way.ts';
 
-export type UdpEcho = { echoesPerSecond: number; cpuMicrosPerEcho: number; lostRatio: number };
+type UdpEcho = { echoesPerSecond: number; cpuMicrosPerEcho: number; lostRatio: number };
 
 const echoPort = 5_353;
 const seconds = 3;
@@ -15,21 +16,21 @@ const window = 64;
 const uid = 12_345;
 
 /** What carries them: both ends' processes, and where the far end of the cable is by that way. */
-export type UdpWay = Pick<Way, 'name' | 'pids'> & { host: string };
+type UdpWay = Pick<Way, 'name' | 'pids'> & { host: string };
 
 /**
  * Datagrams of 1,200 bytes, 64 under way, sent back at the far end of a cable: by way of agent and edge
- * (TPROXY, connect-udp), beside a way that is up already (wireguard-go).
+ * (TPROXY, connect-udp), beside wireguard-go.
  */
 export const measureUdp = async (options: {
   processes: Processes;
   materials: Materials;
   link: Link;
-  peer: Pick<Way, 'name' | 'pids' | 'target'>;
   rounds: number;
   log: (line: string) => void;
 }): Promise<Row[]> => {
-  const { processes, link, peer, log } = options;
+  const { processes, materials, link, log } = options;
+  const peer = await startWireguard(processes, materials.folder, link, echoPort);
   await processes.role('udp-role.ts', { role: 'echo', port: echoPort }, { namespace: link.far });
   const ways: UdpWay[] = [
     await startOursByUdp({ ...options, past: [peer.target.host] }),
@@ -61,7 +62,7 @@ export const measureUdp = async (options: {
 };
 
 /** Everything a program of the near end sends by UDP is captured; the edge is at the far end. */
-export const startOursByUdp = async (options: {
+const startOursByUdp = async (options: {
   processes: Processes;
   materials: Materials;
   link: Link;
@@ -80,7 +81,7 @@ export const startOursByUdp = async (options: {
   return { name: 'whyslow connect-udp', pids: [device.pid, edge.pid], host: link.farAddress };
 };
 
-export const measureUdpEcho = async (
+const measureUdpEcho = async (
   processes: Processes,
   namespace: string,
   { pids, host }: UdpWay,
