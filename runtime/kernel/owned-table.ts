@@ -23,7 +23,8 @@ export const holdTable = async (parts: {
   onLost: (reason: string) => void;
 }): Promise<OwnedTable> => {
   const table = `${parts.family} ${parts.name}`;
-  const child = spawn('nft', ['-i'], { stdio: 'pipe' });
+  // In a session of its own: Ctrl-C in a terminal is for this process, which then ends it in order.
+  const child = spawn('nft', ['-i'], { stdio: 'pipe', detached: true });
   let isStopping = true;
   let ending = 'nft has ended';
   let said = '';
