@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { ConfigError } from '#runtime/config.ts';
 import { addressBytes, addressText } from '#runtime/ip-packet.ts';
 
 /** A range whose first address is the edge's own and the others its devices'. */
@@ -35,8 +36,11 @@ export const createAddressPool = (
 ): AddressPool => {
   const { address, prefixBits: wholeBits } = readPool(text);
   const prefixBits = wholeBits + Math.ceil(Math.log2(count));
-  const base = toNumber(addressBytes(address), wholeBits) + partAt(address, prefixBits, index);
   const hostBits = 8 * addressBytes(address).length - prefixBits;
+  if (hostBits < 3) {
+    throw new ConfigError(`ipForwarding: ${text} is too small for ${count} processes`);
+  }
+  const base = toNumber(addressBytes(address), wholeBits) + (BigInt(index) << BigInt(hostBits));
   const isFour = isIP(address) === 4;
   // IPv4's last one is the broadcast address.
   const last = Math.min(maxAddresses, 2 ** Math.min(hostBits, 32) - (isFour ? 2 : 1));
@@ -76,9 +80,6 @@ const readPool = (text: string): { address: string; family: number; prefixBits: 
   const [, address = '', bits] = /^([0-9a-f.:]+)\/(\d{1,3})$/i.exec(text) ?? [];
   return { address, family: isIP(address), prefixBits: Number(bits) };
 };
-
-const partAt = (address: string, prefixBits: number, index: number): bigint =>
-  BigInt(index) << BigInt(8 * addressBytes(address).length - prefixBits);
 
 /** With `prefixBits`, the bits after them are 0. */
 const toNumber = (address: Buffer, prefixBits: number): bigint => {

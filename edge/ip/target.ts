@@ -7,9 +7,6 @@ export type IpScope = { ranges: AddressRange[]; protocol: number };
 
 const form = /^\/\.well-known\/masque\/ip\/([^/?#]+)\/([^/?#]+)\/?$/;
 
-/** Whether a path is one of connect-ip's (RFC 9484 section 4.6), well-formed or not. */
-export const isIpPath = (path: string): boolean => path.startsWith('/.well-known/masque/ip/');
-
 /** Reads `…/{target}/{ipproto}/`: `*`, an address or a prefix; `*` or a number. Else what is wrong. */
 export const parseIpTarget = (path: string): IpScope | { mistake: string } => {
   const [, target, protocolText] = form.exec(path) ?? [];

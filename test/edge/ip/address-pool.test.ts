@@ -41,6 +41,12 @@ describe('a pool of addresses', () => {
     expect(createAddressPool('fd77::/64', { index: 1, count: 2 }).text).toBe('fd77::8000:0:0:0/65');
   });
 
+  it('is not divided into parts that are none', () => {
+    expect(() => createAddressPool('100.96.0.0/29', { index: 0, count: 2 })).toThrow(
+      /too small for 2/,
+    );
+  });
+
   it.each([
     ['100.96.0.0/16', 4, undefined],
     ['fd77::/64', 6, undefined],
