@@ -115,7 +115,13 @@ export const createApplicationPac = (parts: {
   };
   const decide = async (given: PacSetup, url: string, host: string): Promise<Answer> => {
     const broken = await compiled;
-    if (broken !== undefined) return withoutAnswer(given, 'broken');
+    if (broken !== undefined) {
+      if (!isOfProcess(broken) || now() < restsUntilMs) return withoutAnswer(given, 'broken');
+      restsUntilMs = now() + restMs;
+      compiled = compile(sandbox, given.text, given.values, given.own);
+      if ((await compiled) !== undefined) return withoutAnswer(given, 'broken');
+      restsUntilMs = 0;
+    }
     if (now() < restsUntilMs) return withoutAnswer(given, 'late');
     const report = await evaluate({ url, host });
     // Of another script, or another network, than by now.
@@ -176,6 +182,9 @@ export const createApplicationPac = (parts: {
     stop: () => sandbox.stop(),
   };
 };
+
+/** No fault of the script's: a process that was killed, or did not start. */
+const isOfProcess = (problem: string): boolean => /^(killed|the sandbox ended)/.test(problem);
 
 const compile = async (
   sandbox: Sandbox,

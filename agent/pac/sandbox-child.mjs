@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { QuickJS } from 'quickjs-wasi';
 
-/** @type {{ deadlineMs: number, maxMemoryBytes: number }} */
+/** @type {{ deadlineMs: number, maxMemoryBytes: number, interpreterBytes: number }} */
 const limits = JSON.parse(process.argv[2] ?? '{}');
 const pageBytes = 65_536;
 const memorySection = 5;
@@ -87,7 +87,7 @@ const compile = async ({ text, own }) => {
   startClock(10 * limits.deadlineMs);
   const vm = await QuickJS.create({
     wasm,
-    memoryLimit: Math.floor(limits.maxMemoryBytes / 2),
+    memoryLimit: limits.interpreterBytes,
     maxStackSize: 256 * 1024,
     interruptHandler: isOver,
   });

@@ -1,5 +1,8 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it, onTestFinished, test } from 'vitest';
 import { createSandbox, type SandboxAnswer } from '#agent/pac/sandbox.ts';
 import { silentLog } from '#runtime/log.ts';
 import { expectedOf, semantics, semanticsPac } from './semantics.ts';
@@ -147,11 +150,11 @@ describe('a hostile script', () => {
 });
 
 /** The process's largest resident set, sampled while it lives (proc_pid_status(5)). */
-const watchPeak = () => {
+const watchPeak = (pid: () => number | undefined = () => sandbox.pid()) => {
   let peakKb = 0;
   const look = () => {
     try {
-      const status = readFileSync(`/proc/${sandbox.pid()}/status`, 'utf8');
+      const status = readFileSync(`/proc/${pid()}/status`, 'utf8');
       peakKb = Math.max(peakKb, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
     } catch {
       // It is being replaced.
@@ -188,5 +191,33 @@ describe.runIf(process.platform === 'linux')('a memory bomb', () => {
     const bytes = peakBytes();
     expect(bytes).toBeLessThan(160 * 1_024 * 1_024);
     expect(bytes).toBeGreaterThan(0);
+  });
+
+  it('is stopped by the module’s own maximum where the interpreter’s limit does not', async () => {
+    const entry = fileURLToPath(new URL('../../../agent/pac/sandbox-child.mjs', import.meta.url));
+    const limits = {
+      deadlineMs: 5_000,
+      maxMemoryBytes: 32 * 1_024 ** 2,
+      interpreterBytes: 2 ** 31,
+    };
+    const child = fork(entry, [JSON.stringify(limits)], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const answer = async (order?: object): Promise<unknown> => {
+      if (order !== undefined) child.send(order);
+      const [report] = await once(child, 'message');
+      return report;
+    };
+    await answer();
+    const text = script('var a = []; for (;;) a.push(new Uint8Array(1e6).fill(1))');
+    await answer({ kind: 'compile', text, own: [] });
+    const peakBytes = watchPeak(() => child.pid);
+    const question = { kind: 'ask', url: 'https://a.test/', host: 'a.test', names: '' };
+    expect(await answer(question)).toMatchObject({
+      problem: expect.stringMatching(/out of memory/),
+    });
+    expect(peakBytes()).toBeLessThan(160 * 1_024 * 1_024);
   });
 });
