@@ -19,6 +19,12 @@ const postgresInstalled = () =>
 /** What each kind of test needs beyond npm, the Debian package that has it, and how to tell. */
 const needs = [
   { kind: 'fast', apt: 'openssl', present: () => onPath('openssl') },
+  { kind: 'fast', apt: 'libglib2.0-bin', present: () => onPath('gsettings') },
+  {
+    kind: 'fast',
+    apt: 'gsettings-desktop-schemas',
+    present: () => existsSync('/usr/share/glib-2.0/schemas/org.gnome.system.proxy.gschema.xml'),
+  },
   { kind: 'real', apt: 'redis-server', present: () => onPath('redis-server') },
   { kind: 'real', apt: 'influxdb', present: () => onPath('influxd') },
   { kind: 'real', apt: 'postgresql', present: postgresInstalled },
