@@ -154,6 +154,23 @@ describe('agent', () => {
       'to ship',
     ])
       expect(text).toContain(words);
+    // Nobody asked for capture; an agent that lacks a permission for it says so.
+    expect(text).not.toContain('capture');
+    const capture = {
+      ...{ isOn: false, what: [], reason: 'network off-trusted: tunnel', problem: 'nft: no' },
+      ...{ tcpFlowCount: 0, dns: { direct: 0, tunnel: 0, private: 0, failed: 0 } },
+    };
+    expect(
+      describeAgentStatus({ ...status, forwarding: { ...status.forwarding, capture } }),
+    ).toMatch(/^capture +off: network off-trusted: tunnel\n +PROBLEM: nft: no$/m);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('does not capture as root, and says how else', async () => {
+    const { config, collector } = await setUp();
+    await expect(start({ ...config, capture: {} })).rejects.toThrow(
+      /capture: the agent runs as root.*whyslow-agent\.service.*ownTrafficBy: cgroup/,
+    );
+    expect(collector.requests).toEqual([]);
   });
 
   test('refuses a second agent on the same state folder', async () => {
