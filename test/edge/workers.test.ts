@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { check } from '#contract/check.ts';
 import { edgeServerName, identityUri } from '#contract/enrollment.ts';
 import { EdgeSample, type FlowRecord } from '#contract/telemetry.ts';
+import { readCategories } from '#edge/category-file.ts';
 import type { EdgeService } from '#edge/server.ts';
 import { startSupervisor } from '#edge/workers/supervisor.ts';
 import { issueWithKey } from '#runtime/certificates.ts';
@@ -20,6 +23,7 @@ import {
   readAll,
   sha256,
 } from '#test/support/edge-lab.ts';
+import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 /** An edge of two processes. */
@@ -146,6 +150,30 @@ it('ends all sessions of a device that is revoked, in every process', async () =
   edge.setPolicy({ ...policy, revokedDevices: [revoked.id] });
   await Promise.all(ended);
   expect(others.closed).toBe(false);
+  edge.setPolicy(policy);
+});
+
+it('keeps rules by category in every process', async () => {
+  const file = join(await makeTemporaryFolder(), 'categories.txt');
+  await writeFile(file, 'app.test games\n');
+  edge.setCategories(await readCategories(file), file);
+  edge.setPolicy({
+    ...policy,
+    access: [
+      {
+        id: 'no-games',
+        action: 'block',
+        hosts: ['*'],
+        ports: [],
+        devices: [],
+        categories: ['games'],
+      },
+    ],
+  });
+  const sessions = [await open(), await open()];
+  for (const session of sessions) {
+    await waitUntil(async () => (await statusOf(connectTo(session, 9))) === 403);
+  }
   edge.setPolicy(policy);
 });
 
