@@ -31,6 +31,7 @@ const prefixesOf = (policy: ForwardingPolicy): Prefix[] => {
     ...policy.bypass,
     ...(policy.identityProviders ?? []),
     ...(policy.vpnGateways ?? []),
+    ...(policy.enforcement?.allow ?? []),
     ...(policy.privateHosts ?? []),
     ...excludedByDefault,
   ];
