@@ -244,7 +244,10 @@ const createKernel = ({
       isOn,
       what: isOn ? whatOf(listening) : [],
       reason,
-      problem: [problem, ...listening.problems].filter((each) => each !== null).join('; ') || null,
+      problem:
+        [problem, ...listening.problems, isOn ? packetsProblem(listening.ip) : null]
+          .filter((each) => each !== null)
+          .join('; ') || null,
     }),
     async stop() {
       isStopped = true;
@@ -264,6 +267,12 @@ const usable = (servers: readonly string[]): string[] =>
     const address = server.replace(/%.*$/, '');
     return isIP(address) !== 0 && !/^(127\.|::1$|fe[89ab])/i.test(address);
   });
+
+const packetsProblem = (ip: IpCapture | undefined): string | null => {
+  const status = ip?.status();
+  if (status === undefined || status.state === 'carried') return null;
+  return `ICMP and the rest are ${status.state === 'held' ? 'held back' : 'direct'}: ${status.reason}`;
+};
 
 const whatOf = ({ tcp, dns, udp, ip }: Listening): string[] => [
   ...(tcp === undefined ? [] : ['TCP']),
