@@ -119,9 +119,12 @@ const exceptions: readonly string[] = [
   }),
 ];
 
-/** A connection that was open hears it at once; a new one sees EHOSTUNREACH, as from a firewall. */
+/**
+ * At once, not after a timeout. TCP by a reset: an ICMPv6 message finds the connecting socket busy and
+ * is heard with the first retransmission only, a second later.
+ */
 const refusals: readonly string[] = [
-  'ct state established meta l4proto tcp counter reject with tcp reset',
+  'meta l4proto tcp counter reject with tcp reset',
   'counter reject with icmpx admin-prohibited',
 ];
 

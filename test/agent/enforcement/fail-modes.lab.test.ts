@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -38,7 +38,10 @@ const startIn = (node: string, script: string, args: string[], privileges: strin
   );
 
 const startWorld = () => {
-  const child = startIn('w', './world.ts', [net.namespaceOf('w'), join(folder, 'edge')]);
+  const child = startIn('w', './world-until-killed.ts', [
+    net.namespaceOf('w'),
+    join(folder, 'edge'),
+  ]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     process: child,
@@ -82,6 +85,7 @@ const curl = (url: string, ...args: string[]) =>
     });
   });
 const app = 'http://11.30.0.4/';
+const app6 = 'http://[3ffe:30::4]/';
 const provider = 'http://login.idp.test/';
 const throughProxy = () => curl('http://app.test/', '-p', '-x', `http://127.0.0.1:${proxyPort}`);
 /** curl's "could not connect", at once: refused by the kernel, not given up on. */
@@ -118,8 +122,8 @@ beforeAll(async () => {
         from: 'd',
         to: 'w',
         addresses: [
-          ['11.30.0.9/24'],
-          ['11.30.0.1/24', '11.30.0.2/24', '11.30.0.3/24', '11.30.0.4/24'],
+          ['11.30.0.9/24', '3ffe:30::9/64'],
+          ['11.30.0.1/24', '11.30.0.2/24', '11.30.0.3/24', '11.30.0.4/24', '3ffe:30::4/64'],
         ],
       },
     ],
@@ -154,9 +158,11 @@ afterAll(async () => {
 
 it('before enrolment a strict device reaches its identity provider and name server, and nothing else', async () => {
   await expectReached(app, 'the application');
+  await expectReached(app6, 'the application');
   startAgent();
   await reaches('blocked-not-enrolled');
   await expectRefused(app);
+  await expectRefused(app6);
   await expectReached(provider, 'log in');
   const text = describeAgentStatus(await status());
   expect(text).toMatch(/^state {7}blocked: not enrolled, since/);
@@ -188,11 +194,6 @@ it('a killed agent leaves it shut', async () => {
 });
 
 it('a captive portal can be reached as long as there is time, once', async () => {
-  // Nearly all of this network's minute is over already, as the agent before remembered it.
-  const lengthMs = 60_000;
-  const beganAt = Date.now() - lengthMs + 6_000;
-  const graces = { 'w 11.30.0.1 11.30.0.1': { beganAt, lengthMs } };
-  writeFileSync(join(config.stateFolder, 'graces.json'), JSON.stringify({ graces }));
   await setPortal(true);
   const login = 'http://11.30.0.1:8081/login';
   await expectRefused(login);
@@ -201,7 +202,16 @@ it('a captive portal can be reached as long as there is time, once', async () =>
   await waitUntil(async () => (await curl(login)).code === 0);
   await expectReached(login, /Log in to the network/);
   await expectRefused(app);
+  // As the next agent would find it when the minute is over.
+  await killAgent();
+  const file = join(config.stateFolder, 'graces.json');
+  const book = JSON.parse(readFileSync(file, 'utf8')) as Record<'graces', Record<string, object>>;
+  expect(Object.keys(book.graces)).toEqual(['w 11.30.0.1 11.30.0.1']);
+  const over = { beganAt: Date.now() - 60_000, lengthMs: 60_000 };
+  writeFileSync(file, JSON.stringify({ graces: { 'w 11.30.0.1 11.30.0.1': over } }));
+  startAgent();
   await reaches('captive-portal-over');
+  await waitUntil(async () => (await curl(login)).code === 7);
   await expectRefused(login);
   await setPortal(false);
 });

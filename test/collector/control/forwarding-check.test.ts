@@ -60,6 +60,8 @@ describe('a forwarding policy', () => {
     ],
     ['enforcedProxy', { onNetwork: { trusted: 'enforce-proxy' } }, /name the proxy/],
     ['enforcedProxy', { enforcedProxy: 'proxy' }, /neither host:port/],
+    ['enforcement/strict', { mode: 'off', enforcement: { strict: true } }, /no tunnel to enforce/],
+    ['enforcement/allow/0', { enforcement: { strict: true, allow: ['a b'] } }, /no blanks/],
     ['pac/application', { pac: { application: 'var x = 1' } }, /no function FindProxyForURL/],
     [
       'pac/forwarding',

@@ -28,6 +28,7 @@ const serve = (host: string, status: number, text: string) =>
 serve(at.collector, 204, '');
 serve(at.login, 200, 'log in');
 serve(at.app, 200, 'the application');
+serve('3ffe:30::4', 200, 'the application');
 await startPortal({
   namespace,
   addresses: [at.gateway],
