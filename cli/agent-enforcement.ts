@@ -11,13 +11,14 @@ export const registerAgentEnforcement = (agent: Command): void => {
     .action(async () => {
       const { createFence } = await import('#agent/enforcement/fence.ts');
       const { strictTableName } = await import('#agent/enforcement/strict-table.ts');
+      if (process.getuid?.() !== 0) throw new UsageError('only root may look and clear: use sudo');
       const fence = createFence();
       if (!(await fence.isStanding())) {
-        console.log(`Nothing to clear: there is no table ${strictTableName}, or nft may not look.`);
+        console.log(`Nothing to clear: there is no nftables table ${strictTableName}.`);
         return;
       }
       const problem = await fence.takeAway();
-      if (problem !== undefined) throw new UsageError(`not cleared: ${problem}; run it as root`);
+      if (problem !== undefined) throw new UsageError(`not cleared: ${problem}`);
       console.log(
         [
           `Removed the nftables table ${strictTableName}: this machine is open.`,
