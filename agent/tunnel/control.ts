@@ -43,6 +43,8 @@ export const startControl = (parts: {
   edge: EdgeEntry;
   identity: () => Identity;
   pingIntervalMs: number;
+  /** Monotonic; what round trips are remembered by. */
+  now: () => number;
   onUp: () => void;
   /** Silent: nobody ended the session, its pings went unanswered. */
   onDown: (reason: string, isSilent: boolean) => void;
@@ -56,7 +58,7 @@ export const startControl = (parts: {
   log: Log;
 }): Control => {
   const stopping = new AbortController();
-  const roundTrips = createRecentTimes();
+  const roundTrips = createRecentTimes(parts.now);
   let session: OpenSession | undefined;
   let isUp = false;
   let isNew = true;

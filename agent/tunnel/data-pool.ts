@@ -120,7 +120,8 @@ export const createDataPool = (parts: {
       const { down } = session.bytes();
       const bytesPerSecond = (down - session.seenDownBytes) / seconds;
       session.seenDownBytes = down;
-      if (rttMs === null || !isUsable(session.h2)) continue;
+      // One change at a time: those not yet acknowledged are limited, on pain of the session.
+      if (rttMs === null || !isUsable(session.h2) || session.h2.pendingSettingsAck) continue;
       const bytes = windowFor({
         currentBytes: session.windowBytes,
         bytesPerSecond: session.bulkCount === 0 ? 0 : bytesPerSecond,

@@ -54,7 +54,7 @@ export type WithSession = <Opened>(
   prefer?: readonly string[],
 ) => Promise<Opened>;
 
-const roundMs = 5_000;
+const defaultRoundMs = 5_000;
 /** A flow waits this long for a tunnel that is coming up. */
 const waitForEdgeMs = 5_000;
 /** Between two looks at which edges of a large catalogue are measured. */
@@ -70,6 +70,8 @@ export const createTunnel = (parts: {
   /** Monotonic milliseconds. */
   now?: () => number;
   pingIntervalMs?: number;
+  /** Between two comparisons of the edges. */
+  roundMs?: number;
   /** Where the device stands; left out: nobody said. */
   position?: Position;
 }): Tunnel => {
@@ -200,7 +202,7 @@ export const createTunnel = (parts: {
     setInterval(() => {
       decide(true);
       remeasure();
-    }, roundMs),
+    }, parts.roundMs ?? defaultRoundMs),
   ];
 
   const addLink = (edge: EdgeEntry) => {
@@ -208,6 +210,7 @@ export const createTunnel = (parts: {
       edge,
       identity: parts.identity,
       pingIntervalMs,
+      now,
       isBusy: () => edge.id === choice.edgeId && (links.get(edge.id)?.pool.isBusy() ?? false),
       onMissed: () => {
         // Whether they answer tells this edge's silence from the device's own.
