@@ -15,7 +15,7 @@ import { type Around, enforceRoute } from './forwarding/around.ts';
 import { decideWithPac } from './forwarding/ask-pac.ts';
 import { startHttpProxy } from './forwarding/http-proxy.ts';
 import { createOpen, type FactsOf, type Open } from './forwarding/open.ts';
-import { createOpenUdp } from './forwarding/open-udp.ts';
+import { createOpenUdp, type OpenUdp } from './forwarding/open-udp.ts';
 import { createPolicyPac } from './forwarding/policy-pac.ts';
 import { createPreferEdges } from './forwarding/prefer-edges.ts';
 import {
@@ -135,14 +135,17 @@ export const startForwarding = async (parts: {
     }),
     counts,
   );
-  const openUdp = createOpenUdp({
-    tunnel,
-    policy: () => policy.user,
-    network: () => network.current().type,
-    askPac,
-    ...(parts.around === undefined ? {} : { around: parts.around }),
-    log,
-  });
+  const openUdp = countUdpDecisions(
+    createOpenUdp({
+      tunnel,
+      policy: () => policy.user,
+      network: () => network.current().type,
+      askPac,
+      ...(parts.around === undefined ? {} : { around: parts.around }),
+      log,
+    }),
+    counts,
+  );
   const openForProbes = createOpen({
     tunnel: byPreference,
     policy: () => policy.probes,
@@ -260,5 +263,15 @@ const countDecisions =
     // A direct flow says so in the field meant for it; a tunnelled one carries the edge's timing.
     else if (opened.headers['proxy-status']?.includes('direct')) counts.direct += 1;
     else counts.tunnel += 1;
+    return opened;
+  };
+
+const countUdpDecisions =
+  (openUdp: OpenUdp, counts: DecisionCounts): OpenUdp =>
+  async (...given) => {
+    const opened = await openUdp(...given);
+    if (!opened.ok) counts.refused += 1;
+    else if (opened.way === 'tunnel') counts.tunnel += 1;
+    else counts.direct += 1;
     return opened;
   };
