@@ -1,4 +1,4 @@
-import type { DeviceLimits } from './limits.ts';
+import type { DeviceLimits } from './device-limits.ts';
 
 /** What is counted for each device. All but `open` is earned again with time. */
 export type LimitKind = 'open' | 'flow' | 'name' | 'reset' | 'mistake' | 'byte' | 'login';

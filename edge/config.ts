@@ -1,14 +1,15 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { closed, Position, Slug, Text } from '#contract/scalar.ts';
+import { ConfigError } from '#runtime/config.ts';
 import { enrolledVariables, readEnrolledConfig } from '#runtime/program.ts';
+import type { DeviceLimits } from './device-limits.ts';
 import { checkIpForwarding, IpForwardingConfig } from './ip/config.ts';
-import type { DeviceLimits } from './limits.ts';
 
 const ListenPort = Type.Integer({ minimum: 0, maximum: 65_535, description: '0 takes any free' });
 
 const Amount = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 }));
 
-/** Of each device; what is left out is as in `defaultLimits` (limits.ts). */
+/** Of each device; what is left out is as in `defaultLimits` (device-limits.ts). */
 const ConfiguredLimits = Type.Object(
   {
     concurrentFlows: Amount,
@@ -102,5 +103,9 @@ export const readEdgeConfig = (path: string): EdgeProgramConfig => {
     },
   });
   checkIpForwarding(config.ipForwarding);
+  const { certificateFile, keyFile } = config.clientless ?? {};
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    throw new ConfigError(`${path}: clientless: give certificateFile and keyFile, or neither`);
+  }
   return config;
 };

@@ -4,7 +4,7 @@ import { systemClock } from '#runtime/clock.ts';
 import type { LogLevel } from '#runtime/log.ts';
 import { createAddressGuard } from '../access.ts';
 import { createBank } from '../bank.ts';
-import { defaultLimits } from '../limits.ts';
+import { defaultLimits } from '../device-limits.ts';
 import { startListeners } from '../listener.ts';
 import { createMeter } from '../meter.ts';
 import { createPolicyInForce } from '../policy-in-force.ts';

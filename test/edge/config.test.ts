@@ -46,3 +46,18 @@ test.each([
 ])('says what a range for IP packets looks like: %s', async (value, message) => {
   await expect(read(`${least}ipForwarding: ${value}\n`)).rejects.toThrow(message);
 });
+
+test.each([
+  ['processes: none', /\/processes/],
+  ['limits: { flowsPerSecond: 0 }', /\/limits\/flowsPerSecond/],
+  ['limits: { flows: 10 }', /\/limits\/flows/],
+  [
+    'clientless: { listen: { host: 0.0.0.0, port: 1 }, usersFile: u, keyFile: k }',
+    /clientless: give certificateFile and keyFile, or neither/,
+  ],
+])(
+  'says what is wrong with processes, limits and the clientless listener: %s',
+  async (line, message) => {
+    await expect(read(`${least}${line}\n`)).rejects.toThrow(message);
+  },
+);

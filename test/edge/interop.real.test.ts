@@ -19,7 +19,7 @@ import {
   loopbackApplication,
   sha256,
 } from '#test/support/edge-lab.ts';
-import { freePort, makeFolder, removeFolder } from '#test/support/server-process.ts';
+import { findProgram, freePort, makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 /** Clients and proxies that are not ours, against an edge. */
@@ -138,7 +138,7 @@ describe('with a device’s certificate', () => {
   it('nghttpx carries 10 MB by HTTP/2 CONNECT, every byte right', async () => {
     const port = await freePort();
     const child = spawn(
-      'nghttpx',
+      findProgram('nghttpx', 'nghttp2-proxy'),
       [
         `--frontend=127.0.0.1,${port};no-tls`,
         `--backend=127.0.0.1,${edge.address.port};;tls;proto=h2;sni=${edgeServerName('e1')}`,

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { createBank } from '#edge/bank.ts';
-import { createLimits, type DeviceLimits, defaultLimits } from '#edge/limits.ts';
+import { type DeviceLimits, defaultLimits } from '#edge/device-limits.ts';
+import { createLimits } from '#edge/limits.ts';
 
 /** Limits of `count` processes of one edge, on one clock. */
 const start = (count: number, limits: Partial<DeviceLimits> = {}, lot = 1) => {

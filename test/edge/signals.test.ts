@@ -21,7 +21,7 @@ import { freePort } from '#test/support/server-process.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
-/** `whyslow edge` of two worker processes, with a flow open through it that its origin holds. */
+/** `whyslow edge` of two worker processes. */
 const startProgram = async () => {
   const collector = await startCollectorEndpoint();
   onTestFinished(() => collector.stop());
@@ -52,7 +52,12 @@ const startProgram = async () => {
   const names = () =>
     collector.stored().flatMap((record) => ('name' in record ? [record.name] : []));
   await waitUntil(() => names().includes('policy-applied'), 30_000);
+  return { child, port, names, workers: workersOf(child), collector, lab, folder };
+};
 
+/** A flow through it that its origin holds. */
+const openFlow = async (program: Awaited<ReturnType<typeof startProgram>>) => {
+  const { port, collector, lab, folder } = program;
   const identity = await loadOrEnroll({
     folder: join(folder, 'device'),
     collectorUrl: collector.url,
@@ -81,7 +86,7 @@ const startProgram = async () => {
   stream.on('error', () => {});
   const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
   expect(headers[':status']).toBe(200);
-  return { child, port, names, stream, release: () => release(), workers: workersOf(child) };
+  return { stream, release: () => release() };
 };
 
 const workersOf = ({ pid }: ChildProcess): number[] =>
@@ -106,7 +111,9 @@ const isRefused = (port: number): Promise<boolean> =>
   });
 
 it('SIGTERM closes the listener at once, lets a flow end, and ends with 0', async () => {
-  const { child, port, names, stream, release, workers } = await startProgram();
+  const program = await startProgram();
+  const { child, port, names, workers } = program;
+  const { stream, release } = await openFlow(program);
   expect(workers).toHaveLength(2);
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
@@ -123,6 +130,11 @@ it('SIGTERM closes the listener at once, lets a flow end, and ends with 0', asyn
 
 it('a second SIGTERM ends it at once, and no process stays', async () => {
   const { child, port, workers } = await startProgram();
+  // A client that says nothing holds the drain up as well as a flow does.
+  const silent = connect(port, '127.0.0.1');
+  silent.on('error', () => {});
+  onTestFinished(() => void silent.destroy());
+  await once(silent, 'connect');
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
   await waitUntil(() => isRefused(port));
