@@ -27,9 +27,12 @@ it.each([
   ],
   ['a container', { 'proc/self/mountinfo': mountedFrom('0:41') }, 'unknown'],
   ['nothing that can be read', {}, 'unknown'],
-] as const)('of %s it is known, or told that it is not, whether it is encrypted', async (_name, files, expected) => {
-  expect(readPosture('0.1.0', await folderWith(files)).diskEncrypted).toBe(expected);
-});
+] as const)(
+  'of %s it is known, or told that it is not, whether it is encrypted',
+  async (_name, files, expected) => {
+    expect(readPosture('0.1.0', await folderWith(files)).diskEncrypted).toBe(expected);
+  },
+);
 
 it.each([
   [{ 'etc/ufw/ufw.conf': '# x\nENABLED=yes\n' }, 'yes'],
