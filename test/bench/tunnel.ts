@@ -1,6 +1,6 @@
 /**
  * What the tunnel costs and how it holds, beside what Debian has, in one run on one machine:
- * `npm run bench:tunnel -- [--only loopback,streams,access,drain,link,ip,udp,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
+ * `npm run bench:tunnel -- [--only loopback,streams,access,drain,pac,link,ip,udp,capture,failover] [--rounds 3] [--megabytes 500] [--json FILE]`
  *
  * Everything measured is a process of its own. CPU is user + system of the tunnel's processes. Rounds
  * are interleaved, the median counts, and what was transferred is hashed. `link`, `ip`, `udp`,
@@ -19,6 +19,7 @@ import { measureOnLoopback } from './tunnel/loopback.ts';
 import { type Materials, makeMaterials } from './tunnel/materials.ts';
 import { measureOnLink } from './tunnel/on-link.ts';
 import { type Origin, startOrigin } from './tunnel/origin.ts';
+import { measurePac } from './tunnel/pac.ts';
 import { freePort } from './tunnel/peers/ports.ts';
 import { createProcesses, type Processes } from './tunnel/processes.ts';
 import { printRows } from './tunnel/rows.ts';
@@ -39,6 +40,7 @@ const onLoopback = {
   streams: measureStreams,
   access: measureAccess,
   drain: measureDrain,
+  pac: measurePac,
 };
 const onCable = {
   link: measureOnLink,

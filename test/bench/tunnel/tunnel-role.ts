@@ -6,6 +6,7 @@ import { createOpen } from '#agent/forwarding/open.ts';
 import { compileRoutePolicy } from '#agent/forwarding/route.ts';
 import { createTunnel } from '#agent/tunnel/tunnel.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
+import { defaultLimits } from '#edge/device-limits.ts';
 import type { IpForwardingConfig } from '#edge/ip/config.ts';
 import { startEdgeServer } from '#edge/server.ts';
 import type { Identity } from '#runtime/identity.ts';
@@ -30,6 +31,7 @@ const startEdge = async (settings: EdgeSettings) => {
     listen,
     certificate,
     ...(ipForwarding ? { ipForwarding } : {}),
+    limits: unlimited,
     log: silentLog(),
   });
   server.setPolicy({
@@ -78,6 +80,16 @@ const atRest = () => {
     residentBytes: rss,
     descriptorCount: readdirSync('/proc/self/fd').length,
   };
+};
+
+/** One device stands for many here. */
+const unlimited = {
+  ...defaultLimits,
+  concurrentFlows: 20_000,
+  flowsPerSecond: 100_000,
+  flowBurst: 100_000,
+  namesPerSecond: 100_000,
+  nameBurst: 100_000,
 };
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as EdgeSettings | AgentSettings;
