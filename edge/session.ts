@@ -49,7 +49,8 @@ type Session = { deviceId: string; socket: TLSSocket; h2: ServerHttp2Session | u
 
 const settings = {
   initialWindowSize: 1_048_576,
-  maxConcurrentStreams: 1_024,
+  // Not the limit of a device, which answers 429: a stream over this one would wait without a word.
+  maxConcurrentStreams: 16_384,
   // RFC 8441: without it no client may ask for connect-udp or connect-ip.
   enableConnectProtocol: true,
 };

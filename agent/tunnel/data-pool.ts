@@ -47,7 +47,7 @@ export type DataSession = OpenSession & {
 };
 
 const maxSessions = 4;
-/** Edges advertise 1,024 streams a session; beyond this many a new session is better than a queue. */
+/** Beyond this many a new session is opened, while there may be more of them. */
 const fullStreams = 800;
 /** More than the pings of a second are. */
 const pingBytes = 1_000;

@@ -130,7 +130,7 @@ describe('with a device’s certificate', () => {
     const { stdout } = await run('nghttp', ['-v', '-n', '-t', '5', ...certificates, url]);
     const received = stdout.slice(stdout.indexOf('recv SETTINGS'));
     expect(received).toMatch(/SETTINGS_(ENABLE_CONNECT_PROTOCOL|UNKNOWN)\(0x08\):1/);
-    expect(received).toMatch(/SETTINGS_MAX_CONCURRENT_STREAMS\(0x03\):1024/);
+    expect(received).toMatch(/SETTINGS_MAX_CONCURRENT_STREAMS\(0x03\):16384/);
     // It asks for https://, which no edge fetches.
     expect(stdout).toContain(':status: 400');
   });
