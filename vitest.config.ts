@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
  * One project a kind of need. `fast`: loopback sockets and temporary files. `real`: Redis, InfluxDB
  * and PostgreSQL from Debian, each started by its suite on a free port. `browser`: an installed
  * Chromium. `lab`: root and network namespaces. `scenario`: the programs as processes of their own.
- * Groups run one after the other, two files at a time but for `lab-timed` and `scenario`, whose
+ * Groups run one after the other, two or three files at a time but for `lab-timed` and `scenario`, whose
  * measurements are held against bounds a neighbour would break: the lab's files about round trips and
  * CPU, and verdicts.
  */
@@ -19,6 +19,12 @@ const timedInTheLab = [
 const filesOf = (kind: (typeof kinds)[number]): string[] =>
   kind === 'lab-timed' ? timedInTheLab : [`test/**/*.${kind}.test.ts`];
 
+/** Those without bounds on time mostly wait: for sockets, for processes they started. */
+const filesAtOnce = (name: string): number => {
+  if (name === 'lab-timed' || name === 'scenario') return 1;
+  return name === 'fast' || name === 'real' ? 3 : 2;
+};
+
 const project = (
   name: string,
   groupOrder: number,
@@ -32,7 +38,7 @@ const project = (
     exclude,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    maxWorkers: name === 'lab-timed' || name === 'scenario' ? 1 : 2,
+    maxWorkers: filesAtOnce(name),
     sequence: { groupOrder },
     // Native add-ons (DuckDB, raw sockets) are under test: processes, not threads.
     pool: 'forks' as const,
