@@ -1,9 +1,10 @@
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import { endToEnd } from '#contract/end-to-end.ts';
 import { formatEdgeTiming, parseEdgeTiming } from '#contract/server-timing.ts';
 import type { OpenedFlow } from './flow.ts';
 import type { Moved } from './flow-request.ts';
+import type { Pace } from './limits.ts';
 import type { Meter } from './meter.ts';
 
 export type PlainRequest = {
@@ -28,7 +29,7 @@ export const forwardHttp = (options: {
 }): Promise<{
   status: number;
   headers: Record<string, string | string[]>;
-  body: IncomingMessage;
+  body: Readable;
 }> =>
   new Promise((resolve, reject) => {
     const { request, flow, meter } = options;
@@ -58,15 +59,30 @@ export const forwardHttp = (options: {
       return resolve({
         status,
         headers: answerHeaders(answer, formatEdgeTiming(flow.timing)),
-        body: answer,
+        body: paced(answer, flow.pace),
       });
     });
     request.body.on('data', (chunk: Buffer) => {
       moved.upBytes += chunk.length;
       meter.up(chunk.length);
     });
-    request.body.pipe(outgoing);
+    paced(request.body, flow.pace).pipe(outgoing);
   });
+
+/** Where the device's bytes a second are limited, a chunk waits until what went before is earned. */
+const paced = (body: Readable, pace: Pace | undefined): Readable => {
+  if (pace === undefined) return body;
+  const gate = new Transform({
+    transform(chunk: Buffer, _encoding, pass) {
+      if (pace.spend(chunk.length)) pass(null, chunk);
+      else pace.whenFree(() => pass(null, chunk));
+    },
+  });
+  // A body that breaks off breaks off the gate; who reads it hears of it there.
+  gate.on('error', () => {});
+  pipeline(body, gate, () => {});
+  return gate;
+};
 
 /** Without a length, Node frames the body of a GET or DELETE only when told to. */
 const requestHeaders = (request: PlainRequest): Record<string, string | string[]> => ({
