@@ -75,7 +75,8 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
     const credit = creditOf(key);
     for (let lack = missing(credit, kinds); lack !== undefined; lack = missing(credit, kinds)) {
       const granted = await refill(key, credit, kinds);
-      if ((granted[lack] ?? 0) === 0 && credit[lack] < 1) return lack;
+      // A question under way may have been about other kinds only: then there is one more to ask.
+      if (granted[lack] === 0 && credit[lack] < 1) return lack;
     }
     for (const kind of taken) credit[kind] -= 1;
     return undefined;

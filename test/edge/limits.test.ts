@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { createBank } from '#edge/bank.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { type Bank, createBank } from '#edge/bank.ts';
 import { type DeviceLimits, defaultLimits } from '#edge/device-limits.ts';
 import { createLimits } from '#edge/limits.ts';
 
@@ -55,6 +55,32 @@ it('holds over all processes of an edge, and gives a dead one’s flows to the o
   bank.forget(0);
   expect(await second?.take('d')).toBeNull();
   for (let i = 0; i < 40; i++) first?.release('d');
+});
+
+it('refuses no flow for a kind the bank was not asked for while it was waited for', async () => {
+  const bank = createBank({ limits: defaultLimits, monotonicMs: () => 0 }).of(0);
+  const questions: (() => void)[] = [];
+  const distant: Bank = {
+    ...bank,
+    grant: (key, wanted) =>
+      new Promise((resolve) => questions.push(() => resolve(bank.grant(key, wanted)))),
+  };
+  const limits = createLimits({ bank: distant, lot: 2 });
+  const answering = setInterval(() => questions.shift()?.(), 1);
+  onTestFinished(() => clearInterval(answering));
+  expect(await limits.take('d')).toBeNull();
+  expect(await limits.take('d')).toBeNull();
+  limits.release('d');
+  expect(await limits.take('d')).toBeNull();
+  // Two are open and one more has been earned: the question is about `open` alone.
+  const first = limits.take('d');
+  limits.release('d');
+  const between = limits.take('d');
+  limits.release('d');
+  // One may be opened again, but now none is earned.
+  const second = limits.take('d');
+  expect(questions).toHaveLength(1);
+  expect(await Promise.all([first, between, second])).toEqual([null, null, null]);
 });
 
 it('returns what a process has no use for any more', async () => {
