@@ -10,6 +10,8 @@ const waitMs = { first: 100, most: 10_000 };
 /** For workers to cut what the drain left, before they are killed. */
 const endGraceMs = 5_000;
 
+type Seat = { index: number; worker: WorkerProcess; openCount: number };
+
 /** The workers of an edge: as many as there are to be, each replaced when it ends by itself. */
 export const createCrew = (parts: {
   count: number;
@@ -21,27 +23,25 @@ export const createCrew = (parts: {
   onReplaced: (reason: string) => void;
   log: Log;
 }) => {
-  const workers: (WorkerProcess | undefined)[] = [];
-  /** Connections of each. */
-  const open: number[] = Array(parts.count).fill(0);
+  const seats: (Seat | undefined)[] = [];
   const timers = new Set<NodeJS.Timeout>();
   let isStopping = false;
   let nextFirst = 0;
 
   const begin = (index: number, delayMs: number): WorkerProcess => {
     const begunMs = performance.now();
-    open[index] = 0;
     const worker = forkWorker(parts.begin(index), {
       message: (message) => parts.onMessage(message, index),
       connectionClosed() {
-        open[index] = (open[index] ?? 0) - 1;
+        seat.openCount -= 1;
       },
     });
-    workers[index] = worker;
+    const seat: Seat = { index, worker, openCount: 0 };
+    seats[index] = seat;
     worker.ready.then(() => parts.onReady(worker.tell)).catch(() => worker.kill());
     void worker.ended.then((how) => {
       parts.onGone(index);
-      workers[index] = undefined;
+      seats[index] = undefined;
       if (isStopping) return;
       const isShort = performance.now() - begunMs < shortLifeMs;
       const wait = isShort ? Math.min(waitMs.most, Math.max(waitMs.first, delayMs * 2)) : 0;
@@ -62,7 +62,7 @@ export const createCrew = (parts: {
     for (const { worker } of all()) worker.kill();
   };
   process.once('exit', killAll);
-  const all = () => workers.flatMap((worker, index) => (worker ? [{ worker, index }] : []));
+  const all = () => seats.filter((seat) => seat !== undefined);
   const readAll = () =>
     all().map(async ({ worker, index }) => {
       if (!worker.isReady()) return [];
@@ -77,7 +77,7 @@ export const createCrew = (parts: {
     ready: async (): Promise<void> => {
       await Promise.all(first.map((worker) => worker.ready));
     },
-    tell: (index: number, message: ToWorker): void => workers[index]?.tell(message),
+    tell: (index: number, message: ToWorker): void => seats[index]?.worker.tell(message),
     tellAll(message: ToWorker): void {
       for (const { worker } of all()) if (worker.isReady()) worker.tell(message);
     },
@@ -87,13 +87,13 @@ export const createCrew = (parts: {
       const ready = [...all().slice(nextFirst), ...all().slice(0, nextFirst)].filter(({ worker }) =>
         worker.isReady(),
       );
-      ready.sort((a, b) => (open[a.index] ?? 0) - (open[b.index] ?? 0));
+      ready.sort((a, b) => a.openCount - b.openCount);
       const [least] = ready;
       if (!least) {
         socket.destroy();
         return;
       }
-      open[least.index] = (open[least.index] ?? 0) + 1;
+      least.openCount += 1;
       least.worker.hand(socket, listener);
     },
     read: async () => (await Promise.all(readAll())).flat(),

@@ -22,25 +22,31 @@ export type WorkerProcess = {
 
 /** A worker whose loop stands still for so long serves nobody any more. */
 const answerWithinMs = 30_000;
+/** For what an ended worker said before and nobody has read yet. */
+const defaultLastWordsMs = 5_000;
 
-export const forkWorker = (
-  start: WorkerStart,
-  on: { message: (message: WorkerNews) => void; connectionClosed: () => void },
+type Told = { message: (message: WorkerNews) => void; connectionClosed: () => void };
+
+export const forkWorker = (start: WorkerStart, on: Told): WorkerProcess =>
+  followWorker(forkChild(), { start, on });
+
+export const followWorker = (
+  child: ChildProcess,
+  { start, on, lastWordsMs }: { start: WorkerStart; on: Told; lastWordsMs?: number },
 ): WorkerProcess => {
-  const child = forkChild();
   const waiting = new Map<number, (answer: WorkerAnswer) => void>();
   let lastId = 0;
   let isReady = false;
+  let hasEnded = false;
 
   const tell = (message: ToWorker): void => {
     if (child.connected) child.send(message, () => {});
   };
-  const ended = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
-    child.once('error', (error) => resolve(error.message));
-  });
+  const ended = endOf(child, lastWordsMs ?? defaultLastWordsMs);
   const ready = new Promise<void>((resolve, reject) => {
     child.on('message', (message: FromWorker) => {
+      // Another has its place by now.
+      if (hasEnded) return;
       if (message.type === 'reading') {
         waiting.get(message.id)?.(message);
         return;
@@ -59,8 +65,11 @@ export const forkWorker = (
   ready.catch(() => {});
   // What is sent to a child that is just ending.
   child.on('error', () => {});
-  void ended.then(() => {
+  child.once('exit', () => {
     isReady = false;
+  });
+  void ended.then(() => {
+    hasEnded = true;
   });
   tell({ type: 'start', ...start });
 
@@ -93,6 +102,21 @@ export const forkWorker = (
     kill: () => void child.kill('SIGKILL'),
   };
 };
+
+/** Its exit, and the end of its channel: what it said may be read after the exit. */
+const endOf = (child: ChildProcess, lastWordsMs: number): Promise<string> =>
+  new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      if (!child.connected) return resolve(how);
+      const timer = setTimeout(resolve, lastWordsMs, how);
+      child.once('disconnect', () => {
+        clearTimeout(timer);
+        resolve(how);
+      });
+    });
+    child.once('error', (error) => resolve(error.message));
+  });
 
 const forkChild = (): ChildProcess => {
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
