@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { EdgeConfig } from '#contract/policy.ts';
 import type { FlowRecord } from '#contract/telemetry.ts';
 import { systemClock } from '#runtime/clock.ts';
@@ -159,7 +160,16 @@ export const startForwarder = async (
       forwarding?.drain();
       await Promise.all([sessions.stop(drainMs), clientless?.stop(drainMs)]);
       await forwarding?.stop();
+      await allDone(limits);
       meter.stop();
     },
   };
+};
+
+/** A cut flow ends, and is written down, turns after its session: stream and origin close first. */
+const lastFlowsMs = 2_000;
+
+const allDone = async ({ openCount }: Limits): Promise<void> => {
+  const deadline = performance.now() + lastFlowsMs;
+  while (openCount() > 0 && performance.now() < deadline) await wait(5);
 };

@@ -9,15 +9,20 @@ process.on('SIGTERM', () => {});
 let isDrained = false;
 process.on('disconnect', () => process.exit(isDrained ? 0 : 1));
 
+let lastWritten = Promise.resolve();
 const tell = (message: FromWorker): void => {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  if (!process.connected) return;
+  lastWritten = new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
 };
 const worker = createWorker({
   tell,
   makeLog: (level, index) => createLog('edge', level).child({ worker: index }),
   end() {
     isDrained = true;
-    process.disconnect();
+    // What waits to be written is dropped when the channel closes.
+    void lastWritten.then(() => process.connected && process.disconnect());
   },
 });
 process.on('message', (message, socket) => worker.on(message as ToWorker, socket));
