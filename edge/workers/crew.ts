@@ -78,8 +78,9 @@ export const createCrew = (parts: {
       await Promise.all(first.map((worker) => worker.ready));
     },
     tell: (index: number, message: ToWorker): void => seats[index]?.worker.tell(message),
+    /** Also to those that are starting. */
     tellAll(message: ToWorker): void {
-      for (const { worker } of all()) if (worker.isReady()) worker.tell(message);
+      for (const { worker } of all()) worker.tell(message);
     },
     /** To the worker with the fewest connections; where several have as few, they take turns. */
     hand(socket: Socket, listener: ListenerName): void {

@@ -77,6 +77,7 @@ export const startSupervisor = async (
       logLevel: log.level as LogLevel,
       ...(current.categoryFile === undefined ? {} : { categoryFile: current.categoryFile }),
     }),
+    // A starting worker ignores these two when they change; a category list waits in it for its turn.
     onReady(tell) {
       tell({ type: 'certificate', certificate: current.certificate });
       if (current.config) tell({ type: 'policy', config: current.config });

@@ -30,6 +30,8 @@ export const createWorker = (parts: {
   let log: Log | undefined;
   let limits: Limits | undefined;
   let forwarder: Forwarder | undefined;
+  /** Lists are loaded one after the other: the last one told stays in force. */
+  let loading = Promise.resolve();
 
   const start = async (order: WorkerStart): Promise<void> => {
     log = parts.makeLog(order.logLevel, order.process.index);
@@ -75,7 +77,7 @@ export const createWorker = (parts: {
     on(message: ToWorker, handle?: unknown): void {
       switch (message.type) {
         case 'start':
-          start(message).catch(failed);
+          loading = start(message).catch(failed);
           break;
         case 'policy':
           forwarder?.setPolicy(message.config);
@@ -84,7 +86,7 @@ export const createWorker = (parts: {
           forwarder?.setCertificate(message.certificate);
           break;
         case 'categories':
-          void loadCategories(message.file);
+          loading = loading.then(() => loadCategories(message.file));
           break;
         case 'socket':
           // There is none when the client went away on the way here.
