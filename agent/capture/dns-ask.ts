@@ -19,18 +19,27 @@ export const askByUdp =
     new Promise((resolve) => {
       const id = randomInt(0, 65_536);
       const socket = createSocket(isIP(server.replace(/%.*$/, '')) === 6 ? 'udp6' : 'udp4');
+      let isOver = false;
       const end = (answer: Buffer | undefined) => {
+        if (isOver) return;
+        isOver = true;
         clearTimeout(timer);
         socket.close();
         resolve(answer && withId(answer, query.id));
       };
       const timer = setTimeout(() => end(undefined), askTimeoutMs);
-      socket.once('error', () => end(undefined));
+      const endIfFailed = (error?: Error | null) => {
+        if (error) end(undefined);
+      };
+      socket.on('error', endIfFailed);
       socket.on('message', (bytes) => {
         if (isAnswerTo(bytes, query, id)) end(bytes);
       });
       // Connected: the kernel drops what comes from anybody else.
-      socket.connect(53, server, () => socket.send(withId(query.bytes, id)));
+      socket.connect(53, server, (error?: Error) => {
+        endIfFailed(error);
+        if (!isOver) socket.send(withId(query.bytes, id), endIfFailed);
+      });
     });
 
 /** `refused`: by somebody's rule, so there is no other way to be tried either. */

@@ -29,6 +29,7 @@ export const startSocksUdp = async (parts: {
   const allowed = plain(client.remoteAddress ?? '');
   let clientPort = announcedPort(parts.announced, allowed);
   let isConnected = false;
+  let isStopped = false;
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', lookup: asIs });
   const listening = once(socket, 'listening');
   socket.bind(0, host);
@@ -39,7 +40,8 @@ export const startSocksUdp = async (parts: {
     maxFlows,
     onDatagrams(key, datagrams) {
       const header = Buffer.from(`\0\0\0${key}`, 'latin1');
-      for (const datagram of datagrams) sendBack(socket, isConnected, [header, datagram]);
+      for (const datagram of datagrams)
+        sendBack(socket, isConnected && !isStopped, [header, datagram]);
     },
     log: parts.log,
   });
@@ -53,8 +55,8 @@ export const startSocksUdp = async (parts: {
   const lock = (port: number) => {
     clientPort = port;
     // From now on the kernel keeps others out.
-    socket.connect(port, allowed, () => {
-      isConnected = true;
+    socket.connect(port, allowed, (error?: Error) => {
+      isConnected = !error;
     });
   };
   socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
@@ -73,7 +75,6 @@ export const startSocksUdp = async (parts: {
   socket.on('error', () => {});
   if (clientPort !== undefined) lock(clientPort);
 
-  let isStopped = false;
   return {
     address: { host, port: socket.address().port },
     stop() {
@@ -100,8 +101,9 @@ const announcedPort = ({ host, port }: Destination, allowed: string): number | u
 const shortened = (host: string): string =>
   host.includes(':') ? new URL(`http://[${host}]`).hostname.slice(1, -1) : normalHost(host);
 
-const sendBack = (socket: UdpSocket, isConnected: boolean, pieces: Buffer[]): void => {
-  if (isConnected) socket.send(pieces);
+/** A closed socket would throw, and into whatever gave the datagram. */
+const sendBack = (socket: UdpSocket, isOpen: boolean, pieces: Buffer[]): void => {
+  if (isOpen) socket.send(pieces);
 };
 
 /** Reserved (2), fragment, address type, address, port: how long; undefined: not to be relayed. */

@@ -71,8 +71,9 @@ export const startDatagramLoss = ({ intervalMs = 1_000, answerMs = 2_000 } = {})
         if (error || target !== next) return;
         const made = createSocket(family === 6 ? 'udp6' : 'udp4').unref();
         made.on('error', () => {}).on('message', receive);
-        made.connect(next.port, address, () => {
-          if (target === next) socket = made;
+        // No way there: nothing can be sent, so nothing is known.
+        made.connect(next.port, address, (failure?: Error) => {
+          if (!failure && target === next) socket = made;
           else made.close();
         });
       });
