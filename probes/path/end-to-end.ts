@@ -93,7 +93,8 @@ const udpRoundTrip = (request: EndToEndRequest, signal: AbortSignal): Promise<Ro
     socket.on('error', (error: NodeJS.ErrnoException) =>
       end(error.code === 'ECONNREFUSED' ? elapsedMs(sentNs) : null),
     );
-    socket.connect(request.port, request.address, () => {
+    socket.connect(request.port, request.address, (error?: Error) => {
+      if (error) end(null);
       if (isOver) return;
       sentNs = process.hrtime.bigint();
       socket.send(Buffer.alloc(0));

@@ -119,8 +119,13 @@ export const runStream = (plan: StreamPlan, signal: AbortSignal): Promise<Stream
     };
 
     listen(socket, receive, takeError);
-    socket.connect(plan.port, plan.address, () => {
+    socket.connect(plan.port, plan.address, (error?: Error) => {
       if (isOver) return;
+      if (error) {
+        takeError(error);
+        finish();
+        return;
+      }
       startedMs = performance.now();
       sendDue();
     });

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { PathBody } from '#contract/body/path.ts';
 import { check } from '#contract/check.ts';
 import { createEcho } from '#probes/path/echo.ts';
+import { measureEndToEnd } from '#probes/path/end-to-end.ts';
 import { createPathEngine } from '#probes/path/engine.ts';
 import { createPathProber } from '#probes/path/path.ts';
 import type { Outcome } from '#probes/probe.ts';
@@ -97,6 +98,16 @@ describe('path', () => {
     const { body } = await run(pathProbe('127.0.0.1', { protocol: 'udp', port, packetCount: 3 }));
     service.close();
     expect(body).toMatchObject({ reached: true, protocol: 'udp', lossRatio: 0 });
+  });
+
+  it('has no round trip by UDP where there is no way to the address', async () => {
+    // Loopback's broadcast address: the kernel lets no socket of ours connect to it.
+    const to = { protocol: 'udp', address: '127.255.255.255', port: 9 } as const;
+    const { signal } = new AbortController();
+    expect(await measureEndToEnd({ ...to, count: 2, timeoutMs: 500 }, signal)).toEqual([
+      null,
+      null,
+    ]);
   });
 
   it('says when a name does not resolve', async () => {

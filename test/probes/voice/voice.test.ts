@@ -207,6 +207,14 @@ describe('a voice probe', () => {
     expect(failure?.message).toContain('ECONNREFUSED');
   });
 
+  it('says that there is no way to the address, and sends nothing', async () => {
+    // Loopback's broadcast address: the kernel lets no socket of ours connect to it.
+    const { body, failure } = await run(9, { streamMs: 1_000 }, '127.255.255.255');
+    expect(failure?.type).toBe('voice.no_answer');
+    expect(failure?.message).toContain('EACCES');
+    expect(body.sentCount).toBe(0);
+  });
+
   it.each([
     [null, 'tunnel.down'],
     [{ id: 'fra-1', host: '127.0.0.1', reflectorPort: null }, 'voice.no_reflector'],
