@@ -163,6 +163,7 @@ const createKernel = ({
   let reason = 'starting';
   let problem: string | null = null;
   let notBeforeMs = 0;
+  let againAtMs = Number.POSITIVE_INFINITY;
   let turn: Promise<void> = Promise.resolve();
 
   const hold = async (): Promise<OwnedTable> => {
@@ -199,7 +200,7 @@ const createKernel = ({
     // is shut not even a local address is direct.
     const local = parts.route({ host: '169.254.255.254', port: 0 }).action;
     const key = JSON.stringify([parts.network().type, local, servers, policy]);
-    if (isOn && key === seen) return;
+    if (isOn && key === seen && performance.now() < againAtMs) return;
     const rules: CaptureRules = {
       table: `inet ${name}`,
       own,
@@ -213,6 +214,8 @@ const createKernel = ({
     };
     await apply(captureCommands(rules));
     seen = key;
+    const isWhole = listening.dns?.problem() === undefined;
+    againAtMs = isWhole ? Number.POSITIVE_INFINITY : performance.now() + retryMs;
     isOn = true;
   };
   const look = async (): Promise<void> => {
@@ -245,7 +248,11 @@ const createKernel = ({
       what: isOn ? whatOf(listening) : [],
       reason,
       problem:
-        [problem, ...listening.problems, isOn ? packetsProblem(listening.ip) : null]
+        [
+          problem,
+          ...listening.problems,
+          ...(isOn ? [dnsProblem(listening.dns), packetsProblem(listening.ip)] : []),
+        ]
           .filter((each) => each !== null)
           .join('; ') || null,
     }),
@@ -267,6 +274,11 @@ const usable = (servers: readonly string[]): string[] =>
     const address = server.replace(/%.*$/, '');
     return isIP(address) !== 0 && !/^(127\.|::1$|fe[89ab])/i.test(address);
   });
+
+const dnsProblem = (dns: DnsCapture | undefined): string | null => {
+  const problem = dns?.problem();
+  return problem === undefined ? null : `DNS: queries to ${problem} are not taken`;
+};
 
 const packetsProblem = (ip: IpCapture | undefined): string | null => {
   const status = ip?.status();

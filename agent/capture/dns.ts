@@ -21,8 +21,13 @@ import type { Names } from './names.ts';
 export type DnsListener = { server: string; udpPort: number; tcpPort: number };
 
 export type DnsCapture = {
-  /** Opens listeners for these name servers, and closes those of others. */
+  /**
+   * Opens listeners for these name servers, and closes those of others. Gives those that are open;
+   * what became of the rest is told by `problem`.
+   */
   listen(servers: readonly string[]): Promise<DnsListener[]>;
+  /** Of the last `listen`; undefined: every server has its listener. */
+  problem(): string | undefined;
   /** Queries since the start, by what became of them. */
   counts(): DnsCounts;
   stop(): Promise<void>;
@@ -75,6 +80,7 @@ export const startDnsCapture = (parts: {
   const { names } = parts;
   const counts: DnsCounts = { direct: 0, tunnel: 0, private: 0, failed: 0 };
   const places = new Map<string, Promise<Place>>();
+  let problem: string | undefined;
   let waitingCount = 0;
 
   const answering = (server: string) => {
@@ -129,14 +135,22 @@ export const startDnsCapture = (parts: {
       }
       for (const server of servers) {
         if (places.has(server)) continue;
-        const place = startPlace(server, answering(server));
-        places.set(server, place);
-        // Tried anew with the next look.
-        place.catch(() => places.delete(server));
+        places.set(server, startPlace(server, answering(server)));
       }
-      const opened = await Promise.all(places.values());
-      return opened.map(({ listener }) => listener);
+      const listeners: DnsListener[] = [];
+      const problems: string[] = [];
+      const opening = [...places].map(async ([server, place]) => {
+        const opened = await place.catch((error: Error) => error);
+        if (!(opened instanceof Error)) return listeners.push(opened.listener);
+        // Tried anew with the next call.
+        places.delete(server);
+        return problems.push(`${server} (${opened.message})`);
+      });
+      await Promise.all(opening);
+      problem = problems.join(', ') || undefined;
+      return listeners;
     },
+    problem: () => problem,
     counts: () => ({ ...counts }),
     async stop() {
       const all = [...places.values()];
@@ -181,7 +195,12 @@ const startPlace = async (server: string, answering: Answering): Promise<Place> 
   answerTcp(tcp, sockets, answering);
   udp.bind(0, host);
   tcp.listen(0, host);
-  await Promise.all([once(udp, 'listening'), once(tcp, 'listening')]);
+  const opened = await Promise.allSettled([once(udp, 'listening'), once(tcp, 'listening')]);
+  const failed = opened.find((each) => each.status === 'rejected');
+  if (failed) {
+    stop();
+    throw failed.reason;
+  }
   const tcpPort = (tcp.address() as AddressInfo).port;
   return { listener: { server, udpPort: udp.address().port, tcpPort }, stop };
 };

@@ -10,11 +10,17 @@ export type ChildScript = {
   ended(): Promise<number | null>;
 };
 
-/** Runs a TypeScript file of ours as a process of its own, so that it can be killed. */
-export const startChildScript = (file: string, args: readonly string[]): ChildScript => {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/**
+ * Runs a TypeScript file of ours as a process of its own, so that it can be killed. `within`: a
+ * command and its arguments that run what follows them in its place (`ip netns exec …`).
+ */
+export const startChildScript = (
+  file: string,
+  args: readonly string[],
+  within: readonly string[] = [],
+): ChildScript => {
+  const [command = '', ...rest] = [...within, process.execPath, '--import', 'tsx', file, ...args];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let lastWords = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     lastWords = (lastWords + text).slice(-4_000);

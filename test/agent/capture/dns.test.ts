@@ -1,15 +1,17 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 import { afterEach, expect, it } from 'vitest';
 import { type DnsCapture, type DnsListener, startDnsCapture } from '#agent/capture/dns.ts';
-import { createFrameReader, createStreamAsker, framed } from '#agent/capture/dns-ask.ts';
+import { askByUdp, createFrameReader, createStreamAsker, framed } from '#agent/capture/dns-ask.ts';
 import { readQuery } from '#agent/capture/dns-message.ts';
 import { createNames, type Names } from '#agent/capture/names.ts';
 import { notOpened } from '#agent/forwarding/open.ts';
 import type { FlowFacts, RouteDecision } from '#agent/forwarding/route.ts';
 import { silentLog } from '#runtime/log.ts';
+import { startChildScript } from '#test/support/child-script.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -216,3 +218,34 @@ it('while the tunnel is down names are asked for straight, and not where a rule 
   expect(((await ask(queryOf('other.test'), refused.listener)).flags ?? 0) & 0xf).toBe(2);
   expect(answers).toEqual(['portal.test']);
 });
+
+it('a name server that there is no way to is one that does not answer, at once', async () => {
+  const query = readQuery(queryOf('app.test'));
+  // Loopback's broadcast address: the kernel lets no socket of ours connect to it.
+  expect(query && (await askByUdp('127.255.255.255')(query))).toBeUndefined();
+});
+
+it.runIf(process.getuid?.() === 0)(
+  'a name server whose listener cannot open leaves the others theirs, and is told',
+  async () => {
+    const child = startChildScript(
+      fileURLToPath(new URL('./dns-without-ipv6.ts', import.meta.url)),
+      [],
+      [
+        'unshare',
+        '--net',
+        'sh',
+        '-c',
+        'ip link set lo up; ip -6 addr del ::1/128 dev lo; exec "$@"',
+        'sh',
+      ],
+    );
+    const told = JSON.parse(await child.line()) as Record<string, unknown>;
+    expect(await child.ended()).toBe(0);
+    expect(told).toEqual({
+      servers: ['192.0.2.53'],
+      problem: expect.stringMatching(/^2001:db8::53 \(.*EADDRNOTAVAIL.*\)$/),
+      leakedCount: 0,
+    });
+  },
+);
