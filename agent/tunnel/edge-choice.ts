@@ -64,7 +64,7 @@ export const chooseEdge = (
       edgeId,
       switchedAtMs: nowMs,
       better: null,
-      unheard: state === noChoice ? unmeasured : [],
+      unheard: isFirst(state) ? unmeasured : [],
     },
     reason,
   });
@@ -89,6 +89,9 @@ export const chooseEdge = (
   }
   return { state: { ...state, better: { edgeId: best.id, roundCount } }, reason: null };
 };
+
+/** Rounds in which no edge was up come before it. */
+const isFirst = (state: ChoiceState): boolean => state.switchedAtMs === Number.NEGATIVE_INFINITY;
 
 const stay = (state: ChoiceState): Choice => ({ state: { ...state, better: null }, reason: null });
 

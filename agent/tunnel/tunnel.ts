@@ -91,6 +91,8 @@ export const createTunnel = (parts: {
   let measuredCatalogue = '';
   let fittedAtMs = Number.NEGATIVE_INFINITY;
   const failedAtMs = new Map<string, number>();
+  /** Edges that were ever on the list of those to measure. */
+  const seen = new Set<string>();
 
   const tell = (change: TunnelChange) => {
     log.info(change, 'tunnel changed');
@@ -182,9 +184,11 @@ export const createTunnel = (parts: {
     }
     const added = wanted.filter(({ id }) => !links.has(id));
     for (const edge of added) addLink(edge);
-    // What the choice was made without need not wait for its rest.
-    if (choice !== noChoice && all.length > 0 && measuredCatalogue === JSON.stringify(catalogue)) {
-      choice = { ...choice, unheard: [...choice.unheard, ...added.map(({ id }) => id)] };
+    const firstSeen = added.map(({ id }) => id).filter((id) => !seen.has(id));
+    for (const id of firstSeen) seen.add(id);
+    // What the choice was made without need not wait for its rest; what comes back must.
+    if (all.length > 0 && measuredCatalogue === JSON.stringify(catalogue)) {
+      choice = { ...choice, unheard: [...choice.unheard, ...firstSeen] };
     }
     measuredCatalogue = JSON.stringify(catalogue);
   };
@@ -202,6 +206,8 @@ export const createTunnel = (parts: {
     setInterval(() => {
       decide(true);
       remeasure();
+      // Edges end a session that nothing uses.
+      warmStandby();
     }, parts.roundMs ?? defaultRoundMs),
   ];
 

@@ -63,7 +63,7 @@ export const createEdgeLab = async () => {
 
   const tunnel = async (
     edges: EdgeEntry[],
-    options: { pinned?: string; identity?: Identity; now?: () => number } = {},
+    options: { pinned?: string; identity?: Identity; now?: () => number; roundMs?: number } = {},
   ): Promise<Tunnel> => {
     const identity = options.identity ?? (await device());
     const made = createTunnel({
@@ -71,6 +71,7 @@ export const createEdgeLab = async () => {
       log: silentLog(),
       pingIntervalMs: 200,
       ...(options.now ? { now: options.now } : {}),
+      ...(options.roundMs === undefined ? {} : { roundMs: options.roundMs }),
     });
     ends.push(() => made.stop());
     made.setEdges(edges, options.pinned ?? '');

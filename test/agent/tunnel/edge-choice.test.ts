@@ -40,6 +40,12 @@ describe('the edge', () => {
     expect(run(state, 10, [up('a', 60), up('b', 40)], minute).state.edgeId).toBe('a');
   });
 
+  it('does not rest either when no edge was up in the rounds before the first choice', () => {
+    const before = chooseEdge(noChoice, [down('a'), down('b')], '', 0).state;
+    const hasty = chooseEdge(before, [down('a'), up('b', 40)], '', 0).state;
+    expect(run(hasty, 3, [up('a', 20), up('b', 40)], 1_000).state.edgeId).toBe('a');
+  });
+
   it('rests after a loss, although the lost edge is not measured', () => {
     const lost = chooseEdge(onA, [down('a'), up('b', 40)], '', minute).state;
     expect(run(lost, 10, [up('a', 20), up('b', 40)], minute + 1_000).state.edgeId).toBe('b');

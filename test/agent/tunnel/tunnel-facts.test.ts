@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startDatagramLoss } from '#agent/tunnel/datagram-loss.ts';
+import { maxMeasured } from '#agent/tunnel/shortlist.ts';
 import { startReflector } from '#edge/reflector.ts';
 import { silentLog } from '#runtime/log.ts';
 import {
@@ -49,6 +50,50 @@ it('a lost standby is an event with its reason, and stands in the status', async
   await waitUntil(() => tunnel.status().degradations.length > 0);
   expect(tunnel.status().degradations).toEqual(['no second edge can be reached']);
   expect(changes).toContain('tunnel-degraded: no second edge can be reached');
+});
+
+it('the standby’s session is there again when the edge has ended it as idle', async () => {
+  const idleMs = 1_000;
+  const one = await lab.edge('one', {}, undefined, idleMs);
+  const two = await lab.edge('two', {}, undefined, idleMs);
+  const tunnel = await lab.tunnel([one.entry, two.entry], { pinned: 'one', roundMs: 1_500 });
+  const sessionCount = () => tunnel.takeSample().sessionCount;
+  // A control session each; a data session to the one in use, and one to the standby.
+  await waitUntil(() => sessionCount() === 4);
+  await waitUntil(() => sessionCount() === 3);
+  await waitUntil(() => sessionCount() === 4);
+});
+
+it('an edge that comes back to the list of those measured has to wait for the rest as any other', async () => {
+  let laterMs = 0;
+  const far = await lab.edge('far');
+  const near = await lab.edge('near');
+  const distance = await startDelayingRelay(far.entry.port, 30);
+  lab.onStop(() => distance.stop());
+  const idOf = (index: number) => `e${String(index).padStart(2, '0')}`;
+  // One more than are measured: the last is not, unless it is pinned, and then the one before it.
+  const edges = Array.from({ length: maxMeasured + 1 }, (_, index) => ({
+    ...(index === maxMeasured - 1 ? near.entry : entryOf('far', distance.port)),
+    id: idOf(index),
+  }));
+  const nearId = idOf(maxMeasured - 1);
+  const roundMs = 100;
+  const tunnel = await lab.tunnel(edges, {
+    pinned: idOf(0),
+    roundMs,
+    now: () => performance.now() + laterMs,
+  });
+  const isMeasured = () =>
+    tunnel.status().edges.some(({ id, rttMs }) => id === nearId && rttMs !== null);
+  await waitUntil(() => isMeasured() && tunnel.status().edgeId === idOf(0));
+  tunnel.setEdges(edges, idOf(maxMeasured));
+  expect(isMeasured()).toBe(false);
+  tunnel.setEdges(edges, '');
+  await waitUntil(isMeasured);
+  await new Promise((resolve) => setTimeout(resolve, 10 * roundMs));
+  expect(tunnel.status().edgeId).toBe(idOf(0));
+  laterMs = 5 * 60_000;
+  await waitUntil(() => tunnel.status().edgeId === nearId);
 });
 
 it('a flow that turns out to be bulk gets new flows a session beside it', async () => {
@@ -112,6 +157,18 @@ it('loss of datagrams is measured with the edge’s reflector, and unknown where
     expect(await next()).toBe(0);
     await reflector.stop();
     await waitUntil(async () => (await next()) === 1);
+  } finally {
+    loss.stop();
+  }
+});
+
+it('loss of datagrams is unknown where there is no way to the edge', async () => {
+  const loss = startDatagramLoss({ intervalMs: 20, answerMs: 20 });
+  try {
+    // Loopback's broadcast address: the kernel lets no socket of ours connect to it.
+    loss.setEdge({ ...entryOf('e1', 1), host: '127.255.255.255', reflectorPort: 9 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(loss.takeRatio()).toBeNull();
   } finally {
     loss.stop();
   }
