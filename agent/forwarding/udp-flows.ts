@@ -43,6 +43,7 @@ export const createUdpFlows = (parts: {
 }): UdpFlows => {
   const entries = new Map<string, Entry>();
   let dropped = 0;
+  let isStopped = false;
 
   const forget = (entry: Entry) => {
     if (entries.get(entry.key) !== entry) return;
@@ -76,6 +77,8 @@ export const createUdpFlows = (parts: {
     }
     entry.flow = opened.flow;
     opened.flow.onDatagrams((datagrams) => {
+      // Closing a flow ends its one direction: what was on its way comes all the same.
+      if (entries.get(entry.key) !== entry) return;
       entry.usedMs = performance.now();
       parts.onDatagrams(entry.key, datagrams);
     });
@@ -120,6 +123,7 @@ export const createUdpFlows = (parts: {
 
   return {
     send(key, datagrams, factsOf) {
+      if (isStopped) return;
       const known = entries.get(key);
       const nowMs = performance.now();
       if (known?.flow) {
@@ -148,6 +152,7 @@ export const createUdpFlows = (parts: {
       return total;
     },
     stop() {
+      isStopped = true;
       clearInterval(sweep);
       for (const entry of [...entries.values()]) forget(entry);
     },

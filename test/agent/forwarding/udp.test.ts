@@ -138,6 +138,29 @@ describe('datagrams of the device', () => {
   });
 });
 
+/** A flow as an edge has it: its close ends one direction, and what was on its way still comes. */
+const lateFlows = () => {
+  const flow = { isGiven: false, isClosed: false };
+  let give: (datagrams: Buffer[]) => void = () => {};
+  const openLate: OpenUdp = async () => ({
+    ok: true,
+    way: 'tunnel',
+    flow: {
+      send: () => {},
+      onDatagrams(listener) {
+        give = listener;
+        flow.isGiven = true;
+      },
+      onClose: () => {},
+      close() {
+        flow.isClosed = true;
+      },
+      droppedCount: () => 0,
+    },
+  });
+  return { openLate, flow, answer: () => give([Buffer.from('late')]) };
+};
+
 describe('the flows of a source', () => {
   it('are one for each destination, the one unused for longest makes room', async () => {
     const received: string[] = [];
@@ -164,6 +187,28 @@ describe('the flows of a source', () => {
     expect(flows.count()).toBe(2);
   });
 
+  it('give no answer of a flow that has ended, and open none once they are stopped', async () => {
+    const { openLate, answer, flow } = lateFlows();
+    const events: string[] = [];
+    const flows = createUdpFlows({
+      openUdp: openLate,
+      maxFlows: 10,
+      onDatagrams: (key) => events.push(`${key} answered`),
+      onEnd: (key) => events.push(`${key} ended`),
+      log,
+    });
+    const send = () =>
+      flows.send('one', [Buffer.from('x')], () => ({ host: 'app.test', port: echo.port }));
+    send();
+    await waitUntil(() => flow.isGiven);
+    answer();
+    flows.stop();
+    answer();
+    send();
+    expect(events).toEqual(['one answered', 'one ended']);
+    expect(flows.count()).toBe(0);
+  });
+
   it('ask a destination that was refused no second time at once', async () => {
     let asked = 0;
     const flows = createUdpFlows({
@@ -187,8 +232,8 @@ describe('the flows of a source', () => {
 });
 
 describe('SOCKS5 UDP ASSOCIATE', () => {
-  const associate = async (port = 0) => {
-    const control = connect(socks.address.port, '127.0.0.1');
+  const associate = async (port = 0, { address } = socks) => {
+    const control = connect(address.port, '127.0.0.1');
     control.on('error', () => {});
     onTestFinished(() => void control.destroy());
     control.write(Buffer.of(5, 1, 0));
@@ -292,6 +337,27 @@ describe('SOCKS5 UDP ASSOCIATE', () => {
     mine.socket.send([four(echo.port), Buffer.from('mine')], relayPort, '127.0.0.1');
     await waitUntil(() => mine.received.length === 1);
     expect(echo.seen.slice(before).map(({ text }) => text)).toEqual(['mine']);
+  });
+
+  it('ends while answers are on their way, and those are dropped', async () => {
+    const { openLate, answer, flow } = lateFlows();
+    const own = await startSocks({
+      host: '127.0.0.1',
+      port: 0,
+      open: () => Promise.reject(new Error('no TCP here')),
+      openUdp: openLate,
+      log,
+    });
+    onTestFinished(() => own.stop());
+    const { control, relayPort } = await associate(0, own);
+    const { socket, received } = await startClient();
+    socket.send([name('app.test', echo.port), Buffer.from('hi')], relayPort, '127.0.0.1');
+    await waitUntil(() => flow.isGiven);
+    answer();
+    await waitUntil(() => received.length === 1);
+    control.destroy();
+    await waitUntil(() => flow.isClosed);
+    expect(answer).not.toThrow();
   });
 
   it('ends with its connection, and its flows with it', async () => {
