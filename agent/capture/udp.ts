@@ -30,6 +30,7 @@ export const startUdpCapture = async (parts: {
   const sockets = await openTransparentUdp({
     onDatagrams(batch) {
       for (const [flow, datagrams] of batch) {
+        sockets.begin(flow);
         flows.send(flow, datagrams, () => factsOf(flow));
       }
     },

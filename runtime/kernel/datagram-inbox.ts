@@ -3,6 +3,12 @@ import type { Libc } from './libc.ts';
 /** One program's socket and one destination of its: the kernel's two socket addresses, as latin1. */
 export type FlowKey = string;
 
+/** Its two ends, each as the kernel writes it; both are as long as each other. */
+export const endsOf = (flow: FlowKey): { source: Buffer; destination: string } => ({
+  source: Buffer.from(flow.slice(0, flow.length / 2), 'latin1'),
+  destination: flow.slice(flow.length / 2),
+});
+
 /** Reads diverted datagrams, many a call, each with the destination it was on its way to. */
 export type DatagramInbox = {
   read(descriptor: number): Map<FlowKey, Buffer[]>;

@@ -1,11 +1,17 @@
-import { createDatagramInbox, type FlowKey } from './datagram-inbox.ts';
+import { createDatagramInbox, endsOf, type FlowKey } from './datagram-inbox.ts';
 import { type Libc, openLibc } from './libc.ts';
 import { type ReadableWait, waitReadable } from './readable.ts';
+import { createReplySockets } from './reply-sockets.ts';
 
 /** Datagrams that TPROXY diverted to this process, of both families, on one port of loopback. */
 export type TransparentUdp = {
   port: number;
-  /** As if the destination itself answered. What cannot be sent is dropped: it is UDP. */
+  /** Answers to this flow are wanted, until `end`. */
+  begin(flow: FlowKey): void;
+  /**
+   * As if the destination itself answered. What cannot be sent is dropped: it is UDP. So is what is for
+   * a flow that has not begun, or has ended: answers are late at times.
+   */
   reply(flow: FlowKey, datagrams: readonly Buffer[]): void;
   /** No more answers for this flow. */
   end(flow: FlowKey): void;
@@ -38,11 +44,15 @@ export const openTransparentUdp = async (parts: {
   const { sockets, port } = openBoth(libc);
   const own = new Set(sockets.map((socket) => libc.localAddress(socket).toString('latin1')));
   const inbox = createDatagramInbox(libc);
-  const replies = createReplies(libc);
+  const replies = createReplySockets(libc, (address) =>
+    openTransparent(libc, address, (socket) =>
+      libc.setOption(socket, level.socket, option.reuseAddress, 1),
+    ),
+  );
   let wait: ReadableWait | undefined;
   const close = () => {
     for (const socket of sockets) libc.close(socket);
-    replies.closeAll();
+    replies.stop();
     inbox.free();
   };
   try {
@@ -62,6 +72,7 @@ export const openTransparentUdp = async (parts: {
   let stopping: Promise<void> | undefined;
   return {
     port,
+    begin: replies.begin,
     reply: replies.send,
     end: replies.end,
     stop() {
@@ -145,57 +156,6 @@ const socketAddress = (address: Buffer, port: number): Buffer => {
   bytes.writeUInt16BE(port, 2);
   address.copy(bytes, isSix ? 8 : 4);
   return bytes;
-};
-
-type Ends = { source: Buffer; destination: string };
-
-/** Both socket addresses of a flow are as long as each other. */
-const endsOf = (flow: FlowKey): Ends => ({
-  source: Buffer.from(flow.slice(0, flow.length / 2), 'latin1'),
-  destination: flow.slice(flow.length / 2),
-});
-
-type Reply = { socket: number; flows: Set<FlowKey> };
-
-/** A socket for each destination that answers, shared by the flows to it; gone with the last. */
-const createReplies = (libc: Libc) => {
-  const byDestination = new Map<string, Reply>();
-  const byFlow = new Map<FlowKey, { reply: Reply; source: Buffer; destination: string }>();
-
-  const open = (flow: FlowKey) => {
-    const { source, destination } = endsOf(flow);
-    const reply = byDestination.get(destination) ?? {
-      socket: openTransparent(libc, Buffer.from(destination, 'latin1'), (socket) =>
-        libc.setOption(socket, level.socket, option.reuseAddress, 1),
-      ),
-      flows: new Set<FlowKey>(),
-    };
-    byDestination.set(destination, reply);
-    reply.flows.add(flow);
-    const opened = { reply, source, destination };
-    byFlow.set(flow, opened);
-    return opened;
-  };
-  return {
-    send(flow: FlowKey, datagrams: readonly Buffer[]): void {
-      const { reply, source } = byFlow.get(flow) ?? open(flow);
-      for (const datagram of datagrams) libc.send(reply.socket, datagram, source);
-    },
-    end(flow: FlowKey): void {
-      const opened = byFlow.get(flow);
-      if (!opened) return;
-      byFlow.delete(flow);
-      opened.reply.flows.delete(flow);
-      if (opened.reply.flows.size > 0) return;
-      byDestination.delete(opened.destination);
-      libc.close(opened.reply.socket);
-    },
-    closeAll(): void {
-      for (const { socket } of byDestination.values()) libc.close(socket);
-      byDestination.clear();
-      byFlow.clear();
-    },
-  };
 };
 
 /** Who sent to whom, for people and for the policy. */
