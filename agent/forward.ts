@@ -9,6 +9,7 @@ import { type Capture, type CaptureStatus, startCapture } from './capture/captur
 import type { CaptureConfig } from './capture/config.ts';
 import { startIpCapture } from './capture/ip.ts';
 import { createProcessOf, type Ends } from './capture/process.ts';
+import { createSettleName } from './capture/settle-name.ts';
 import { nameFlow } from './capture/tcp.ts';
 import { startUdpCapture } from './capture/udp.ts';
 import { type Around, enforceRoute } from './forwarding/around.ts';
@@ -186,10 +187,13 @@ export const startForwarding = async (parts: {
       return parts.around === undefined ? decided : enforceRoute(decided, flow, parts.around());
     };
     if (parts.capture !== undefined) {
+      const settle = createSettleName((flow) =>
+        decideWithPac({ flow, policy: policy.user, network: network.current().type, askPac }),
+      );
       capture = await startCapture({
         config: parts.capture,
         id: parts.identity().id,
-        open,
+        open: async (flow, signal) => open(await settle(flow), signal),
         route,
         policy: () => (forwarding === beforePolicy ? undefined : forwarding),
         network: () => network.current(),
@@ -197,7 +201,7 @@ export const startForwarding = async (parts: {
         processOf,
         startUdp: ({ names }) =>
           startUdpCapture({
-            openUdp,
+            openUdp: async (flow, ...rest) => openUdp(await settle(flow), ...rest),
             factsOf: (wanted) => nameFlow(wanted, undefined, names),
             log,
           }),

@@ -7,6 +7,11 @@ export type Names = {
   remember(name: string, address: string, ttlS: number): void;
   /** The name last asked for that led to this address. */
   nameOf(address: string): string | undefined;
+  /**
+   * All that led to this address, the latest first. Where they were too many to know them all, the
+   * address itself comes last: it stands for the others.
+   */
+  namesOf(address: string): readonly string[];
   /** Whether a program was told that this name is at this address. */
   leads(name: string, address: string): boolean;
   /** An address that stands for a name nobody outside can resolve. */
@@ -23,6 +28,8 @@ const maxNamesAnAddress = 16;
 /** Bounded: the addresses unused for longest go first. */
 export const createNames = (now: () => number = () => performance.now()): Names => {
   const byAddress = new Map<string, Map<string, number>>();
+  /** Addresses that had more names than are kept, and until when. */
+  const crowded = new Map<string, number>();
   const standIns = createStandIns();
 
   const remember = (name: string, address: string, ttlS: number): void => {
@@ -34,7 +41,11 @@ export const createNames = (now: () => number = () => performance.now()): Names 
     const host = normalHost(name);
     names.delete(host);
     names.set(host, now() + Math.min(longestKeptMs, Math.max(leastKeptMs, ttlS * 1_000)));
+    if (names.size <= maxNamesAnAddress) return;
+    const [until = 0] = names.values();
     dropFirst(names, maxNamesAnAddress);
+    crowded.set(key, Math.max(crowded.get(key) ?? 0, until));
+    dropFirst(crowded, maxAddresses);
   };
   const namesOf = (address: string): string[] => {
     const names = byAddress.get(normalHost(address));
@@ -44,6 +55,11 @@ export const createNames = (now: () => number = () => performance.now()): Names 
   };
   return {
     remember,
+    namesOf: (address) => {
+      const names = namesOf(address).reverse();
+      const isCrowded = (crowded.get(normalHost(address)) ?? 0) > now();
+      return names.length > 0 && isCrowded ? [...names, normalHost(address)] : names;
+    },
     nameOf: (address) => standIns.nameOf(address) ?? namesOf(address).at(-1),
     leads: (name, address) =>
       standIns.nameOf(address) === normalHost(name) || namesOf(address).includes(normalHost(name)),

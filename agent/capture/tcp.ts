@@ -128,7 +128,7 @@ const isListener = (client: Socket, wanted: Destination): boolean =>
 export const nameFlow = (
   wanted: Destination,
   said: string | undefined,
-  names: Pick<Names, 'nameOf' | 'leads' | 'isStandIn'>,
+  names: Pick<Names, 'nameOf' | 'namesOf' | 'leads' | 'isStandIn'>,
 ): FlowFacts => {
   const { host: address, port } = wanted;
   const claim = said !== undefined && isHost(said) ? said : undefined;
@@ -137,8 +137,9 @@ export const nameFlow = (
   if (claim !== undefined && isIP(claim) !== 0) return { host: address, port };
   if (claim !== undefined && names.leads(claim, address)) return { host: claim, port, address };
   if (claim !== undefined) return { host: claim, port, address, isNameClaimed: true };
-  const name = names.nameOf(address);
-  return name === undefined ? { host: address, port } : { host: name, port, address };
+  const [name, ...otherNames] = names.namesOf(address);
+  if (name === undefined) return { host: address, port };
+  return { host: name, port, address, ...(otherNames.length > 0 ? { otherNames } : {}) };
 };
 
 /**
@@ -153,7 +154,7 @@ const openFlow = async (
   const opened = await open(flow, signal);
   const { address } = flow;
   if (opened.ok || address === undefined || !isUnresolved(opened)) return opened;
-  const { isNameClaimed: _, ...known } = flow;
+  const { isNameClaimed: _claimed, otherNames: _others, ...known } = flow;
   return open({ ...known, host: address }, signal);
 };
 

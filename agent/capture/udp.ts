@@ -72,5 +72,6 @@ const byAddressWhereUnresolved =
     const opened = await openUdp(flow, signal, first);
     const { address } = flow;
     if (opened.ok || address === undefined || !isUnresolved(opened)) return opened;
-    return openUdp({ ...flow, host: address }, signal, first);
+    const { otherNames: _, ...known } = flow;
+    return openUdp({ ...known, host: address }, signal, first);
   };

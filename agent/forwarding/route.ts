@@ -22,6 +22,8 @@ export type FlowFacts = Destination & {
   address?: string;
   /** The name is what the flow says of itself (SNI, Host), and no DNS answer confirms it. */
   isNameClaimed?: boolean;
+  /** Of one that says no name: what else is known to lead to its address; left out: nothing. */
+  otherNames?: readonly string[];
 };
 
 /** `rule` says what decided: a pattern of the policy, or one of our own rules by name. */

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import { createConfirm } from '#agent/capture/confirm.ts';
 import { createNames } from '#agent/capture/names.ts';
+import { createSettleName } from '#agent/capture/settle-name.ts';
 import { nameFlow } from '#agent/capture/tcp.ts';
+import { compileRoutePolicy, decideRoute, type FlowFacts } from '#agent/forwarding/route.ts';
 
 it('a name is known for as long as programs keep addresses, and the latest counts', () => {
   let nowMs = 0;
@@ -43,6 +45,56 @@ const known = () => {
   return names;
 };
 const flow = { ...wanted, address: wanted.host };
+
+it('of all names that lead to an address the latest comes first, and of too many the address stands for the rest', () => {
+  let nowMs = 0;
+  const names = createNames(() => nowMs);
+  const name = (each: number) => `n${each}.example.com`;
+  const many = Array.from({ length: 16 }, (_, each) => name(each));
+  for (const each of many) names.remember(each, '203.0.113.7', 60);
+  expect(names.namesOf('203.0.113.7')).toEqual(many.toReversed());
+  names.remember('login.example.com', '203.0.113.7', 1_200);
+  const known = names.namesOf('203.0.113.7');
+  expect(known[0]).toBe('login.example.com');
+  expect(known.at(-1)).toBe('203.0.113.7');
+  expect(known).toHaveLength(17);
+  nowMs = 601_000;
+  expect(names.namesOf('203.0.113.7')).toEqual(['login.example.com']);
+});
+
+it.each([
+  [['login.test'], 'login.test'],
+  [['login.test', 'a.bypass.test'], 'login.test'],
+  [['login.test', 'app.test'], 'app.test'],
+  [['app.test', 'login.test'], 'app.test'],
+  [['b.test', 'login.test', 'app.test'], 'b.test'],
+  [
+    ['login.test', ...Array.from({ length: 20 }, (_, each) => `x${each}.login.test`)],
+    '203.0.113.7',
+  ],
+])(
+  'a flow that says no name, to where %j lead, the first asked for last, is for %s',
+  async (all, host) => {
+    const policy = compileRoutePolicy(
+      {
+        mode: 'tunnel',
+        bypass: ['.bypass.test'],
+        identityProviders: ['.login.test'],
+        whenTunnelDown: 'closed',
+        pinnedEdge: '',
+      },
+      { services: [], listeners: [] },
+    );
+    const names = createNames();
+    for (const name of all.toReversed()) names.remember(name, wanted.host, 60);
+    const decide = async (flow: FlowFacts) => decideRoute(flow, policy);
+    const settled = await createSettleName(decide)(nameFlow(wanted, undefined, names));
+    expect(settled).toEqual({ ...flow, host });
+    // Direct only where that is what every name says.
+    const isDirect = all.length <= 2 && all.every((name) => /login|bypass/.test(name));
+    expect((await decide(settled)).action).toBe(isDirect ? 'direct' : 'tunnel');
+  },
+);
 
 it.each([
   ['a name that a DNS answer confirms', 'app.example.com', { ...flow, host: 'app.example.com' }],
