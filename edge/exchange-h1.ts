@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { parseAuthority } from '#contract/authority.ts';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
+import type { Log } from '#runtime/log.ts';
 import type { LogIn } from './clientless/log-in.ts';
 import { cut } from './cut.ts';
 import type { OpenFlow } from './flow.ts';
@@ -10,6 +11,7 @@ import { forwardHttp } from './forward-http.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
 import { type Refusal, refusalHeaders, refuse } from './refusal.ts';
+import { refusedLingerMs } from './refuse-stream.ts';
 import { relay } from './relay.ts';
 
 /** How long an HTTP/1.1 client may take from connection or last answer to its next header's end. */
@@ -26,6 +28,9 @@ export const createH1Exchange = (parts: {
   headersMs?: number;
   /** Left out: who it is stands with the socket. */
   logIn?: LogIn;
+  /** From a refused CONNECT to the client's end of the connection. */
+  refusedLingerMs?: number;
+  log: Log;
 }): {
   serve(socket: TLSSocket, deviceId: string): void;
   /** From now on a connection ends with its answer; one without a request ends now. */
@@ -33,6 +38,7 @@ export const createH1Exchange = (parts: {
 } => {
   const headersMs = parts.headersMs ?? defaultHeadersMs;
   const deadlines = createHeaderDeadlines(headersMs);
+  const log = parts.log.child({ component: 'session' });
   const devices = new WeakMap<object, string>();
   const identify: Identify = async ({ headers, socket }) =>
     parts.logIn?.(headers['proxy-authorization'], plainAddress(socket.remoteAddress ?? '')) ?? {
@@ -41,7 +47,10 @@ export const createH1Exchange = (parts: {
   const server = createServer({ maxHeaderSize: 16_384, keepAliveTimeout: headersMs });
   server.on('connect', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
     deadlines.begin(socket);
-    void serveConnect({ ...parts, identify, request, socket, head });
+    serveConnect({ ...parts, identify, request, socket, head }).catch((error: unknown) => {
+      log.error({ err: error }, 'flow failed inside the edge');
+      socket.destroy();
+    });
   });
   let isDraining = false;
   server.on('request', (request, response) => {
@@ -49,7 +58,12 @@ export const createH1Exchange = (parts: {
     deadlines.begin(request.socket);
     response.once('close', () => deadlines.end(request.socket));
   });
-  serveRequests(server, { ...parts, identify });
+  server.on('request', (request, response) => {
+    serveRequest({ ...parts, identify, request, response }).catch((error: unknown) => {
+      log.error({ err: error }, 'flow failed inside the edge');
+      response.destroy();
+    });
+  });
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     else socket.destroy();
@@ -105,18 +119,19 @@ const serveConnect = async (options: {
   socket: TLSSocket;
   head: Buffer;
   identify: Identify;
+  refusedLingerMs?: number;
 }): Promise<void> => {
-  const { socket, edgeId } = options;
+  const { socket } = options;
   const abort = new AbortController();
   const onClose = () => abort.abort();
   socket.on('error', () => {});
   socket.once('close', onClose);
   const destination = parseAuthority(options.request.url);
   if (!destination) {
-    return refuseSocket(socket, edgeId, refuse('http_request_error', 'CONNECT host:port'));
+    return refuseSocket(options, refuse('http_request_error', 'CONNECT host:port'));
   }
   const who = await options.identify(options.request);
-  if ('status' in who) return refuseSocket(socket, edgeId, who);
+  if ('status' in who) return refuseSocket(options, who);
   const outcome = await options.openFlow({
     deviceId: who.client,
     destination,
@@ -126,7 +141,7 @@ const serveConnect = async (options: {
   });
   socket.off('close', onClose);
   if (!outcome.opened) {
-    return refuseSocket(socket, edgeId, outcome.refusal, formatEdgeTiming(outcome.timing));
+    return refuseSocket(options, outcome.refusal, formatEdgeTiming(outcome.timing));
   }
   if (socket.destroyed) {
     outcome.flow.done({ upBytes: 0, downBytes: 0 });
@@ -147,11 +162,11 @@ const serveConnect = async (options: {
 };
 
 const refuseSocket = (
-  socket: TLSSocket,
-  edgeId: string,
+  parts: { socket: TLSSocket; edgeId: string; refusedLingerMs?: number },
   refusal: Refusal,
   timing?: string,
 ): void => {
+  const { socket, edgeId, refusedLingerMs: lingerMs = refusedLingerMs } = parts;
   if (socket.destroyed) return;
   const body = `${refusal.error}: ${refusal.details}\n`;
   const headers = {
@@ -165,58 +180,63 @@ const refuseSocket = (
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${lines.join('')}\r\n${body}`,
   );
   socket.resume();
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(timer));
 };
 
-const serveRequests = (
-  server: Server,
-  parts: { edgeId: string; openFlow: OpenFlow; meter: Meter; identify: Identify },
-): void => {
-  server.on('request', async (request, response): Promise<void> => {
-    const abort = new AbortController();
-    response.once('close', () => abort.abort());
-    const answerRefusal = (refusal: Refusal): void => {
-      response.writeHead(refusal.status, refusalHeaders(parts.edgeId, refusal));
-      response.end(`${refusal.error}: ${refusal.details}\n`);
-    };
-    const url = parseUrl(request.url ?? '');
-    if (url?.protocol !== 'http:' || !url.hostname) {
-      return answerRefusal(refuse('http_request_error', 'only CONNECT and http:// URLs'));
-    }
-    const who = await parts.identify(request);
-    if ('status' in who) return answerRefusal(who);
-    const outcome = await parts.openFlow({
-      deviceId: who.client,
-      destination: { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 80 },
-      receivedMs: performance.now(),
-      read: 'stream',
+const serveRequest = async (parts: {
+  edgeId: string;
+  openFlow: OpenFlow;
+  meter: Meter;
+  identify: Identify;
+  request: IncomingMessage;
+  response: ServerResponse;
+}): Promise<void> => {
+  const { request, response } = parts;
+  const abort = new AbortController();
+  response.once('close', () => abort.abort());
+  const answerRefusal = (refusal: Refusal): void => {
+    response.writeHead(refusal.status, refusalHeaders(parts.edgeId, refusal));
+    response.end(`${refusal.error}: ${refusal.details}\n`);
+  };
+  const url = parseUrl(request.url ?? '');
+  if (url?.protocol !== 'http:' || !url.hostname) {
+    return answerRefusal(refuse('http_request_error', 'only CONNECT and http:// URLs'));
+  }
+  const who = await parts.identify(request);
+  if ('status' in who) return answerRefusal(who);
+  const outcome = await parts.openFlow({
+    deviceId: who.client,
+    destination: { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || 80 },
+    receivedMs: performance.now(),
+    read: 'stream',
+    signal: abort.signal,
+  });
+  if (!outcome.opened) return answerRefusal(outcome.refusal);
+  const { flow } = outcome;
+  try {
+    const answer = await forwardHttp({
+      request: {
+        method: request.method ?? 'GET',
+        host: url.host,
+        path: `${url.pathname}${url.search}`,
+        headers: request.headers,
+        body: request,
+        hasBody: request.headers['transfer-encoding'] !== undefined,
+      },
+      flow,
+      meter: parts.meter,
       signal: abort.signal,
     });
-    if (!outcome.opened) return answerRefusal(outcome.refusal);
-    const { flow } = outcome;
-    try {
-      const answer = await forwardHttp({
-        request: {
-          method: request.method ?? 'GET',
-          host: url.host,
-          path: `${url.pathname}${url.search}`,
-          headers: request.headers,
-          body: request,
-          hasBody: request.headers['transfer-encoding'] !== undefined,
-        },
-        flow,
-        meter: parts.meter,
-        signal: abort.signal,
-      });
-      response.writeHead(answer.status, answer.headers);
-      answer.body.on('error', () => response.destroy());
-      answer.body.pipe(response);
-    } catch (error) {
-      flow.socket.destroy();
-      if (!response.headersSent) {
-        answerRefusal(refuse('http_protocol_error', (error as Error).message));
-      }
+    response.writeHead(answer.status, answer.headers);
+    answer.body.on('error', () => response.destroy());
+    answer.body.pipe(response);
+  } catch (error) {
+    flow.socket.destroy();
+    if (!response.headersSent) {
+      answerRefusal(refuse('http_protocol_error', (error as Error).message));
     }
-  });
+  }
 };
 
 const parseUrl = (text: string): URL | undefined => {

@@ -18,7 +18,7 @@ import type { OpenFlow } from './flow.ts';
 import type { Limits } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
-import { refuseStream } from './refuse-stream.ts';
+import { endRefused, refuseStream } from './refuse-stream.ts';
 
 export type EdgeCertificate = {
   certificatePem: string;
@@ -54,6 +54,11 @@ const settings = {
   // RFC 8441: without it no client may ask for connect-udp or connect-ip.
   enableConnectProtocol: true,
 };
+/**
+ * Of one session without a certificate: anybody may open one. No browser opens more (Chromium: 256),
+ * whatever an edge allows.
+ */
+export const maxClientlessStreams = 256;
 /** Node leaves the connection's window at 64 KB whatever `initialWindowSize` says. */
 const sessionWindowBytes = 16 * 1_048_576;
 /**
@@ -90,6 +95,8 @@ export const createSessionServer = (parts: {
   headersMs?: number;
   /** From the TLS handshake to the client's SETTINGS. */
   settingsMs?: number;
+  /** From a refusal to the client's end of the stream. */
+  refusedLingerMs?: number;
   /** Told of every session that begins; what it returns is called when that one has ended. */
   onSession?: (session: SessionStart) => () => void;
   log: Log;
@@ -106,7 +113,10 @@ export const createSessionServer = (parts: {
   // A plain HTTP/2 server that is handed TLS sockets: so identity is checked in one place for both
   // protocols, and no 'request' listener comes near CONNECT (it would answer 405).
   const h2 = http2.createServer({
-    settings,
+    settings: {
+      ...settings,
+      ...(parts.logIn ? { maxConcurrentStreams: maxClientlessStreams } : {}),
+    },
     ...resetLimits,
     maxSessionMemory: 256,
     peerMaxConcurrentStreams: settings.maxConcurrentStreams,
@@ -153,6 +163,7 @@ export const createSessionServer = (parts: {
     if (!h2Session) return socket.destroy();
     session.h2 = h2Session;
     tune(h2Session, parts, log);
+    endRefused(h2Session, parts.refusedLingerMs);
     conduct.watchSession(h2Session, deviceId);
     return h2Session.on('stream', (stream, headers) => {
       conduct.watchStream(stream, deviceId);
