@@ -181,7 +181,12 @@ const followPolicy = async (parts: {
     });
     stopper.add('categories', () => categories.stop());
   }
-  const sampling = createSampling(() => void Promise.resolve(server.takeSample()).then(emit));
+  const sampling = createSampling(() => {
+    Promise.resolve()
+      .then(server.takeSample)
+      .then(emit)
+      .catch((error: unknown) => log.error({ component: 'edge', err: error }, 'no sample'));
+  });
   stopper.add('sampling', () => sampling.stop());
 
   const sync = await startConfigSync({

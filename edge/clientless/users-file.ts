@@ -31,10 +31,11 @@ export const openUsersFile = (parts: {
   const look = (): void => {
     if (parts.monotonicMs() - lookedAtMs < lookEveryMs) return;
     lookedAtMs = parts.monotonicMs();
-    const seenMs = changeOf(file);
-    if (seenMs === changedMs) return;
-    changedMs = seenMs;
     try {
+      // Even to look may have been forbidden since.
+      const seenMs = changeOf(file);
+      if (seenMs === changedMs) return;
+      changedMs = seenMs;
       users = parseUsers(file, read(file));
       version += 1;
     } catch (error) {
