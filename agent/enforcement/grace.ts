@@ -14,9 +14,14 @@ type Graces = Static<typeof Kept>['graces'];
 
 /** A network gives one grace in this time: else whoever stays behind a portal stays open for ever. */
 const restMs = 3_600_000;
+/** All networks together, in graces: what makes one network look like another is the network's to say. */
+const gracesAnHour = 2;
 
 export type GraceBook = {
-  /** Begins one where none was given within the hour; what is left of it. */
+  /**
+   * Begins one where this network gave none within the hour, and all of them not two; what is left
+   * of it.
+   */
   begin(network: string, lengthMs: number): number;
   leftMs(network: string): number;
 };
@@ -37,8 +42,10 @@ export const openGraceBook = (path: string, now: () => number = Date.now): Grace
       graces = Object.fromEntries(
         Object.entries(graces).filter(([, { beganAt }]) => now() - beganAt < restMs),
       );
-      if (graces[network] === undefined) {
-        graces[network] = { beganAt: now(), lengthMs };
+      const givenMs = Object.values(graces).reduce((sum, each) => sum + each.lengthMs, 0);
+      const givableMs = Math.min(lengthMs, gracesAnHour * lengthMs - givenMs);
+      if (graces[network] === undefined && givableMs > 0) {
+        graces[network] = { beganAt: now(), lengthMs: givableMs };
         writeGraces(path, graces);
       }
       return leftMs(network);
