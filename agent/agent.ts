@@ -235,7 +235,6 @@ const startParts = async (
         forwarding.setPolicy({ ...received, forwarding: withProviders });
         enforcement.update({
           forwarding: withProviders,
-          edges: received.edges,
           networkAction: () =>
             received.forwarding.onNetwork?.[forwarding.network().type] ?? 'tunnel',
         });

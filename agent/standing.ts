@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { destinationOfUrl } from '#contract/authority.ts';
 import { makePrivateFolder } from '#runtime/durable-file.ts';
 import { takeLock } from '#runtime/file-lock.ts';
 import type { Log } from '#runtime/log.ts';
@@ -57,7 +56,6 @@ export const startStanding = async (
   });
   const enforcement = await startEnforcement({
     stateFolder: config.stateFolder,
-    collector: destinationOfUrl(new URL(config.collectorUrl)),
     beforeEnrolment: strictEnforcement,
     network: network.current,
     own: ownTraffic(config),

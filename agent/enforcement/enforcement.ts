@@ -30,7 +30,6 @@ export type EnforcementInputs = {
   /** Why the device is not enrolled, where somebody said so. */
   identityReason: string;
   forwarding: ForwardingPolicy | null;
-  edges: readonly Destination[];
   tunnel: () => EnforcementFacts['tunnel'];
   networkAction: () => ForwardingAction;
 };
@@ -62,7 +61,6 @@ const settleMs = 1_500;
 /** Keeps the device as open or shut as it should be, and says so. */
 export const startEnforcement = async (parts: {
   stateFolder: string;
-  collector: Destination;
   beforeEnrolment: StrictBeforeEnrolment | undefined;
   network: () => NetworkFinding;
   onChange: (enforcement: Enforcement) => void;
@@ -81,7 +79,6 @@ export const startEnforcement = async (parts: {
     identity: 'none',
     identityReason: '',
     forwarding: null,
-    edges: [],
     tunnel: () => ({ isUp: false, reason: 'not started' }),
     networkAction: () => 'tunnel',
   };
@@ -127,12 +124,11 @@ export const startEnforcement = async (parts: {
   let announced: Enforcement['state'] | undefined;
 
   const wishesNow = (): FenceWishes => {
-    const { forwarding, edges } = inputs;
+    const { forwarding } = inputs;
     const isPortalOpen = current.fence === 'portal';
     return {
       own: parts.own,
       dnsServers: readLocalFacts().dnsServers,
-      services: [parts.collector, ...edges],
       identityProviders: [
         ...(parts.beforeEnrolment?.identityProviders ?? []),
         ...(forwarding?.identityProviders ?? []),

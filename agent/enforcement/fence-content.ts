@@ -10,7 +10,6 @@ import type { StrictContent } from './strict-table.ts';
 export type FenceWishes = {
   own: OwnTraffic;
   dnsServers: readonly string[];
-  services: readonly Destination[];
   /** Host patterns. */
   identityProviders: readonly string[];
   allow: readonly string[];
@@ -22,7 +21,6 @@ export type FenceWishes = {
 
 /** Names whose addresses the fence needs. */
 export const namesOf = (wishes: FenceWishes): string[] => [
-  ...wishes.services.map(({ host }) => host),
   ...[...wishes.identityProviders, ...wishes.allow].flatMap(nameOf),
   ...wishes.portal.endpoints.map(({ host }) => host),
 ];
@@ -38,7 +36,6 @@ export const fenceContent = (wishes: FenceWishes, book: AddressBook): StrictCont
   return {
     own: wishes.own,
     dnsServers: wishes.dnsServers,
-    services: endpoints(wishes.services),
     providers: [
       ...at(wishes.identityProviders),
       ...wishes.identityProviders

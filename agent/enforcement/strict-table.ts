@@ -10,12 +10,13 @@ export type Timed<T> = T & { leftSeconds: number };
 
 /** What may leave the device past the agent. */
 export type StrictContent = {
-  /** Whose sockets pass: the agent's, as capture tells them from others'. */
+  /**
+   * Whose sockets pass: the agent's, as capture tells them from others'. So it reaches collector and
+   * edges wherever their names lead; nobody else does, since it is the network that says where.
+   */
   own: OwnTraffic;
   /** The device's name servers. */
   dnsServers: readonly string[];
-  /** Collector and edges. */
-  services: readonly Endpoint[];
   /** Where people log in: web ports only. */
   providers: readonly Timed<{ address: string }>[];
   /** Of names that policy allows: any port. */
@@ -65,7 +66,6 @@ export const describeStrictTable = (content: StrictContent): string => {
     `delete table inet ${strictTableName}`,
     `table inet ${strictTableName} {`,
     ...both('resolvers', '', content.dnsServers.flatMap(plain)),
-    ...both('services', '', content.services.flatMap(withPort), true),
     ...both('providers', 'timeout', content.providers.flatMap(timed)),
     ...both('hosts', 'timeout', content.hosts.flatMap(timed)),
     ...both('ranges', 'interval', content.ranges.flatMap(range)),
@@ -109,7 +109,6 @@ const exceptions: readonly string[] = [
     const destination = family === '4' ? 'ip daddr' : 'ip6 daddr';
     return [
       `${destination} @resolvers${family} meta l4proto { tcp, udp } th dport 53 accept`,
-      `${destination} . tcp dport @services${family} accept`,
       `${destination} @providers${family} tcp dport { 80, 443 } accept`,
       `${destination} @providers${family} udp dport 443 accept`,
       `${destination} @hosts${family} accept`,

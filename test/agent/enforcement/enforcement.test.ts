@@ -108,7 +108,6 @@ describe('the strict table', () => {
   const wishes = {
     own: { uids: [61_001] },
     dnsServers: ['192.0.2.53', 'fe80::1%eth0'],
-    services: [{ host: 'edge.test', port: 8_443 }],
     identityProviders: ['login.test', '.sso.test', '*.cdn.test'],
     allow: ['printer.test', '10.0.0.0/8', '2001:db8::/32'],
     past: ['172.16.0.0-172.31.255.255'],
@@ -117,7 +116,6 @@ describe('the strict table', () => {
   const addresses: Record<string, string[]> = {
     'login.test': ['192.0.2.20', '2001:db8:1::20'],
     'sso.test': ['192.0.2.21'],
-    'edge.test': ['192.0.2.30'],
     'printer.test': ['192.0.2.40'],
   };
 
@@ -130,7 +128,6 @@ describe('the strict table', () => {
       new RegExp(`set ${set} \\{[^}]*elements = \\{ ([^}]*) \\}`).exec(text)?.[1];
     expect(elementsOf('resolvers4')).toBe('192.0.2.53');
     expect(elementsOf('resolvers6')).toBe('fe80::1');
-    expect(elementsOf('services4')).toBe('192.0.2.30 . 8443');
     expect(elementsOf('providers4')).toBe('192.0.2.20 timeout 3600s, 192.0.2.21 timeout 3600s');
     expect(elementsOf('providers6')).toBe('2001:db8:1::20 timeout 3600s');
     expect(elementsOf('hosts4')).toBe('192.0.2.40 timeout 3600s');
@@ -145,7 +142,6 @@ describe('the strict table', () => {
     const text = describeStrictTable({
       own: { uids: [1] },
       dnsServers: [evil],
-      services: [{ address: evil, port: 1 }],
       providers: [{ address: evil, leftSeconds: 1 }],
       hosts: [{ address: evil, leftSeconds: 1 }],
       ranges: [evil, `10.0.0.0/${evil}`, `10.0.0.1-${evil}`, '10.0.0.0/8/8', '::1-10.0.0.1'],
@@ -153,6 +149,18 @@ describe('the strict table', () => {
     });
     expect(text).not.toContain('elements');
     expect(text).not.toContain('flush');
+  });
+
+  test('opens to the agent alone whatever the network says where collector and edges are', () => {
+    const book = createAddressBook({ resolve: async () => ['192.0.2.30'] });
+    const chains = describeStrictTable(fenceContent(wishes, book)).split('  chain ');
+    // Sets a packet may match by its destination: none is of an address that only the agent needs.
+    const setsOf = (chain = '') => [...new Set(chain.match(/@[a-z]+/g))].sort();
+    const sets = ['@hosts', '@portal', '@providers', '@ranges', '@resolvers'];
+    expect(chains.map(setsOf)).toEqual([[], sets, sets]);
+    const first = chains[1]?.indexOf('meta skuid 61001 accept') ?? -1;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(chains[1]?.indexOf('reject') ?? -1);
   });
 
   test('lets out what policy sends direct on every port, and only that', () => {

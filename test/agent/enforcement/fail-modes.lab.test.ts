@@ -26,6 +26,7 @@ let folder: string;
 let world: { ask: (...order: string[]) => Promise<unknown>; process: ChildProcess };
 let agent: ChildProcess | undefined;
 let config: AgentProgramConfig;
+let collectorUrl: string;
 
 const startIn = (node: string, script: string, args: string[], privileges: string[] = []) =>
   spawn(
@@ -134,7 +135,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'whyslow-fm-'));
   chownSync(folder, agentUid, agentUid);
   world = startWorld();
-  const collectorUrl = String(await world.ask('url'));
+  collectorUrl = String(await world.ask('url'));
   const { enrollmentToken: _, ...given } = agentConfig({
     stateFolder: join(folder, 'agent'),
     collectorUrl,
@@ -175,6 +176,8 @@ it('enrolled it reaches the application through the tunnel, and past it still no
   await reaches('protected');
   expect(await throughProxy()).toMatchObject({ code: 0, text: /the application/ });
   await expectRefused(app);
+  // The agent enrolled there; where that is the network says, so no other program gets there.
+  await expectRefused(collectorUrl);
   // What lasts but a moment at the start is not told.
   await told(/^protected \(.+\)$/);
 });
