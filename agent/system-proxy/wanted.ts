@@ -20,7 +20,9 @@ export const wantedProxy = (facts: {
   const action = policy.onNetwork?.[network] ?? 'tunnel';
   if (action === 'none') return undefined;
   if (action === 'enforce-proxy') return enforced(policy.enforcedProxy);
-  return setting === 'pac'
+  // A PAC file lets programs go around an agent that was killed; a proxy by address shuts them in.
+  const isPac = setting === 'pac' || policy.whenTunnelDown === 'open';
+  return isPac
     ? { kind: 'pac', url: `http://${placeOf(proxy)}/proxy.pac` }
     : { kind: 'manual', http: proxy, socks };
 };

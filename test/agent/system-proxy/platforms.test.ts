@@ -119,6 +119,8 @@ describe('the system’s proxy by setting, policy and network', () => {
   it.each([
     [{}, pac],
     [{ setting: 'manual' }, manual],
+    // A killed agent must not leave its user without network where policy says open.
+    [{ setting: 'manual', policy: { ...policy, whenTunnelDown: 'open' } }, pac],
     [{ setting: 'off' }, undefined],
     [{ setting: 'off', network: 'vpn' }, undefined],
     [{ network: 'trusted' }, undefined],
