@@ -4,6 +4,7 @@ import { formatEdgeTiming } from '#contract/server-timing.ts';
 import { carryDatagrams, maxWaitingBytes } from '#runtime/capsules/datagram-stream.ts';
 import type { Admit, Admitted } from './admit.ts';
 import type { DatagramLimit } from './datagram-limit.ts';
+import { bytesOf, createMayPass, type MayPass } from './datagram-pace.ts';
 import type { ServeProtocol } from './exchange-h2.ts';
 import type { Moved } from './flow-request.ts';
 import type { Pace } from './limits.ts';
@@ -72,26 +73,6 @@ export const createServeUdp =
       idleMs: parts.idleMs ?? (destination.port === 53 ? idleMs.dns : idleMs.other),
     });
   };
-
-/** How many of these datagrams go on; the others are dropped, as a full router would. */
-type MayPass = (datagrams: readonly Buffer[]) => number;
-
-const createMayPass = (limits: {
-  datagrams: (count: number) => number;
-  pace: Pace | undefined;
-}): MayPass => {
-  let isTooMuch = false;
-  return (datagrams) => {
-    if (isTooMuch) return 0;
-    if (limits.pace?.spend(bytesOf(datagrams)) === false) {
-      isTooMuch = true;
-      limits.pace.whenFree(() => {
-        isTooMuch = false;
-      });
-    }
-    return limits.datagrams(datagrams.length);
-  };
-};
 
 const relayDatagrams = (options: {
   stream: ServerHttp2Stream;
@@ -181,10 +162,4 @@ const relayDatagrams = (options: {
     options.admission.done(moved);
   });
   if (stream.destroyed) close();
-};
-
-const bytesOf = (datagrams: readonly Buffer[]): number => {
-  let bytes = 0;
-  for (const { length } of datagrams) bytes += length;
-  return bytes;
 };

@@ -9,15 +9,15 @@ export type AddressPool = {
   prefixBits: number;
   /** `address/bits` of the whole, as nft writes it. */
   text: string;
-  /** Undefined: all are taken. The one the same holder had last, where it is free. */
+  /** Undefined: all are taken or rest. One the same holder had last, where it is free. */
   take(holder: string): Buffer | undefined;
   release(address: Buffer): void;
 };
 
 /** More devices than that are not on one edge; the largest range has no end. */
 const maxAddresses = 65_533;
-/** Devices that are gone whose addresses are remembered. */
-const maxRemembered = 100_000;
+/** The kernel still knows the flows of whoever had it: their answers are not for another device. */
+export const restMs = 180_000;
 
 /** What is wrong with a pool that stands in a config file; undefined: nothing. */
 export const poolMistake = (text: string, family: 4 | 6): string | undefined => {
@@ -32,8 +32,9 @@ export const poolMistake = (text: string, family: 4 | 6): string | undefined => 
 /** One of `count` equal parts of the range, the `index`th: each process of an edge has its own. */
 export const createAddressPool = (
   text: string,
-  { index, count }: { index: number; count: number } = { index: 0, count: 1 },
+  parts: { part?: { index: number; count: number } | undefined; monotonicMs: () => number },
 ): AddressPool => {
+  const { index, count } = parts.part ?? { index: 0, count: 1 };
   const { address, prefixBits: wholeBits } = readPool(text);
   const prefixBits = wholeBits + Math.ceil(Math.log2(count));
   const hostBits = 8 * addressBytes(address).length - prefixBits;
@@ -46,16 +47,33 @@ export const createAddressPool = (
   const last = Math.min(maxAddresses, 2 ** Math.min(hostBits, 32) - (isFour ? 2 : 1));
   const at = (offset: number): Buffer => fromNumber(base + BigInt(offset), isFour ? 4 : 16);
   const taken = new Set<number>();
-  const lastOf = new Map<string, number>();
+  /** By address, once it had one: its last holder, and since when it is free. */
+  const past = new Map<number, { holder: string; freeSinceMs: number }>();
+  /** The same by holder, newest last: whoever comes and goes wears out no more than it had at once. */
+  const had = new Map<string, Set<number>>();
   let next = 2;
 
+  const isRested = (offset: number): boolean => {
+    const before = past.get(offset);
+    return before === undefined || parts.monotonicMs() - before.freeSinceMs >= restMs;
+  };
+  const findOwn = (holder: string): number | undefined =>
+    [...(had.get(holder) ?? [])].findLast((offset) => !taken.has(offset));
   const findFree = (): number | undefined => {
     for (let tried = 2; tried <= last; tried += 1) {
       const offset = next;
       next = next >= last ? 2 : next + 1;
-      if (!taken.has(offset)) return offset;
+      if (!taken.has(offset) && isRested(offset)) return offset;
     }
     return undefined;
+  };
+  const passOn = (offset: number, holder: string): void => {
+    const before = past.get(offset)?.holder;
+    const theirs = before === undefined ? undefined : had.get(before);
+    theirs?.delete(offset);
+    if (before !== undefined && theirs?.size === 0) had.delete(before);
+    past.set(offset, { holder, freeSinceMs: 0 });
+    had.set(holder, (had.get(holder) ?? new Set()).add(offset));
   };
 
   return {
@@ -63,16 +81,18 @@ export const createAddressPool = (
     prefixBits,
     text: `${addressText(at(0))}/${prefixBits}`,
     take(holder) {
-      const before = lastOf.get(holder);
-      const offset = before !== undefined && !taken.has(before) ? before : findFree();
+      const offset = findOwn(holder) ?? findFree();
       if (offset === undefined) return undefined;
       taken.add(offset);
-      lastOf.delete(holder);
-      lastOf.set(holder, offset);
-      if (lastOf.size > maxRemembered) lastOf.delete(lastOf.keys().next().value ?? '');
+      passOn(offset, holder);
       return at(offset);
     },
-    release: (address) => void taken.delete(Number(toNumber(address, 0) - base)),
+    release(address) {
+      const offset = Number(toNumber(address, 0) - base);
+      taken.delete(offset);
+      const before = past.get(offset);
+      if (before) before.freeSinceMs = parts.monotonicMs();
+    },
   };
 };
 

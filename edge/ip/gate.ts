@@ -8,6 +8,7 @@ export type DropReason =
   | 'malformed'
   | 'spoofed'
   | 'outOfScope'
+  | 'notCarried'
   | 'prohibited'
   | 'denied'
   | 'fragment'
@@ -38,12 +39,15 @@ const drop = (reason: DropReason, facts: PacketFacts, tell?: IcmpCause): Judgeme
  * What comes from a device is forwarded from the address it was given, to an address that is neither
  * special nor the edge's own, and where the policy lets it: as a connection to the same address and
  * port would be. ICMP and other protocols have port 0, which only rules for all ports match.
+ * TCP and UDP are not carried: they have ways of their own, with limits and records for each flow.
  */
 export const createGate = (parts: {
   deviceId: string;
   /** As keys: what a packet's `source` must be. */
   assigned: ReadonlySet<string>;
   scope: IpScope;
+  /** TCP and UDP too. */
+  carriesAll: boolean;
   mtuBytes: number;
   access: () => Access | undefined;
   isSpecial: (address: string) => boolean;
@@ -87,6 +91,7 @@ export const createGate = (parts: {
     if (!facts || facts.hopsLeft === 0) return { passes: false, reason: 'malformed' };
     if (!parts.assigned.has(facts.source)) return drop('spoofed', facts);
     if (!isOfScope(parts.scope, facts)) return drop('outOfScope', facts, prohibited);
+    if (hasPorts(facts) && !parts.carriesAll) return drop('notCarried', facts, prohibited);
     const port = portOf(packet, facts);
     if (port === undefined) return drop('fragment', facts);
     const verdict = mayGo(facts, port);
@@ -112,9 +117,13 @@ const isOfScope = (scope: IpScope, facts: PacketFacts): boolean => {
   return isWanted && isInScope(scope, facts.destination);
 };
 
+/** By the packet's own header, not by what an ICMP error quotes: path MTU discovery needs those. */
+const hasPorts = ({ protocol }: PacketFacts): boolean =>
+  protocol === protocols.tcp || protocol === protocols.udp;
+
 /** 0 where the protocol has none; undefined: it has one, and it is not in this packet. */
 const portOf = (packet: Buffer, facts: PacketFacts): number | undefined => {
-  if (facts.protocol !== protocols.tcp && facts.protocol !== protocols.udp) return 0;
+  if (!hasPorts(facts)) return 0;
   // Later fragments do not say where they go, and the policy goes by it.
   if (facts.fragment !== 'no' || packet.length < facts.headerBytes + 4) return undefined;
   return packet.readUInt16BE(facts.headerBytes + 2);

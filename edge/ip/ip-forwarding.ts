@@ -1,3 +1,4 @@
+import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 import { type AddressPool, createAddressPool } from './address-pool.ts';
 import type { IpForwardingConfig } from './config.ts';
@@ -20,6 +21,8 @@ export type NoLease = {
 /** Packets of devices that are neither TCP nor UDP, by the kernel under the edge's address. */
 export type IpForwarding = {
   mtuBytes: number;
+  /** TCP and UDP too. */
+  carriesAll: boolean;
   /** The edge's address of a family towards its devices. */
   own(version: 4 | 6): Buffer | undefined;
   /**
@@ -37,8 +40,10 @@ export type IpForwarding = {
 };
 
 const defaultMtuBytes = 1_400;
-/** An agent needs one, and two while it changes sessions; each takes an address. */
+/** Over all processes of an edge; each takes an address. */
 const maxPerDevice = 4;
+/** An agent needs one, and two while it changes sessions, which may both be in one process. */
+const minPerDevice = 2;
 
 type Holder = Parameters<IpForwarding['lease']>[0] & { packets: Buffer[] };
 
@@ -47,14 +52,21 @@ export const startIpForwarding = async (parts: {
   config: IpForwardingConfig;
   /** Which part of the pools is this process's. */
   part?: { index: number; count: number };
+  /**
+   * TCP and UDP as well, which costs an edge its limits and records of flows: for measuring what a
+   * packet costs, and no setting of an edge's config.
+   */
+  carryAll?: boolean;
   log: Log;
 }): Promise<IpForwarding> => {
-  const { config, part } = parts;
+  const { config, part, carryAll: carriesAll = false } = parts;
+  const { monotonicMs } = systemClock;
+  const mostLeases = Math.max(minPerDevice, Math.floor(maxPerDevice / (part?.count ?? 1)));
   const log = parts.log.child({ component: 'ip-forwarding' });
   const mtuBytes = config.mtuBytes ?? defaultMtuBytes;
   const pools: { four?: AddressPool; six?: AddressPool } = {};
-  if (config.pool4) pools.four = createAddressPool(config.pool4, part);
-  if (config.pool6) pools.six = createAddressPool(config.pool6, part);
+  if (config.pool4) pools.four = createAddressPool(config.pool4, { part, monotonicMs });
+  if (config.pool6) pools.six = createAddressPool(config.pool6, { part, monotonicMs });
   /** By address, as packets have it. */
   const holders = new Map<string, Holder>();
   const countOf = new Map<string, number>();
@@ -110,13 +122,14 @@ export const startIpForwarding = async (parts: {
 
   return {
     mtuBytes,
+    carriesAll,
     own: (version) => (version === 4 ? pools.four : pools.six)?.own,
     lease(asked) {
       if (problem !== undefined) return { problem, error: 'destination_unavailable' };
       const { deviceId } = asked;
-      if ((countOf.get(deviceId) ?? 0) >= maxPerDevice) return over('too many of the device');
+      if ((countOf.get(deviceId) ?? 0) >= mostLeases) return over('too many of the device');
       const addresses = take(deviceId);
-      if (!addresses) return over('no address is left');
+      if (!addresses) return over('no address is free: one given back rests for 3 minutes');
       const holder: Holder = { ...asked, packets: [] };
       count(deviceId, 1);
       const keys = addresses.map((address) => address.toString('latin1'));

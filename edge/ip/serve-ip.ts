@@ -11,6 +11,7 @@ import { addressText } from '#runtime/ip-packet.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Access } from '../access.ts';
 import type { DatagramLimit } from '../datagram-limit.ts';
+import { createMayPass } from '../datagram-pace.ts';
 import type { ServeProtocol } from '../exchange-h2.ts';
 import type { Limits } from '../limits.ts';
 import type { Meter } from '../meter.ts';
@@ -109,10 +110,16 @@ const maxErrors = 100;
 
 const relayPackets = (parts: RelayParts): Relay => {
   const { stream, lease, deviceId, meter } = parts;
-  const moved = { upPackets: 0, upBytes: 0, downPackets: 0, downBytes: 0 };
+  const moved = { upPackets: 0, upBytes: 0, downPackets: 0, downBytes: 0, downOverPace: 0 };
   const dropped = new Map<DropReason, number>();
   const judge = createGateOf(parts);
   const mayTell = createErrorLimit(parts.monotonicMs);
+  const pace = parts.limits.pace(deviceId);
+  const mayGoUp = createMayPass({
+    datagrams: (count) => parts.datagrams.take(deviceId, count),
+    pace,
+  });
+  const mayComeDown = createMayPass({ datagrams: (count) => count, pace });
   const drop = (reason: DropReason, count = 1) => {
     if (count > 0) dropped.set(reason, (dropped.get(reason) ?? 0) + count);
   };
@@ -127,7 +134,7 @@ const relayPackets = (parts: RelayParts): Relay => {
   const up = (packets: readonly Buffer[]) => {
     const passing: Buffer[] = [];
     let bytes = 0;
-    const mayPass = parts.datagrams.take(deviceId, packets.length);
+    const mayPass = mayGoUp(packets);
     drop('tooMany', packets.length - mayPass);
     for (const packet of packets.slice(0, mayPass)) {
       const judgement = judge(packet);
@@ -167,6 +174,10 @@ const relayPackets = (parts: RelayParts): Relay => {
 
   return {
     down(packets) {
+      if (mayComeDown(packets) === 0) {
+        moved.downOverPace += packets.length;
+        return;
+      }
       const before = carried.droppedCount();
       carried.send(packets);
       if (carried.droppedCount() > before) return;
@@ -194,6 +205,7 @@ const createGateOf = (parts: RelayParts): Gate =>
     ...parts,
     assigned: new Set(parts.lease.addresses.map((address) => address.toString('latin1'))),
     mtuBytes: parts.forwarding.mtuBytes,
+    carriesAll: parts.forwarding.carriesAll,
   });
 
 const createErrorLimit = (monotonicMs: () => number) => {

@@ -11,7 +11,10 @@ import { packet4, packet6, udpTo } from './packets.ts';
 const deviceId = '00000000-0000-4000-8000-000000000001';
 const own = { four: '100.96.0.2', six: 'fd77::2' };
 
-const gateOf = (policy: Partial<EdgeConfig> = {}, path = '/.well-known/masque/ip/*/*/') => {
+const gateOf = (
+  policy: Partial<EdgeConfig> = {},
+  { path = '/.well-known/masque/ip/*/*/', carriesAll = false } = {},
+) => {
   const scope = parseIpTarget(path);
   if ('mistake' in scope) throw new Error(scope.mistake);
   let access = compileAccess({ ...emptyPolicy('e1'), ...policy });
@@ -19,6 +22,7 @@ const gateOf = (policy: Partial<EdgeConfig> = {}, path = '/.well-known/masque/ip
     deviceId,
     assigned: new Set(Object.values(own).map((each) => addressBytes(each).toString('latin1'))),
     scope,
+    carriesAll,
     mtuBytes: 1_400,
     access: () => access,
     isSpecial: createAddressGuard(),
@@ -29,6 +33,7 @@ const gateOf = (policy: Partial<EdgeConfig> = {}, path = '/.well-known/masque/ip
     return judgement.passes ? 'passes' : judgement.reason;
   };
   return {
+    gate,
     judge,
     ping: (to: string) =>
       judge(to.includes(':') ? packet6({ from: own.six, to }) : packet4({ from: own.four, to })),
@@ -78,9 +83,45 @@ describe('a packet of a device', () => {
     expect(gateOf({ privateApplications }).ping('10.9.1.1')).toBe('passes');
   });
 
+  it('is not carried as TCP or UDP, which is told; what an error quotes does not matter', () => {
+    const { gate, judge } = gateOf();
+    for (const protocol of [6, 17]) {
+      const four = packet4({ from: own.four, to: '11.0.0.7', protocol, payload: udpTo(443) });
+      const six = packet6({ from: own.six, to: '2600::1', protocol, payload: udpTo(443) });
+      for (const [about, from] of [
+        [four, '100.96.0.1'],
+        [six, 'fd77::1'],
+      ] as const) {
+        const judgement = gate(about);
+        if (judgement.passes || !judgement.facts || !judgement.tell) throw new Error('not told');
+        expect(judgement.reason).toBe('notCarried');
+        const { facts, tell: cause } = judgement;
+        const told = makeIcmpError({ about, facts, cause, from: addressBytes(from) });
+        const isFour = from === '100.96.0.1';
+        expect(told?.subarray(isFour ? 20 : 40).subarray(0, 2)).toEqual(
+          Buffer.from(isFour ? [3, 13] : [1, 1]),
+        );
+      }
+      for (const placed of [0x2000, 0x2001, 1]) {
+        const part = packet4({ from: own.four, to: '11.0.0.7', protocol, placed });
+        expect(judge(part)).toBe('notCarried');
+      }
+      const fragment = Buffer.from([0, 0, 0, 9, 0, 0, 0, 1]);
+      const hidden = packet6({
+        ...{ from: own.six, to: '2600::1', protocol },
+        extensions: [{ type: 44, bytes: fragment }],
+      });
+      expect(judge(hidden)).toBe('notCarried');
+      // Fragmentation needed: about a packet of TCP or UDP that came to the device.
+      const quoted = packet4({ from: '11.0.0.7', to: own.four, protocol, payload: udpTo(443) });
+      const payload = Buffer.concat([Buffer.from('0304000000000514', 'hex'), quoted]);
+      expect(judge(packet4({ from: own.four, to: '11.0.0.7', payload }))).toBe('passes');
+    }
+  });
+
   it('keeps to the policy, by address and, where it has one, by port', () => {
     expect(gateOf(block(['11.0.0.0/24'])).ping('11.0.0.7')).toBe('denied');
-    const { judge, ping } = gateOf(block(['11.0.0.7'], [53]));
+    const { judge, ping } = gateOf(block(['11.0.0.7'], [53]), { carriesAll: true });
     const udp = (payload: Buffer) =>
       packet4({ from: own.four, to: '11.0.0.7', protocol: 17, payload });
     expect(ping('11.0.0.7')).toBe('passes');
@@ -96,7 +137,7 @@ describe('a packet of a device', () => {
   });
 
   it('hides no port from the policy in a fragment', () => {
-    const { judge } = gateOf();
+    const { judge } = gateOf({}, { carriesAll: true });
     const base = { from: own.four, to: '11.0.0.7' };
     for (const protocol of [6, 17]) {
       expect(judge(packet4({ ...base, protocol, placed: 0x2000 }))).toBe('fragment');
@@ -115,7 +156,7 @@ describe('a packet of a device', () => {
 
   it('stays within what its stream was asked for', () => {
     const path = '/.well-known/masque/ip/11.0.0.0%2F24/47/';
-    const { judge, ping } = gateOf({}, path);
+    const { judge, ping } = gateOf({}, { path });
     expect(judge(packet4({ from: own.four, to: '11.0.0.9', protocol: 47 }))).toBe('passes');
     expect(ping('11.0.0.9')).toBe('passes');
     expect(ping('11.0.1.9')).toBe('outOfScope');
