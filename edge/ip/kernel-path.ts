@@ -64,10 +64,38 @@ export const openKernelPath = async (parts: {
   }
 };
 
+/**
+ * What an address may begin: each takes a place in the kernel's table of connections, which all
+ * devices share. Of ICMP for 30 seconds after its last packet, of other protocols for 10 minutes.
+ */
+const newPerSecond = {
+  icmp: { match: 'meta l4proto { icmp, ipv6-icmp }', most: 100 },
+  other: { match: 'meta l4proto != { icmp, ipv6-icmp }', most: 10 },
+} as const;
+
+const familiesOf = (pools: readonly AddressPool[]) =>
+  pools.map(({ own }) =>
+    own.length === 4
+      ? { type: 'ipv4_addr', source: 'ip saddr' }
+      : { type: 'ipv6_addr', source: 'ip6 saddr' },
+  );
+
 const rulesOf = (table: string, link: string, pools: readonly AddressPool[]): string =>
   [
+    ...familiesOf(pools).flatMap(({ type }) =>
+      Object.keys(newPerSecond).map(
+        (kind) =>
+          `add set ${table} ${kind}_${type} { type ${type}; size 65535; flags dynamic,timeout; timeout 10s; }`,
+      ),
+    ),
     `add chain ${table} forward { type filter hook forward priority filter; policy accept; }`,
     `add rule ${table} forward iifname ${link} oifname ${link} drop`,
+    ...familiesOf(pools).flatMap(({ type, source }) =>
+      Object.entries(newPerSecond).map(
+        ([kind, { match, most }]) =>
+          `add rule ${table} forward iifname ${link} ${match} ct state new update @${kind}_${type} { ${source} limit rate over ${most}/second burst ${most} packets } drop`,
+      ),
+    ),
     `add rule ${table} forward oifname ${link} ct state established,related accept`,
     `add rule ${table} forward oifname ${link} drop`,
     // The edge's own services are not for packets out of a tunnel, whatever they are addressed to.

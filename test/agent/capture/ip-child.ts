@@ -63,11 +63,17 @@ if (order.role === 'edge') {
       signal,
     );
     const [own = Buffer.alloc(4)] = flow.addresses;
-    flow.send(
-      sources.map((from) =>
-        echoRequest(from === 'own' ? own : addressBytes(from), addressBytes(to)),
-      ),
-    );
+    if (what === 'begin') {
+      // Each with an id of its own is one more the edge's kernel has to remember.
+      const ids = Array.from({ length: Number(sources[0]) }, (_, i) => i + 1);
+      flow.send(ids.map((id) => echoRequest(own, addressBytes(to), id)));
+    } else {
+      flow.send(
+        sources.map((from) =>
+          echoRequest(from === 'own' ? own : addressBytes(from), addressBytes(to)),
+        ),
+      );
+    }
     await new Promise((resolve) => setTimeout(resolve, 300));
     flow.close();
     return answers;
@@ -75,11 +81,12 @@ if (order.role === 'edge') {
   say('up');
 }
 
-function echoRequest(from: Buffer, to: Buffer): Buffer {
+function echoRequest(from: Buffer, to: Buffer, id = 7): Buffer {
   const whole = Buffer.from(`4500001c000040004001${'00'.repeat(10)}0800000000070001`, 'hex');
   from.copy(whole, 12);
   to.copy(whole, 16);
   whole.writeUInt16BE(checksum(whole.subarray(0, 20)), 10);
+  whole.writeUInt16BE(id, 24);
   whole.writeUInt16BE(checksum(whole.subarray(20)), 22);
   return whole;
 }

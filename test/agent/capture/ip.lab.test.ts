@@ -227,6 +227,16 @@ describe('what a device sends that is neither TCP nor UDP', () => {
   });
 });
 
+it('begins no more than so much a second: the edge’s kernel remembers each, for all devices', async () => {
+  await net.exec('edge', 'conntrack', '-F');
+  const answers = (await device.ask(`begin ${server.four} 600`)) as string[];
+  const remembered = Number(await net.exec('edge', 'conntrack', '-C'));
+  // 100 at once and 100 a second; the rest is for a loaded machine and the tunnel's own.
+  expect(answers.length).toBeGreaterThanOrEqual(50);
+  expect(answers.length).toBeLessThan(400);
+  expect(remembered).toBeLessThan(400);
+});
+
 describe('what is left behind', () => {
   const rulesOf = (node: string) => net.exec(node, 'nft', 'list', 'tables');
   const linksOf = (node: string) => net.exec(node, 'ip', '-br', 'link');
