@@ -54,6 +54,13 @@ export const openAccount = (
     if (record) timing.flowId = record.id;
   };
 
+  /** Also where it was decided, and the limit is that of names: the record is never made. */
+  const leaveOut = () => {
+    isBegun = true;
+    delete timing.flowId;
+    records.leaveOut(request);
+  };
+
   return {
     decide(access: Access): AccessDecision {
       const { deviceId, destination, protocol } = request;
@@ -67,6 +74,10 @@ export const openAccount = (
     },
     /** Also before there was a decision. */
     refused(error: string): void {
+      if (error === 'connection_limit_reached') {
+        leaveOut();
+        return;
+      }
       begin();
       record?.end({ timing, moved: nothing, firstByteMs: null, error });
     },

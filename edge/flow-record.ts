@@ -13,6 +13,9 @@ import type { AdmitRequest, Moved } from './flow-request.ts';
  */
 export const recordLimits = { perSecond: 100, burst: 500 } as const;
 
+/** The same of one device, so that none uses up the records of the others: a page or two at once. */
+export const deviceRecordLimits = { perSecond: 10, burst: 100 } as const;
+
 /** The record of one flow, begun when it was asked for and told when it has ended. */
 export type OpenRecord = {
   id: string;
@@ -30,6 +33,8 @@ export type FlowRecorder = {
     request: AdmitRequest,
     decided: { decision: AccessDecision | undefined; userId: string | undefined },
   ): OpenRecord | undefined;
+  /** Of a flow that was refused for the device asks too much: it gets no record, and is counted. */
+  leaveOut(request: AdmitRequest): void;
   /** Flows since the last call of which no record was made for there were too many. */
   takeUnrecorded(): number;
 };
@@ -47,21 +52,25 @@ export const createFlowRecorder = (parts: {
   /** Which of an edge's processes this is: the times they give to a device's flows never meet. */
   process?: { index: number; count: number };
 }): FlowRecorder => {
-  const take = createTurns();
+  const take = createTurns(recordLimits);
+  const takeOfDevice = createDeviceTurns();
   const times = createTimes(parts.now, parts.process ?? { index: 0, count: 1 });
   let unrecordedCount = 0;
+  /** A record belongs to a device; who comes with a password alone has none. */
+  const isTold = ({ deviceId }: AdmitRequest, { flows }: Privacy) =>
+    flows !== 'off' && !deviceId.startsWith('user:');
 
   return {
     begin(request, { decision, userId }) {
       const privacy = parts.privacy() ?? defaultPrivacy;
-      // A record belongs to a device; who comes with a password alone has none.
-      if (privacy.flows === 'off' || request.deviceId.startsWith('user:')) return undefined;
+      if (!isTold(request, privacy)) return undefined;
+      const { deviceId, destination, protocol, receivedMs } = request;
       const appId = decision?.appId ?? null;
-      if (!take(appId === null)) {
+      const isUndeclared = appId === null;
+      if (!takeOfDevice(deviceId, isUndeclared) || !take(isUndeclared)) {
         unrecordedCount += 1;
         return undefined;
       }
-      const { deviceId, destination, protocol, receivedMs } = request;
       const begun = {
         kind: 'flow' as const,
         id: randomUUID(),
@@ -94,6 +103,9 @@ export const createFlowRecorder = (parts: {
         },
       };
     },
+    leaveOut(request) {
+      if (isTold(request, parts.privacy() ?? defaultPrivacy)) unrecordedCount += 1;
+    },
     takeUnrecorded() {
       const count = unrecordedCount;
       unrecordedCount = 0;
@@ -104,9 +116,10 @@ export const createFlowRecorder = (parts: {
 
 const dayMs = 86_400_000;
 
+type Turns = (isUndeclared: boolean) => boolean;
+
 /** A bucket of which flows of no declared application may use the upper half only. */
-const createTurns = (): ((isUndeclared: boolean) => boolean) => {
-  const { perSecond, burst } = recordLimits;
+const createTurns = ({ perSecond, burst }: { perSecond: number; burst: number }): Turns => {
   let tokens: number = burst;
   let filledMs = performance.now();
   return (isUndeclared) => {
@@ -116,6 +129,21 @@ const createTurns = (): ((isUndeclared: boolean) => boolean) => {
     if (tokens < (isUndeclared ? burst / 2 : 1)) return false;
     tokens -= 1;
     return true;
+  };
+};
+
+/** Devices with a bucket of their own at a time: more than there are places at once for records. */
+const mostDeviceTurns = 1_000;
+
+/** Who was not there for longest gives way, and would begin with a full one. */
+const createDeviceTurns = () => {
+  const turns = new Map<string, Turns>();
+  return (deviceId: string, isUndeclared: boolean): boolean => {
+    const take = turns.get(deviceId) ?? createTurns(deviceRecordLimits);
+    turns.delete(deviceId);
+    turns.set(deviceId, take);
+    if (turns.size > mostDeviceTurns) turns.delete(turns.keys().next().value ?? '');
+    return take(isUndeclared);
   };
 };
 

@@ -3,18 +3,31 @@ import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Privacy } from '#contract/access.ts';
+import type { EdgeTiming } from '#contract/body/connection.ts';
 import { check } from '#contract/check.ts';
 import { FlowRecord } from '#contract/telemetry.ts';
+import { compileAccess } from '#edge/access.ts';
 import { applicationsOf, createApplicationTimes } from '#edge/application-times.ts';
 import type { CategoryList } from '#edge/categories.ts';
 import { startCategoryFile } from '#edge/category-file.ts';
-import { createFlowRecorder, domainOf, recordLimits } from '#edge/flow-record.ts';
+import { openAccount } from '#edge/flow-account.ts';
+import {
+  createFlowRecorder,
+  deviceRecordLimits,
+  domainOf,
+  recordLimits,
+} from '#edge/flow-record.ts';
 import { silentLog } from '#runtime/log.ts';
+import { emptyPolicy } from '#test/support/edge-lab.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 const deviceId = randomUUID();
 const timing = { edgeId: 'fra1', queueMs: 0.1, dnsMs: 2, connectMs: 3, address: '192.0.2.1' };
+
+const never = (): never => {
+  throw new Error('not read here');
+};
 
 const lab = (privacy: Privacy | undefined, process?: { index: number; count: number }) => {
   const records: FlowRecord[] = [];
@@ -25,10 +38,10 @@ const lab = (privacy: Privacy | undefined, process?: { index: number; count: num
     now: () => 1_700_000_000_000,
     ...(process ? { process } : {}),
   });
-  const flow = (host: string, appId?: string) => {
+  const flow = (host: string, appId?: string, ofDevice: string = deviceId) => {
     const decision = { action: 'allow' as const, rule: 'default', appId };
     const request = {
-      deviceId,
+      deviceId: ofDevice,
       destination: { host, port: 443 },
       protocol: 'tcp' as const,
       receivedMs: performance.now(),
@@ -63,14 +76,52 @@ describe('the record of a flow', () => {
   it('is not made of more than so many at once; those of applications come first, the rest is counted', () => {
     const { records, recorder, flow } = lab(undefined);
     const { burst } = recordLimits;
-    for (let i = 0; i < burst; i++) flow('a.test');
+    for (let i = 0; i < burst; i++) flow('a.test', undefined, `device-${i % 20}`);
     expect(records.length).toBeGreaterThanOrEqual(burst / 2);
     expect(records.length).toBeLessThan(burst);
     const undeclared = records.length;
-    for (let i = 0; i < burst / 2 - 1; i++) flow('crm.test', 'crm');
+    for (let i = 0; i < burst / 2 - 1; i++) flow('crm.test', 'crm', `device-${i % 20}`);
     expect(records.length).toBe(undeclared + burst / 2 - 1);
     expect(recorder.takeUnrecorded()).toBe(burst - undeclared);
     expect(recorder.takeUnrecorded()).toBe(0);
+  });
+
+  it('is not taken from other devices by one that asks for flows without end', () => {
+    const { records, recorder, flow } = lab(undefined);
+    for (let i = 0; i < 5_000; i++) flow('a.test', i % 2 === 0 ? 'crm' : undefined);
+    const own = records.length;
+    // What it earned meanwhile, on a loaded machine, is in it.
+    expect(own).toBeLessThan(2 * deviceRecordLimits.burst);
+    expect(recorder.takeUnrecorded()).toBe(5_000 - own);
+    const others = Array.from({ length: 50 }, (_, i) => flow('b.test', undefined, `other-${i}`));
+    expect(others.filter((id) => id === undefined)).toEqual([]);
+  });
+
+  it('is not made of a flow refused because the device asks too much, which is counted', () => {
+    const { recorder, records } = lab({ flows: 'counts', users: false });
+    const off = lab({ flows: 'off', users: false });
+    const request = {
+      ...{ deviceId, destination: { host: 'a.test', port: 443 }, protocol: 'tcp' as const },
+      receivedMs: performance.now(),
+    };
+    const accountOf = (of: typeof recorder) => {
+      const told: EdgeTiming = { ...timing };
+      const books = { records: of, times: createApplicationTimes(), takeReading: never };
+      return { account: openAccount(books, request, told), told };
+    };
+    const undecided = accountOf(recorder);
+    undecided.account.refused('connection_limit_reached');
+    const decided = accountOf(recorder);
+    decided.account.decide(compileAccess(emptyPolicy('fra1')));
+    expect(decided.told.flowId).toBeDefined();
+    decided.account.refused('connection_limit_reached');
+    expect(decided.told.flowId).toBeUndefined();
+    expect(records).toEqual([]);
+    expect(recorder.takeUnrecorded()).toBe(2);
+    accountOf(off.recorder).account.refused('connection_limit_reached');
+    expect(off.recorder.takeUnrecorded()).toBe(0);
+    accountOf(recorder).account.refused('http_request_denied');
+    expect(records).toMatchObject([{ error: 'http_request_denied' }]);
   });
 
   it('has a time no other of the device has, in whatever process of the edge', () => {
