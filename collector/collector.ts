@@ -99,7 +99,7 @@ const start = async (
   });
   const held = createHeldQuestions({
     devicesAskedSince: runRequests.devicesAskedSince,
-    edgeNews: async () => `${await organisations.currentNumber()} ${await fleet.deviceNews()}`,
+    edgeNews: async () => `${await organisations.currentNumber()} ${await fleet.deviceNews(now())}`,
     now,
     onError: (error) => log.warn({ component: 'http', err: error }, 'requests not looked for'),
   });

@@ -49,7 +49,7 @@ export const createConfigSource = (parts: {
       const revokedDevices = await fleet.revokedDeviceIds(issuedAt);
       const about = { organisation, edgeId: identity.id, revokedDevices, issuedAt };
       if (!takesNews) return compileEdgeConfig(about);
-      const devices = needsDevices(organisation) ? await fleet.knownDevices() : [];
+      const devices = needsDevices(organisation) ? await fleet.knownDevices(issuedAt) : [];
       return compileEdgeConfig({ ...about, devices });
     }
     const edges = await fleet.activeEdges();

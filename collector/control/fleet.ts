@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNotNull, isNull, max } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, isNull, lte, max } from 'drizzle-orm';
 import type { DeviceAssignment } from '#contract/access.ts';
 import type { PostureReport } from '#contract/telemetry.ts';
 import { devices, edges } from '../state/schema.ts';
@@ -12,6 +12,9 @@ export type Identity = { role: 'device' | 'edge'; id: string };
 
 /** `last seen` is written at most this often for one device or edge and collector. */
 const seenEveryMs = 30_000;
+
+/** Every change makes all edges compile their policy anew: so often may one device bring it about. */
+export const postureEveryMs = 60_000;
 
 /** The devices and edges that were let in. */
 export const createFleet = (db: Database) => {
@@ -33,27 +36,36 @@ export const createFleet = (db: Database) => {
     activeEdges: () =>
       db.select().from(edges).where(isNull(edges.revokedAt)).orderBy(asc(edges.id)),
 
-    /** What operators said of devices, and what these told. */
-    knownDevices: async (): Promise<KnownDevice[]> => {
+    /** What operators said of devices, and what these told, as edges go by it now. */
+    knownDevices: async (now: number): Promise<KnownDevice[]> => {
       const rows = await db
         .select({
           id: devices.id,
           userId: devices.userId,
           labels: devices.labels,
           posture: devices.posture,
+          postureFromAt: devices.postureFromAt,
+          postureBefore: devices.postureBefore,
         })
         .from(devices)
         .where(and(isNull(devices.revokedAt), isNotNull(devices.factsChangedAt)))
         .orderBy(asc(devices.id));
-      return rows.map(({ posture, ...row }) => ({ ...row, ...(posture ? { posture } : {}) }));
+      return rows.map(({ id, userId, labels, ...told }) => {
+        const posture = postureInForce(told, now);
+        return { id, userId, labels, ...(posture ? { posture } : {}) };
+      });
     },
 
     /** Another value whenever edges should look for a new config because of a device. */
-    async deviceNews(): Promise<string> {
+    async deviceNews(now: number): Promise<string> {
       const [row] = await db
         .select({ revokedAt: max(devices.revokedAt), changedAt: max(devices.factsChangedAt) })
         .from(devices);
-      return `${row?.revokedAt} ${row?.changedAt}`;
+      const [due] = await db
+        .select({ at: max(devices.postureFromAt) })
+        .from(devices)
+        .where(lte(devices.postureFromAt, now));
+      return `${row?.revokedAt} ${Math.max(row?.changedAt ?? 0, due?.at ?? 0)}`;
     },
 
     /** Who uses a device, and what an operator calls it. */
@@ -75,7 +87,10 @@ export const createFleet = (db: Database) => {
         return true;
       }),
 
-    /** What a device found out about itself; one that comes late changes nothing. */
+    /**
+     * What a device found out about itself; one that comes late changes nothing. Edges go by the first
+     * at once, by a change within a minute of the last when that is over: by the newest there is then.
+     */
     async setPosture({ deviceId, at, facts }: PostureReport, now: number): Promise<void> {
       const [before] = await db.select().from(devices).where(eq(devices.id, deviceId));
       if (before === undefined || (before.postureAt ?? 0) > at) return;
@@ -85,7 +100,7 @@ export const createFleet = (db: Database) => {
         .set({
           posture: facts,
           postureAt: Math.round(at),
-          ...(isSame ? {} : { factsChangedAt: now }),
+          ...(isSame ? {} : inForceFrom(before, now)),
         })
         .where(eq(devices.id, deviceId));
     },
@@ -122,6 +137,29 @@ export const createFleet = (db: Database) => {
         await writeAudit(tx, { actor, action: `${role}.revoked`, subject: id, detail: {} }, now);
         return true;
       }),
+  };
+};
+
+type ToldPosture = Pick<
+  typeof devices.$inferSelect,
+  'posture' | 'postureFromAt' | 'postureBefore' | 'factsChangedAt'
+>;
+
+const postureInForce = (told: Omit<ToldPosture, 'factsChangedAt'>, now: number) =>
+  (told.postureFromAt ?? 0) <= now ? told.posture : told.postureBefore;
+
+/** What is to be written with another posture than `before`. */
+const inForceFrom = (before: ToldPosture, now: number): Partial<Omit<ToldPosture, 'posture'>> => {
+  const lastAt = before.postureFromAt;
+  if (lastAt !== null && lastAt > now) return {};
+  if (lastAt === null || now - lastAt >= postureEveryMs) {
+    return { postureFromAt: now, postureBefore: null, factsChangedAt: now };
+  }
+  return {
+    postureFromAt: lastAt + postureEveryMs,
+    postureBefore: before.posture,
+    // The time it took effect is not to be lost: the newest of all is what tells edges of news.
+    factsChangedAt: Math.max(before.factsChangedAt ?? 0, lastAt),
   };
 };
 

@@ -5,6 +5,7 @@ import { artefacts } from './migrations/0003-artefacts.ts';
 import { runRequests } from './migrations/0004-run-requests.ts';
 import { edgePosition } from './migrations/0005-edge-position.ts';
 import { deviceFacts } from './migrations/0006-device-facts.ts';
+import { posturePace } from './migrations/0007-posture-pace.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Database } from './state.ts';
 
@@ -16,6 +17,7 @@ export const migrations: readonly Migration[] = [
   runRequests,
   edgePosition,
   deviceFacts,
+  posturePace,
 ];
 
 /** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */

@@ -71,12 +71,16 @@ export const devices = pgTable(
     /** What its agent reported last, and when by the device's clock. */
     posture: jsonb('posture').$type<PostureFacts>(),
     postureAt: at('posture_at'),
+    /** From when on edges go by it, by the collector's clock; until then by the one before. */
+    postureFromAt: at('posture_from_at'),
+    postureBefore: jsonb('posture_before').$type<PostureFacts>(),
     /** When any of these changed, by the collector's clock. */
     factsChangedAt: at('facts_changed_at'),
   },
   (table) => [
     index('devices_revoked_at').on(table.revokedAt),
     index('devices_facts_changed_at').on(table.factsChangedAt),
+    index('devices_posture_from_at').on(table.postureFromAt),
   ],
 );
 
