@@ -110,7 +110,7 @@ export const startForwarding = async (parts: {
     if (name === 'edge-chosen') pac.refresh();
   });
   const { askPac } = pac;
-  const byPreference = { connect: createPreferEdges(tunnel) };
+  const byPreference = createPreferEdges(tunnel);
 
   let capture: Capture | undefined;
   let forwarding = beforePolicy;
@@ -138,7 +138,7 @@ export const startForwarding = async (parts: {
   );
   const openUdp = countUdpDecisions(
     createOpenUdp({
-      tunnel,
+      tunnel: byPreference,
       policy: () => policy.user,
       network: () => network.current().type,
       askPac,
