@@ -55,6 +55,8 @@ export type ForwarderOptions = {
   certificate: EdgeCertificate;
   dnsServers?: readonly string[];
   ipForwarding?: IpForwardingConfig;
+  /** TCP and UDP as IP packets too; only for measuring: without limits or records of flows. */
+  carryAllPackets?: boolean;
   /** For browsers without an agent; `certificate` left out: the edge's. */
   clientless?: { usersFile: string; certificate?: EdgeCertificate };
   /** A session silent for so long, pings included, is closed. */
@@ -97,6 +99,7 @@ export const startForwarder = async (
     options.ipForwarding &&
     (await startIpForwarding({
       config: options.ipForwarding,
+      carryAll: options.carryAllPackets ?? false,
       ...(parts.process ? { part: parts.process } : {}),
       log,
     }));

@@ -30,7 +30,7 @@ const startEdge = async (settings: EdgeSettings) => {
     edgeId: certificate.id,
     listen,
     certificate,
-    ...(ipForwarding ? { ipForwarding } : {}),
+    ...(ipForwarding ? { ipForwarding, carryAllPackets: true } : {}),
     limits: unlimited,
     log: silentLog(),
   });
