@@ -45,6 +45,10 @@ const maxPerDevice = 4;
 /** An agent needs one, and two while it changes sessions, which may both be in one process. */
 const minPerDevice = 2;
 
+/** What one process of so many gives a device at once. */
+export const leasesPerDevice = (processCount: number): number =>
+  Math.max(minPerDevice, Math.floor(maxPerDevice / processCount));
+
 type Holder = Parameters<IpForwarding['lease']>[0] & { packets: Buffer[] };
 
 /** Throws TunUnavailable, which names what the machine lacks. */
@@ -61,7 +65,7 @@ export const startIpForwarding = async (parts: {
 }): Promise<IpForwarding> => {
   const { config, part, carryAll: carriesAll = false } = parts;
   const { monotonicMs } = systemClock;
-  const mostLeases = Math.max(minPerDevice, Math.floor(maxPerDevice / (part?.count ?? 1)));
+  const mostLeases = leasesPerDevice(part?.count ?? 1);
   const log = parts.log.child({ component: 'ip-forwarding' });
   const mtuBytes = config.mtuBytes ?? defaultMtuBytes;
   const pools: { four?: AddressPool; six?: AddressPool } = {};

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAddressPool, poolMistake, restMs } from '#edge/ip/address-pool.ts';
+import { leasesPerDevice } from '#edge/ip/ip-forwarding.ts';
 import { addressText } from '#runtime/ip-packet.ts';
 
 const clock = { nowMs: 0 };
@@ -75,6 +76,10 @@ describe('a pool of addresses', () => {
       '100.96.128.2',
     ]);
     expect(poolOf('fd77::/64', { index: 1, count: 2 }).text).toBe('fd77::8000:0:0:0/65');
+  });
+
+  it('gives a device four over all processes, and two in each for a change of sessions', () => {
+    expect([1, 2, 3, 4, 8].map(leasesPerDevice)).toEqual([4, 2, 2, 2, 2]);
   });
 
   it('is not divided into parts that are none', () => {
