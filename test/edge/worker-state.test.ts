@@ -111,7 +111,7 @@ it('the last category list it is told is in force, also when the one before take
   const games = await listOf('games.txt', 'app.test games\n');
   const list = await readCategories(games);
   const slow = join(folder, 'slow.txt');
-  execFileSync('mkfifo', [slow]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', slow]);
   edge.setCategories(list, slow);
   edge.setCategories(list, games);
   const writing = await openFile(slow, 'w');
