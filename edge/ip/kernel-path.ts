@@ -73,6 +73,9 @@ const newPerSecond = {
   other: { match: 'meta l4proto != { icmp, ipv6-icmp }', most: 10 },
 } as const;
 
+/** And may have there at once, however long the kernel keeps a protocol's: SCTP's up to days. */
+const mostKept = 4_000;
+
 const familiesOf = (pools: readonly AddressPool[]) =>
   pools.map(({ own }) =>
     own.length === 4
@@ -82,6 +85,9 @@ const familiesOf = (pools: readonly AddressPool[]) =>
 
 const rulesOf = (table: string, link: string, pools: readonly AddressPool[]): string =>
   [
+    ...familiesOf(pools).map(
+      ({ type }) => `add set ${table} kept_${type} { type ${type}; size 65535; flags dynamic; }`,
+    ),
     ...familiesOf(pools).flatMap(({ type }) =>
       Object.keys(newPerSecond).map(
         (kind) =>
@@ -95,6 +101,10 @@ const rulesOf = (table: string, link: string, pools: readonly AddressPool[]): st
         ([kind, { match, most }]) =>
           `add rule ${table} forward iifname ${link} ${match} ct state new update @${kind}_${type} { ${source} limit rate over ${most}/second burst ${most} packets } drop`,
       ),
+    ),
+    ...familiesOf(pools).map(
+      ({ type, source }) =>
+        `add rule ${table} forward iifname ${link} ct state new add @kept_${type} { ${source} ct count over ${mostKept} } drop`,
     ),
     `add rule ${table} forward oifname ${link} ct state established,related accept`,
     `add rule ${table} forward oifname ${link} drop`,
