@@ -1,7 +1,7 @@
 import type { DeviceLimits } from './device-limits.ts';
 
 /** What is counted for each device. All but `open` is earned again with time. */
-export type LimitKind = 'open' | 'flow' | 'name' | 'reset' | 'mistake' | 'byte' | 'login';
+export type LimitKind = 'open' | 'flow' | 'name' | 'reset' | 'mistake' | 'byte' | 'login' | 'guess';
 
 export type Amounts = Partial<Record<LimitKind, number>>;
 
@@ -90,8 +90,13 @@ const ratesOf = (limits: DeviceLimits) => ({
   reset: { perSecond: limits.resetsPerSecond, burst: limits.resetBurst },
   mistake: { perSecond: limits.mistakesPerSecond, burst: limits.mistakeBurst },
   byte: { perSecond: limits.bytesPerSecond, burst: limits.bytesPerSecond },
-  login: { perSecond: limits.failedLoginsPerMinute / 60, burst: limits.failedLoginsPerMinute },
+  login: perMinute(limits.failedLoginsPerMinute),
+  guess: perMinute(limits.failedLoginsPerMinute * guessersPerUser),
 });
+
+/** So many addresses can try at a user's password before nobody else can log in as that user. */
+const guessersPerUser = 5;
+const perMinute = (count: number) => ({ perSecond: count / 60, burst: count });
 
 const sum = (counts: ReadonlyMap<number, number>): number => {
   let total = 0;

@@ -9,6 +9,7 @@ const words = {
   mistake: 'wrong requests',
   byte: 'bytes a second',
   login: 'wrong passwords',
+  guess: 'wrong passwords',
 } as const satisfies Record<LimitKind, string>;
 export type Exhausted = (typeof words)[LimitKind];
 
@@ -28,6 +29,8 @@ type Credit = Record<LimitKind, number> & {
 };
 
 const paceTickMs = 50;
+/** Few are to be had: a process takes none ahead of need. */
+const forLogin: ReadonlySet<LimitKind> = new Set(['login', 'guess']);
 const forFlow = ['open', 'flow', 'reset', 'mistake'] as const;
 
 /**
@@ -46,7 +49,7 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
     credit.wasUsed = true;
     return credit;
   };
-  const lotOf = (kind: LimitKind) => (kind === 'byte' ? byteLot : kind === 'login' ? 1 : lot);
+  const lotOf = (kind: LimitKind) => (kind === 'byte' ? byteLot : forLogin.has(kind) ? 1 : lot);
   const missing = (credit: Credit, kinds: readonly LimitKind[]): LimitKind | undefined =>
     kinds.find((kind) => credit[kind] < 1);
   /** One question at a time for each device: many flows at once would ask for many lots. */
@@ -109,12 +112,12 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
       bank.giveBack(key, idle);
     },
     /** One of a kind beside flows: what is exhausted, or null. */
-    async spend(key: string, kind: 'name' | 'login'): Promise<Exhausted | null> {
+    async spend(key: string, kind: 'name' | 'login' | 'guess'): Promise<Exhausted | null> {
       const lack = await ensure(key, [kind], [kind]);
       return lack === undefined ? null : words[lack];
     },
     /** Something happened that counts; the device's next flow may be refused for it. */
-    note: (key: string, kind: 'reset' | 'mistake' | 'login', count = 1): void =>
+    note: (key: string, kind: 'reset' | 'mistake' | 'login' | 'guess', count = 1): void =>
       note(key, kind, count),
     /** Undefined: the device's flows go as fast as they can. */
     pace(key: string): Pace | undefined {
@@ -151,7 +154,7 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
 };
 
 const noCredit = (): Credit => ({
-  ...{ open: 0, flow: 0, name: 0, reset: 0, mistake: 0, byte: 0, login: 0 },
+  ...{ open: 0, flow: 0, name: 0, reset: 0, mistake: 0, byte: 0, login: 0, guess: 0 },
   ...{ inUse: 0, wasUsed: true, waiting: [], asked: new Map() },
 });
 

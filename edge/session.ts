@@ -11,6 +11,7 @@ import { uriNames } from '#runtime/certificates.ts';
 import { createUnsentLimit } from '#runtime/kernel/unsent-limit.ts';
 import type { Log } from '#runtime/log.ts';
 import type { LogIn } from './clientless/log-in.ts';
+import { networkOf } from './clientless/network.ts';
 import { createConduct } from './conduct.ts';
 import { createH1Exchange } from './exchange-h1.ts';
 import { type ServeProtocol, serveStream } from './exchange-h2.ts';
@@ -70,7 +71,7 @@ const defaultIdleMs = 60_000;
 const firstSettingsMs = 10_000;
 /** An agent needs a handful; each costs the edge its TLS state and buffers. */
 export const maxSessionsPerDevice = 64;
-/** Of clients without a certificate: an office behind one address, with HTTP/1.1 clients among them. */
+/** Of clients without a certificate, for each network: an office behind one address, with HTTP/1.1 clients among them. */
 const maxSessionsPerAddress = 1_024;
 
 /**
@@ -132,7 +133,7 @@ export const createSessionServer = (parts: {
   server.on('tlsClientError', (error) => log.debug({ err: error }, 'TLS handshake failed'));
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => log.debug({ err: error }, 'session failed'));
-    const deviceId = parts.logIn ? plainAddress(socket.remoteAddress ?? '') : deviceOf(socket);
+    const deviceId = parts.logIn ? networkOf(socket.remoteAddress ?? '') : deviceOf(socket);
     if (isDraining) return socket.destroy();
     if (deviceId === undefined || parts.isRevoked(deviceId)) {
       log.info({ deviceId, remoteAddress: socket.remoteAddress }, 'session refused');
