@@ -1,3 +1,4 @@
+import { systemClock } from '#runtime/clock.ts';
 import type { Amounts, Bank, LimitKind } from './bank.ts';
 
 /** What is exhausted, in words for the client. */
@@ -23,12 +24,15 @@ export type Pace = {
 type Credit = Record<LimitKind, number> & {
   inUse: number;
   wasUsed: boolean;
+  usedAtMs: number;
   waiting: (() => void)[];
   /** Questions that are under way. */
   asked: Map<string, Promise<Amounts>>;
 };
 
 const paceTickMs = 50;
+/** A debt as old as this, and none was added since, would have been earned again. */
+const forgetDebtMs = 300_000;
 /** Few are to be had: a process takes none ahead of need. */
 const forLogin: ReadonlySet<LimitKind> = new Set(['login', 'guess']);
 const forFlow = ['open', 'flow', 'reset', 'mistake'] as const;
@@ -37,8 +41,13 @@ const forFlow = ['open', 'flow', 'reset', 'mistake'] as const;
  * Keeps one device from taking the edge for itself; over the limit is a 429, never a lost session.
  * What a device may spend comes from the bank in lots of `lot`, so that most flows ask nobody.
  */
-export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?: number }) => {
-  const { bank } = parts;
+export const createLimits = (parts: {
+  bank: Bank;
+  lot?: number;
+  bytesPerSecond?: number;
+  monotonicMs?: () => number;
+}) => {
+  const { bank, monotonicMs = systemClock.monotonicMs } = parts;
   const lot = parts.lot ?? 1;
   const byteLot = Math.max(1, Math.ceil(((parts.bytesPerSecond ?? 0) * paceTickMs) / 1_000));
   const credits = new Map<string, Credit>();
@@ -89,7 +98,11 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
   };
   const refillBytes = async (key: string, credit: Credit): Promise<void> => {
     const wanted = byteLot - credit.byte;
-    if (wanted > 0) credit.byte += (await bank.grant(key, { byte: wanted })).byte ?? 0;
+    try {
+      if (wanted > 0) credit.byte += (await bank.grant(key, { byte: wanted })).byte ?? 0;
+    } catch {
+      // Who waits asks again below.
+    }
     if (credit.byte > 0) for (const resume of credit.waiting.splice(0)) resume();
     else if (credit.waiting.length > 0) setTimeout(() => void refillBytes(key, credit), paceTickMs);
   };
@@ -139,13 +152,18 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
       for (const { inUse } of credits.values()) total += inUse;
       return total;
     },
-    /** Gives back and forgets what was not used since the last time. */
+    /**
+     * Gives back and forgets what was not used since the last time. A debt is kept for a while, but
+     * holds back nothing that others can use.
+     */
     prune(): void {
+      const nowMs = monotonicMs();
       for (const [key, credit] of credits) {
-        const isDebtor = [...forFlow, 'byte' as const].some((kind) => credit[kind] < 0);
-        if (!credit.wasUsed && credit.inUse === 0 && !isDebtor) {
-          bank.giveBack(key, credit.open);
-          credits.delete(key);
+        if (credit.wasUsed) credit.usedAtMs = nowMs;
+        else if (isIdle(credit)) {
+          if (credit.open > 0) bank.giveBack(key, credit.open);
+          credit.open = Math.min(0, credit.open);
+          if (!isDebtor(credit) || nowMs - credit.usedAtMs >= forgetDebtMs) credits.delete(key);
         }
         credit.wasUsed = false;
       }
@@ -153,9 +171,15 @@ export const createLimits = (parts: { bank: Bank; lot?: number; bytesPerSecond?:
   };
 };
 
+const isIdle = ({ inUse, waiting, asked }: Credit): boolean =>
+  inUse === 0 && waiting.length === 0 && asked.size === 0;
+
+const isDebtor = (credit: Credit): boolean =>
+  [...forFlow, 'byte' as const].some((kind) => credit[kind] < 0);
+
 const noCredit = (): Credit => ({
   ...{ open: 0, flow: 0, name: 0, reset: 0, mistake: 0, byte: 0, login: 0, guess: 0 },
-  ...{ inUse: 0, wasUsed: true, waiting: [], asked: new Map() },
+  ...{ inUse: 0, wasUsed: true, usedAtMs: 0, waiting: [], asked: new Map() },
 });
 
 export type Limits = ReturnType<typeof createLimits>;

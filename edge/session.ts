@@ -165,10 +165,16 @@ export const createSessionServer = (parts: {
     session.h2 = h2Session;
     tune(h2Session, parts, log);
     endRefused(h2Session, parts.refusedLingerMs);
-    conduct.watchSession(h2Session, deviceId);
+    // By password it may be another one with every request: the last is told for the session.
+    let lastClient = parts.logIn ? undefined : deviceId;
+    conduct.watchSession(h2Session, () => lastClient);
     return h2Session.on('stream', (stream, headers) => {
-      conduct.watchStream(stream, deviceId);
-      serve(stream, headers, deviceId);
+      let client = parts.logIn ? undefined : deviceId;
+      conduct.watchStream(stream, () => client);
+      serve(stream, headers, deviceId, (known) => {
+        client = known;
+        lastClient = known;
+      });
     });
   });
 
@@ -176,16 +182,19 @@ export const createSessionServer = (parts: {
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     session: string,
+    tell: (client: string) => void,
   ): Promise<void> => {
     const who = await (parts.logIn?.(headers['proxy-authorization'], session) ?? {
       client: session,
     });
     if ('status' in who) return refuseStream(stream, parts.edgeId, who);
+    tell(who.client);
+    if (stream.destroyed || stream.closed) return;
     return serveStream({ ...parts, stream, headers, deviceId: who.client });
   };
-  const serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deviceId: string) => {
+  const serve = (...[stream, ...request]: Parameters<typeof serveKnown>): void => {
     stream.on('error', () => {});
-    serveKnown(stream, headers, deviceId).catch((error) => {
+    serveKnown(stream, ...request).catch((error) => {
       log.error({ err: error }, 'flow failed inside the edge');
       stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     });

@@ -10,7 +10,7 @@ const start = (count: number, limits: Partial<DeviceLimits> = {}, lot = 1) => {
   const bank = createBank({ limits: all, monotonicMs: () => clock.nowMs });
   const { bytesPerSecond } = all;
   const processes = Array.from({ length: count }, (_, index) =>
-    createLimits({ bank: bank.of(index), lot, bytesPerSecond }),
+    createLimits({ bank: bank.of(index), lot, bytesPerSecond, monotonicMs: () => clock.nowMs }),
   );
   return { clock, bank, processes, first: processes[0] as ReturnType<typeof createLimits> };
 };
@@ -92,6 +92,35 @@ it('returns what a process has no use for any more', async () => {
   first?.prune();
   first?.prune();
   for (let i = 0; i < 32; i++) expect(await second?.take('d')).toBeNull();
+});
+
+it('returns also what a device has no use for that has broken off more than it paid for', async () => {
+  const { processes } = start(2, { concurrentFlows: 32 }, 16);
+  const [first, second] = processes;
+  for (let i = 0; i < 32; i++) expect(await first?.take('d')).toBeNull();
+  for (let i = 0; i < 32; i++) first?.release('d');
+  first?.note('d', 'reset', 100);
+  first?.prune();
+  first?.prune();
+  for (let i = 0; i < 32; i++) expect(await second?.take('d')).toBeNull();
+});
+
+it('forgets a debt that is some minutes old, and no sooner', async () => {
+  const { clock, first: limits } = start(1, { resetBurst: 10, resetsPerSecond: 1 });
+  const soon = async () => {
+    limits.prune();
+    clock.nowMs += 60_000;
+    limits.prune();
+    return limits.take('d');
+  };
+  limits.note('d', 'reset', 500);
+  expect(await soon()).toBe('flows broken off');
+  limits.prune();
+  for (let minutes = 0; minutes < 6; minutes++) {
+    clock.nowMs += 60_000;
+    limits.prune();
+  }
+  expect(await limits.take('d')).toBeNull();
 });
 
 it('refuses new flows of a device that breaks off too many, until it has calmed down', async () => {

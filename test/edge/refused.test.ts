@@ -24,13 +24,14 @@ const nobody: LogIn = async () => ({ ...refuse('http_request_denied', 'log in'),
 const broken: LogIn = () => Promise.reject(new Error('the users file is gone'));
 
 const startClientless = async (logIn: LogIn, refusedLingerMs: number) => {
+  const noted: string[] = [];
   const server = createSessionServer({
     certificate: await lab.edgeCertificate('e1'),
     edgeId: 'e1',
     isRevoked: () => false,
-    openFlow: () => Promise.reject(new Error('nobody was let in')),
+    openFlow: () => new Promise(() => {}),
     protocols: new Map(),
-    limits: { note: () => {} },
+    limits: { note: (client, kind) => noted.push(`${kind} of ${client}`) },
     logIn,
     meter: createMeter(),
     refusedLingerMs,
@@ -44,7 +45,12 @@ const startClientless = async (logIn: LogIn, refusedLingerMs: number) => {
     listener.close();
     await server.stop(0);
   });
-  return { port: listener.address.port, sessionCount: () => server.counts().sessionCount };
+  return {
+    port: listener.address.port,
+    /** What was held against whom. */
+    noted,
+    sessionCount: () => server.counts().sessionCount,
+  };
 };
 
 const tlsTo = (port: number) => ({
@@ -66,14 +72,16 @@ const ask = (
   session: ClientHttp2Session,
 ): { stream: ClientHttp2Stream; status: Promise<number> } => {
   const stream = session.request({ ':method': 'CONNECT', ':authority': 'app.test:443' });
-  stream.on('error', () => {}).resume();
+  stream.on('error', () => {});
+  stream.resume();
   const status = once(stream, 'response').then(([headers]) => Number(headers[':status']));
   return { stream, status };
 };
 
 const openH1 = async (port: number): Promise<TLSSocket> => {
   // The client's side stays open when the edge ends its own.
-  const socket = connectTls({ ...tlsTo(port), ALPNProtocols: ['http/1.1'], allowHalfOpen: true });
+  const socket = connectTls({ ...tlsTo(port), ALPNProtocols: ['http/1.1'] });
+  socket.allowHalfOpen = true;
   socket.on('error', () => {});
   lab.onStop(() => socket.destroy());
   await once(socket, 'secureConnect');
@@ -138,4 +146,24 @@ it('a log-in that fails inside the edge ends that request and not the edge', asy
   status.catch(() => {});
   await waitUntil(() => stream.closed);
   expect(stream.rstCode).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
+});
+
+it('what is broken off is held against the user, by whom flows are counted, and nobody unknown', async () => {
+  const { port, noted } = await startClientless(async (authorization) => {
+    return authorization ? { client: 'user:ana' } : nobody(undefined, '');
+  }, 60_000);
+  const session = openH2(port);
+  const unknown = ask(session);
+  expect(await unknown.status).toBe(407);
+  unknown.stream.close(http2.constants.NGHTTP2_CANCEL);
+  const known = session.request({
+    ...{ ':method': 'CONNECT', ':authority': 'app.test:443' },
+    'proxy-authorization': 'Basic YTpi',
+  });
+  known.on('error', () => {});
+  // Answered after what was sent before it.
+  await new Promise((resolve) => session.ping(resolve));
+  known.close(http2.constants.NGHTTP2_CANCEL);
+  await waitUntil(() => noted.length > 0);
+  expect(noted).toEqual(['reset of user:ana']);
 });
