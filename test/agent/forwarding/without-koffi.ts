@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { register } from 'node:module';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { startForwarding } from '#agent/forward.ts';
 import { openLibc } from '#runtime/kernel/libc.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -16,9 +16,7 @@ register(`data:text/javascript,${encodeURIComponent(refusing)}`);
 
 const lab = await createEdgeLab();
 const { entry } = await lab.edge('e1', loopbackApplication);
-const origin = createServer((socket) => socket.end('from the origin')).listen(0, '127.0.0.1');
-await once(origin, 'listening');
-const { port } = origin.address() as AddressInfo;
+const { port } = await lab.origin((socket) => socket.resume().end('from the origin'));
 const identity = await lab.device();
 const forwarding = await startForwarding({
   identity: () => identity,
@@ -67,4 +65,3 @@ const told = {
 process.stdout.write(`${JSON.stringify(told)}\n`);
 await forwarding.stop();
 await lab.stop();
-origin.close();
