@@ -99,7 +99,9 @@ export const createLimits = (parts: {
   const refillBytes = async (key: string, credit: Credit): Promise<void> => {
     const wanted = byteLot - credit.byte;
     try {
-      if (wanted > 0) credit.byte += (await bank.grant(key, { byte: wanted })).byte ?? 0;
+      const granted = wanted > 0 ? await bank.grant(key, { byte: wanted }) : {};
+      // Read after the answer: bytes are spent while it is on its way.
+      credit.byte += granted.byte ?? 0;
     } catch {
       // Who waits asks again below.
     }

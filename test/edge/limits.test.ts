@@ -156,3 +156,20 @@ it('slows bytes down instead of refusing them, where an edge limits them', async
   // A second's worth at once, the rest as it is earned.
   expect(clock.nowMs).toBeGreaterThanOrEqual(1_800);
 });
+
+it('forgets no byte that is spent while more are asked for', async () => {
+  const answers: (() => void)[] = [];
+  const bank = {
+    grant: () => new Promise((resolve) => answers.push(() => resolve({ byte: 300_000 }))),
+    giveBack: () => {},
+  } as unknown as ReturnType<Bank['of']>;
+  const limits = createLimits({ bank, bytesPerSecond: 1_000_000 });
+  const pace = limits.pace('d');
+  pace?.spend(100_000);
+  pace?.whenFree(() => {});
+  // The other direction of the same device goes on meanwhile.
+  pace?.spend(400_000);
+  answers.shift()?.();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(pace?.spend(0)).toBe(false);
+});
