@@ -162,7 +162,7 @@ it('forgets no byte that is spent while more are asked for', async () => {
   const bank = {
     grant: () => new Promise((resolve) => answers.push(() => resolve({ byte: 300_000 }))),
     giveBack: () => {},
-  } as unknown as ReturnType<Bank['of']>;
+  } as unknown as Bank;
   const limits = createLimits({ bank, bytesPerSecond: 1_000_000 });
   const pace = limits.pace('d');
   pace?.spend(100_000);
