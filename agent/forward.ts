@@ -125,28 +125,16 @@ export const startForwarding = async (parts: {
   let policy = compile();
 
   const counts: DecisionCounts = { tunnel: 0, direct: 0, refused: 0 };
-  const open = countDecisions(
-    createOpen({
-      tunnel: byPreference,
-      policy: () => policy.user,
-      network: () => network.current().type,
-      askPac,
-      ...(parts.around === undefined ? {} : { around: parts.around }),
-      log,
-    }),
-    counts,
-  );
-  const openUdp = countUdpDecisions(
-    createOpenUdp({
-      tunnel: byPreference,
-      policy: () => policy.user,
-      network: () => network.current().type,
-      askPac,
-      ...(parts.around === undefined ? {} : { around: parts.around }),
-      log,
-    }),
-    counts,
-  );
+  const forUser = {
+    tunnel: byPreference,
+    policy: () => policy.user,
+    network: () => network.current().type,
+    askPac,
+    ...(parts.around === undefined ? {} : { around: parts.around }),
+    log,
+  };
+  const open = countDecisions(createOpen(forUser), counts);
+  const openUdp = countUdpDecisions(createOpenUdp(forUser), counts);
   const openForProbes = createOpen({
     tunnel: byPreference,
     policy: () => policy.probes,

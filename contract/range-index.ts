@@ -44,6 +44,8 @@ export const createRangeIndex = <Value>(): RangeIndex<Value> => {
 const mappedPrefix = 0xffffn << 32n;
 
 const addressNumber = (text: string): bigint | undefined => {
+  // Most that is asked is a name, and no address ends in a letter but for those with colons.
+  if (!text.includes(':') && !/\d$/.test(text)) return undefined;
   const family = isIP(text);
   if (family === 0) return undefined;
   if (family === 4) return mappedPrefix | BigInt(ipv4Number(text));

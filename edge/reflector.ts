@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { reflectStamp, stampBytes, stampTime } from '#contract/stamp.ts';
+import { systemClock } from '#runtime/clock.ts';
 import type { Log } from '#runtime/log.ts';
 
 /** Sends the packets of devices' voice probes back (STAMP session-reflector, RFC 8762). */
@@ -28,6 +29,19 @@ type Source = {
   /** By port: how many packets were sent back, and when the last one. */
   streams: Map<number, { count: number; usedAtMs: number }>;
 };
+
+/** As an edge's config says; undefined: none is wanted. */
+export const startReflectorOf = async (
+  { listen, reflectorPort }: { listen: { host: string }; reflectorPort?: number },
+  parts: { sessionsFrom: (address: string) => number; log: Log },
+): Promise<Reflector | undefined> =>
+  reflectorPort === undefined
+    ? undefined
+    : startReflector({
+        ...parts,
+        listen: { host: listen.host, port: reflectorPort },
+        monotonicMs: systemClock.monotonicMs,
+      });
 
 /**
  * Answers only addresses from which a device has a session at this moment: an open reflector would

@@ -9,7 +9,7 @@ import { type DeviceLimits, defaultLimits } from './device-limits.ts';
 import { type ForwarderOptions, startForwarder } from './forwarder.ts';
 import { createLimits } from './limits.ts';
 import { startListeners } from './listener.ts';
-import { startReflector } from './reflector.ts';
+import { startReflectorOf } from './reflector.ts';
 import type { Resolve } from './resolve.ts';
 import { toEdgeSample } from './sample.ts';
 import type { EdgeCertificate } from './session.ts';
@@ -62,18 +62,13 @@ export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeS
   const listeners = await startListeners(options, forwarder.accept, { isPassedOn: false }).catch(
     stopped,
   );
-  const reflector =
-    options.reflectorPort === undefined
-      ? undefined
-      : await startReflector({
-          listen: { host: options.listen.host, port: options.reflectorPort },
-          sessionsFrom: forwarder.countFrom,
-          monotonicMs: systemClock.monotonicMs,
-          log,
-        }).catch((error: unknown) => {
-          listeners.close();
-          return stopped(error);
-        });
+  const reflector = await startReflectorOf(options, {
+    sessionsFrom: forwarder.countFrom,
+    log,
+  }).catch((error: unknown) => {
+    listeners.close();
+    return stopped(error);
+  });
 
   return {
     address: listeners.address,

@@ -8,7 +8,7 @@ import { defaultLimits } from '../device-limits.ts';
 import { startListeners } from '../listener.ts';
 import { createMeter } from '../meter.ts';
 import { createPolicyInForce } from '../policy-in-force.ts';
-import { startReflector } from '../reflector.ts';
+import { startReflectorOf } from '../reflector.ts';
 import { createResolve } from '../resolve.ts';
 import { toEdgeSample } from '../sample.ts';
 import type { EdgeServerOptions, EdgeService } from '../server.ts';
@@ -97,18 +97,13 @@ export const startSupervisor = async (
   };
   await crew.ready().catch(giveUp);
   const listeners = await startListeners(options, crew.hand, { isPassedOn: true }).catch(giveUp);
-  const reflector =
-    options.reflectorPort === undefined
-      ? undefined
-      : await startReflector({
-          listen: { host: options.listen.host, port: options.reflectorPort },
-          sessionsFrom: sessions.countFrom,
-          monotonicMs: systemClock.monotonicMs,
-          log,
-        }).catch((error: unknown) => {
-          listeners.close();
-          return giveUp(error);
-        });
+  const reflector = await startReflectorOf(options, {
+    sessionsFrom: sessions.countFrom,
+    log,
+  }).catch((error: unknown) => {
+    listeners.close();
+    return giveUp(error);
+  });
 
   const takeSample = async (): Promise<EdgeSample> => {
     const readings = await crew.read();
