@@ -26,7 +26,7 @@ export const measureTransfer = async (
   writeFileSync(config, outs.map((out) => `url = "${url}"\noutput = "${out}"\n`).join(''));
   const proxy =
     way.proxyPort === undefined ? [] : ['-p', '-x', `http://127.0.0.1:${way.proxyPort}`];
-  const args = ['-sS', '--fail', '-Z', '--parallel-immediate', '--parallel-max', '50', '-m', '90'];
+  const args = ['-sS', '--fail', '-Z', '--parallel-immediate', '--parallel-max', '50', '-m', '30'];
   const cpuBefore = cpuSeconds(way.pids);
   const startedMs = performance.now();
   await curl(way, [...args, ...proxy, '-K', config]);

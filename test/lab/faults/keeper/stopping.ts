@@ -48,9 +48,11 @@ const withGuard = async (
   work: (stop: (pids: number[]) => void, goOn: (pids: number[]) => void) => Promise<void>,
 ): Promise<void> => {
   const guard = spawn('sh', ['-c', continueAll], {
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
   });
+  guard.stdin?.on('error', () => {});
+  if (!(await isOnGuard(guard))) return;
   const known = new Set<number>();
   try {
     await work(
@@ -65,7 +67,17 @@ const withGuard = async (
   }
 };
 
-const continueAll = 'all=; while read -r pid; do all="$all $pid"; done; kill -CONT $all';
+/**
+ * Between fork and exec it still bears this process's name, and is ended with it when the lab goes down:
+ * then nothing may be stopped any more.
+ */
+const isOnGuard = (guard: ChildProcess): Promise<boolean> =>
+  new Promise((resolve) => {
+    guard.stdout?.once('data', () => resolve(true));
+    guard.once('exit', () => resolve(false)).once('error', () => resolve(false));
+  });
+
+const continueAll = 'echo; all=; while read -r pid; do all="$all $pid"; done; kill -CONT $all';
 
 const tell = (guard: ChildProcess, known: Set<number>, pid: number): void => {
   if (known.has(pid)) return;
