@@ -36,7 +36,7 @@ test.each([
 
 test.each([
   ['memory', (at: number) => ({ ...held, heldBytes: 30_000_000 + at * 10_000_000 })],
-  ['descriptors', (at: number) => ({ ...held, descriptorCount: 34 + at * 10 })],
+  ['descriptors', (at: number) => ({ ...held, descriptorCount: 34 + at * 100 })],
 ] as const)('%s that grow are found, whoever holds them', (_, grown) => {
   const rounds = [0, 1, 2, 3, 4, 5].map((at) => round({ agent: grown(at), edge: grown(at) }));
   const findings = judge(report(rounds));

@@ -40,6 +40,8 @@ export const judge = ({ rounds }: Report): string[] => {
   return findings;
 };
 
+/** Sessions that are being closed, or kept warm: some of them are there when the round ends, or not. */
+const idleDescriptors = 32;
 const mostResidentBytes = 600_000_000;
 
 /**
@@ -61,7 +63,7 @@ const growth = (who: 'agent' | 'edge', rounds: readonly Round[]): string[] => {
   compare('bytes held', ({ heldBytes }) => heldBytes, 2_000_000);
   const most = Math.max(...rounds.map((round) => round[who].residentBytes));
   if (most > mostResidentBytes) findings.push(`${who}: ${most} bytes resident`);
-  compare('open descriptors', ({ descriptorCount }) => descriptorCount, 2);
+  compare('open descriptors', ({ descriptorCount }) => descriptorCount, idleDescriptors);
   return findings;
 };
 
