@@ -54,6 +54,8 @@ export const TunnelSample = Type.Object(
     gainMs: Type.Optional(Nullable(DurationMs)),
     /** Datagrams to the edge's reflector and back that did not come, outside the tunnel; null: not measured. */
     udpLossRatio: Type.Optional(Nullable(Ratio)),
+    /** Probes outside the tunnel take the tunnel's own way (ECMP): its 5-tuple, or the only way there is. */
+    sameFlow: Type.Optional(Nullable(Type.Boolean())),
     /** Streams that may still be reset before the fullest data session is given up; null: no session. */
     resetsLeft: Type.Optional(Nullable(Count)),
   },
@@ -79,13 +81,21 @@ export const DeviceSample = Type.Object(
           name: Text(64),
           type: OneOf(['wired', 'wifi', 'loopback', 'other'] as const),
           speedMbps: Nullable(Count),
+          /** Of a Wi-Fi link; evidence, never a cause. */
+          signalDbm: Type.Optional(Nullable(Type.Number({ minimum: -200, maximum: 50 }))),
         },
         closed,
       ),
     ),
     gateway: Nullable(
       Type.Object(
-        { address: Text(64), rttMs: Nullable(DurationMs), lossRatio: Nullable(Ratio) },
+        {
+          address: Text(64),
+          rttMs: Nullable(DurationMs),
+          lossRatio: Nullable(Ratio),
+          /** Keyed hash of the gateway's hardware address: the same on all devices of one local network. */
+          siteId: Type.Optional(Text(64)),
+        },
         closed,
       ),
     ),
