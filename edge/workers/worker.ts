@@ -55,9 +55,12 @@ export const createWorker = (parts: {
     }
   };
   const drain = async (drainMs: number): Promise<void> => {
-    await forwarder?.stop(drainMs);
-    flows.send();
-    parts.end();
+    try {
+      await forwarder?.stop(drainMs);
+      flows.send();
+    } finally {
+      parts.end();
+    }
   };
   const accept = (socket: Socket, listener: ListenerName): void => {
     socket.once('close', () => tell({ type: 'connection-closed' }));
@@ -103,7 +106,7 @@ export const createWorker = (parts: {
           answer(message.id);
           break;
         case 'drain':
-          void drain(message.drainMs);
+          drain(message.drainMs).catch(failed);
           break;
       }
     },
