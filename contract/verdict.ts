@@ -109,6 +109,9 @@ export const causeFamilies = [
 ] as const;
 export type CauseFamily = (typeof causeFamilies)[number];
 
+/** `failure`: nothing is answered; no milliseconds and no loss are told of it. */
+export const causeKinds = ['delay', 'loss', 'failure'] as const;
+
 export const causeScopes = [
   'device',
   'site',
@@ -146,7 +149,7 @@ export type CauseElement = Static<typeof CauseElement>;
 export const VerdictCause = Type.Object(
   {
     family: OneOf(causeFamilies),
-    kind: OneOf(['delay', 'loss'] as const),
+    kind: OneOf(causeKinds),
     segment: OneOf(segments),
     element: CauseElement,
     scope: OneOf(causeScopes),
@@ -218,7 +221,7 @@ export const SharedIncident = Type.Object(
     version: Type.Literal(1),
     id: Uuid,
     family: OneOf(causeFamilies),
-    causeKind: OneOf(['delay', 'loss'] as const),
+    causeKind: OneOf(causeKinds),
     segment: OneOf(segments),
     element: CauseElement,
     scope: OneOf(causeScopes),
