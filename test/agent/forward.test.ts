@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Forwarding, startForwarding } from '#agent/forward.ts';
-import { silentLog } from '#runtime/log.ts';
+import type { Forwarding } from '#agent/forward.ts';
 import { createEdgeLab } from '../support/edge-lab.ts';
+import { startLoopbackForwarding } from '../support/loopback-forwarding.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 
 let lab: Awaited<ReturnType<typeof createEdgeLab>>;
@@ -14,14 +14,7 @@ beforeAll(async () => {
   lab = await createEdgeLab();
   origin = await startOrigin();
   const identity = await lab.device();
-  forwarding = await startForwarding({
-    identity: () => identity,
-    collectorUrl: 'https://127.0.0.1:1',
-    listenHost: '127.0.0.1',
-    proxyPort: 0,
-    socksPort: 0,
-    log: silentLog(),
-  });
+  forwarding = await startLoopbackForwarding(identity);
   forwarding.setPolicy({
     forwarding: { mode: 'tunnel', bypass: [], whenTunnelDown: 'open', pinnedEdge: '' },
     edges: [],

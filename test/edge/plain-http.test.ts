@@ -2,19 +2,16 @@ import { once } from 'node:events';
 import http2, { type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeServerName, identityUri } from '#contract/enrollment.ts';
-import { startListener } from '#edge/listener.ts';
-import { createMeter } from '#edge/meter.ts';
-import { createSessionServer, maxSessionsPerDevice } from '#edge/session.ts';
-import { issueWithKey } from '#runtime/certificates.ts';
+import { edgeServerName } from '#contract/enrollment.ts';
+import { maxSessionsPerDevice } from '#edge/session.ts';
 import type { Identity } from '#runtime/identity.ts';
-import { silentLog } from '#runtime/log.ts';
 import {
   createEdgeLab,
   type EdgeLab,
   loopbackApplication,
   readAll,
 } from '#test/support/edge-lab.ts';
+import { startSessions } from '#test/support/session-listener.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 /** Plain http:// over an edge, and sessions of clients that do not behave. */
@@ -153,31 +150,8 @@ describe('sessions of one device', () => {
   });
 
   it('end when a header section takes too long, a byte now and then notwithstanding', async () => {
-    const certificate = await issueWithKey(lab.authority, {
-      commonName: 'e1',
-      notAfter: Date.now() + 60_000,
-      dnsNames: [edgeServerName('e1')],
-      uris: [identityUri('edge', 'e1')],
-      usages: ['server'],
-    });
-    const server = createSessionServer({
-      certificate: { ...certificate, caCertificatePem: lab.authority.certificatePem },
-      edgeId: 'e1',
-      isRevoked: () => false,
-      openFlow: () => Promise.reject(new Error('no request was complete')),
-      protocols: new Map(),
-      limits: { note: () => {} },
-      meter: createMeter(),
-      headersMs: 500,
-      log: silentLog(),
-    });
-    const listen = { host: '127.0.0.1', port: 0 };
-    const listener = await startListener({ listen, onSocket: server.accept });
-    lab.onStop(async () => {
-      listener.close();
-      await server.stop(0);
-    });
-    const socket = await openH1(listener.address.port);
+    const sessions = await startSessions(lab, { headersMs: 500 });
+    const socket = await openH1(sessions.port);
     socket.write('GET http://app.test/ HTTP/1.1\r\nX: ');
     const timer = setInterval(() => socket.write('x'), 50);
     try {

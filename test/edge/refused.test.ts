@@ -4,13 +4,11 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { edgeServerName } from '#contract/enrollment.ts';
 import type { LogIn } from '#edge/clientless/log-in.ts';
-import { startListener } from '#edge/listener.ts';
-import { createMeter } from '#edge/meter.ts';
 import { refuse } from '#edge/refusal.ts';
 import { maxRefusedOpen } from '#edge/refuse-stream.ts';
-import { createSessionServer, maxClientlessStreams } from '#edge/session.ts';
-import { silentLog } from '#runtime/log.ts';
+import { maxClientlessStreams } from '#edge/session.ts';
 import { createEdgeLab, type EdgeLab, readAll } from '#test/support/edge-lab.ts';
+import { startSessions } from '#test/support/session-listener.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 /** What a client without a certificate can leave behind on an edge that does not know it. */
@@ -25,28 +23,14 @@ const broken: LogIn = () => Promise.reject(new Error('the users file is gone'));
 
 const startClientless = async (logIn: LogIn, refusedLingerMs: number) => {
   const noted: string[] = [];
-  const server = createSessionServer({
-    certificate: await lab.edgeCertificate('e1'),
-    edgeId: 'e1',
-    isRevoked: () => false,
+  const { port, server } = await startSessions(lab, {
     openFlow: () => new Promise(() => {}),
-    protocols: new Map(),
     limits: { note: (client, kind) => noted.push(`${kind} of ${client}`) },
     logIn,
-    meter: createMeter(),
     refusedLingerMs,
-    log: silentLog(),
-  });
-  const listener = await startListener({
-    listen: { host: '127.0.0.1', port: 0 },
-    onSocket: server.accept,
-  });
-  lab.onStop(async () => {
-    listener.close();
-    await server.stop(0);
   });
   return {
-    port: listener.address.port,
+    port,
     /** What was held against whom. */
     noted,
     sessionCount: () => server.counts().sessionCount,

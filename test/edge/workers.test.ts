@@ -7,12 +7,11 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { check } from '#contract/check.ts';
-import { edgeServerName, identityUri } from '#contract/enrollment.ts';
+import { edgeServerName } from '#contract/enrollment.ts';
 import { EdgeSample, type FlowRecord } from '#contract/telemetry.ts';
 import { readCategories } from '#edge/category-file.ts';
 import type { EdgeService } from '#edge/server.ts';
 import { startSupervisor } from '#edge/workers/supervisor.ts';
-import { issueWithKey } from '#runtime/certificates.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
 import {
@@ -39,17 +38,10 @@ const concurrentFlows = 100;
 beforeAll(async () => {
   lab = await createEdgeLab();
   identity = await lab.device();
-  const certificate = await issueWithKey(lab.authority, {
-    commonName: 'e1',
-    notAfter: Date.now() + 86_400_000,
-    dnsNames: [edgeServerName('e1')],
-    uris: [identityUri('edge', 'e1')],
-    usages: ['server', 'client'],
-  });
   edge = await startSupervisor({
     edgeId: 'e1',
     listen: { host: '127.0.0.1', port: 0 },
-    certificate: { ...certificate, caCertificatePem: lab.authority.certificatePem },
+    certificate: await lab.edgeCertificate('e1'),
     limits: { concurrentFlows },
     workerCount: 2,
     onReplaced: (reason) => replaced.push(reason),

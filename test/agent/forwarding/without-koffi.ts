@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { register } from 'node:module';
 import { connect } from 'node:net';
-import { startForwarding } from '#agent/forward.ts';
 import { openLibc } from '#runtime/kernel/libc.ts';
-import { silentLog } from '#runtime/log.ts';
 import { createEdgeLab, loopbackApplication } from '#test/support/edge-lab.ts';
+import { startLoopbackForwarding } from '#test/support/loopback-forwarding.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
 /** An agent's tunnel and proxies where koffi cannot be loaded: prints what came through, and ends. */
@@ -18,14 +17,7 @@ const lab = await createEdgeLab();
 const { entry } = await lab.edge('e1', loopbackApplication);
 const { port } = await lab.origin((socket) => socket.resume().end('from the origin'));
 const identity = await lab.device();
-const forwarding = await startForwarding({
-  identity: () => identity,
-  collectorUrl: 'https://127.0.0.1:1',
-  listenHost: '127.0.0.1',
-  proxyPort: 0,
-  socksPort: 0,
-  log: silentLog(),
-});
+const forwarding = await startLoopbackForwarding(identity);
 forwarding.setPolicy({
   forwarding: { mode: 'tunnel', bypass: [], whenTunnelDown: 'closed', pinnedEdge: '' },
   edges: [entry],

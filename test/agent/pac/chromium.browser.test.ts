@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch } from 'puppeteer-core';
 import { expect, onTestFinished, test } from 'vitest';
-import { startForwarding } from '#agent/forward.ts';
-import { silentLog } from '#runtime/log.ts';
 import { createEdgeLab } from '#test/support/edge-lab.ts';
+import { startLoopbackForwarding } from '#test/support/loopback-forwarding.ts';
 import { startOrigin } from '#test/support/origin.ts';
 import { expectedOf, semantics, semanticsPac } from './semantics.ts';
 
@@ -86,14 +85,7 @@ test('Chromium follows the file the agent serves: the organisation’s own, with
   onTestFinished(() => origin.stop());
   origin.on('/', { body: '<!doctype html>straight', headers: { 'content-type': 'text/html' } });
   const identity = await lab.device();
-  const forwarding = await startForwarding({
-    identity: () => identity,
-    collectorUrl: 'https://127.0.0.1:1',
-    listenHost: '127.0.0.1',
-    proxyPort: 0,
-    socksPort: 0,
-    log: silentLog(),
-  });
+  const forwarding = await startLoopbackForwarding(identity);
   onTestFinished(() => forwarding.stop());
   forwarding.setPolicy({
     forwarding: {

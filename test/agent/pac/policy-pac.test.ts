@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { type Forwarding, startForwarding } from '#agent/forward.ts';
+import type { Forwarding } from '#agent/forward.ts';
 import type { ForwardingPolicy } from '#contract/policy.ts';
-import { silentLog } from '#runtime/log.ts';
 import { createEdgeLab, type EdgeLab } from '#test/support/edge-lab.ts';
+import { startLoopbackForwarding } from '#test/support/loopback-forwarding.ts';
 import { type Origin, startOrigin } from '#test/support/origin.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
@@ -39,14 +39,8 @@ beforeAll(async () => {
     await lab.edge('edge-b', { access: blockAll }),
   ];
   const identity = await lab.device();
-  forwarding = await startForwarding({
-    identity: () => identity,
-    collectorUrl: 'https://127.0.0.1:1',
-    listenHost: '127.0.0.1',
-    proxyPort: 0,
-    socksPort: 0,
+  forwarding = await startLoopbackForwarding(identity, {
     onPac: (name, reason) => events.push(`${name}: ${reason}`),
-    log: silentLog(),
   });
   setPolicy({});
   await waitUntil(() => forwarding.tunnel.status().edges.every(({ isUp }) => isUp));

@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import type { Row } from '../rows.ts';
-import type { Link } from './link.ts';
-import type { Materials } from './materials.ts';
-import type { Origin } from './origin.ts';
 import { startEdgeRole } from './ours.ts';
-import type { Processes } from './processes.ts';
+import type { Place } from './place.ts';
 import { beside, median } from './rows.ts';
 import { measureTransfer, type Transfer } from './transfers.ts';
 import { capturedAddress, type Way } from './way.ts';
@@ -14,14 +11,7 @@ import { capturedAddress, type Way } from './way.ts';
 const clientUid = 12_345;
 
 /** What it costs to capture a connection instead of being given it: one agent, asked both ways. */
-export const measureCapture = async (options: {
-  processes: Processes;
-  materials: Materials;
-  origin: Origin;
-  link: Link;
-  rounds: number;
-  log: (line: string) => void;
-}): Promise<Row[]> => {
+export const measureCapture = async (options: Place): Promise<Row[]> => {
   const { processes, materials, origin, link } = options;
   // A connection has to have a route before it can be redirected.
   execFileSync('ip', ['-n', link.near, 'route', 'add', 'default', 'via', link.farAddress]);

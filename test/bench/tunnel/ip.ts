@@ -5,6 +5,7 @@ import type { Materials } from './materials.ts';
 import type { Origin } from './origin.ts';
 import { type EdgeLink, startEdgeRole } from './ours.ts';
 import { inside, startWireguard, until } from './peers/wireguard.ts';
+import type { Place } from './place.ts';
 import { cpuSeconds, type Processes } from './processes.ts';
 import { alone, beside, median } from './rows.ts';
 import { measureTransfer, type Transfer } from './transfers.ts';
@@ -25,14 +26,7 @@ const beyond = {
  * IP packets through the tunnel: what one TUN device does, and TCP in connect-ip, TUN devices at both
  * ends, beside wireguard-go. TCP has its own way in the product; here it shows what a packet costs.
  */
-export const measureIp = async (options: {
-  processes: Processes;
-  materials: Materials;
-  origin: Origin;
-  link: Link;
-  rounds: number;
-  log: (line: string) => void;
-}): Promise<Row[]> => {
+export const measureIp = async (options: Place): Promise<Row[]> => {
   const { processes, materials, origin, link, rounds, log } = options;
   const echoes: Echo[] = [];
   for (let round = 1; round <= rounds; round++) {

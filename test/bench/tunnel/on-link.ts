@@ -1,24 +1,17 @@
 import { percentile, type Row } from '../rows.ts';
 import type { Link } from './link.ts';
-import type { Materials } from './materials.ts';
 import type { Origin } from './origin.ts';
 import { type Ours, startOurs } from './ours.ts';
 import { startOpenvpn } from './peers/openvpn.ts';
 import { startWireguard } from './peers/wireguard.ts';
+import type { Place } from './place.ts';
 import type { Processes } from './processes.ts';
 import { alone, beside, median } from './rows.ts';
 import { measureTransfer, type Transfer } from './transfers.ts';
 import type { Way } from './way.ts';
 
 /** Beside tunnels that carry packets: over a cable between two namespaces. */
-export const measureOnLink = async (options: {
-  processes: Processes;
-  materials: Materials;
-  origin: Origin;
-  link: Link;
-  rounds: number;
-  log: (line: string) => void;
-}): Promise<Row[]> => {
+export const measureOnLink = async (options: Place): Promise<Row[]> => {
   const { processes, materials, origin, link, log } = options;
   const ours = await startOurs({
     processes,

@@ -1,18 +1,13 @@
 /** Edge or agent of the bench: the product's own parts, without a collector. */
 import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { startHttpProxy } from '#agent/forwarding/http-proxy.ts';
-import { createOpen } from '#agent/forwarding/open.ts';
-import { compileRoutePolicy } from '#agent/forwarding/route.ts';
-import { createTunnel } from '#agent/tunnel/tunnel.ts';
-import type { EdgeEntry } from '#contract/policy.ts';
 import { defaultLimits } from '#edge/device-limits.ts';
 import type { IpForwardingConfig } from '#edge/ip/config.ts';
 import { startEdgeServer } from '#edge/server.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
 import { emptyPolicy } from '#test/support/edge-lab.ts';
-import { waitUntil } from '#test/support/wait-until.ts';
+import { type AgentSettings, startAgentOfBench } from './agent-of-bench.ts';
 import { capturedAddress } from './way.ts';
 
 type EdgeSettings = {
@@ -22,7 +17,6 @@ type EdgeSettings = {
   originAddress: string;
   ipForwarding?: IpForwardingConfig;
 };
-type AgentSettings = { role: 'agent'; identity: Identity; edges: EdgeEntry[] };
 
 const startEdge = async (settings: EdgeSettings) => {
   const { certificate, listen, originAddress, ipForwarding } = settings;
@@ -53,19 +47,10 @@ const startEdge = async (settings: EdgeSettings) => {
   };
 };
 
-const startAgent = async ({ identity, edges }: AgentSettings) => {
-  const log = silentLog();
-  const tunnel = createTunnel({ identity: () => identity, log });
-  tunnel.setEdges(edges, edges[0]?.id ?? '');
-  await waitUntil(() => tunnel.status().state === 'up');
-  const policy = compileRoutePolicy(
-    { mode: 'tunnel', bypass: [], whenTunnelDown: 'closed', pinnedEdge: '' },
-    { services: [], listeners: [] },
-  );
-  const open = createOpen({ tunnel, policy: () => policy, log });
-  const proxy = await startHttpProxy({ host: '127.0.0.1', port: 0, open, pac: () => '', log });
+const startAgent = async (settings: AgentSettings) => {
+  const { tunnel, proxyPort } = await startAgentOfBench(settings);
   return {
-    first: { port: proxy.address.port },
+    first: { port: proxyPort },
     answer: async () => ({ ...tunnel.takeSample(), status: tunnel.status() }),
     drain: () => tunnel.stop(),
   };
@@ -92,7 +77,9 @@ const unlimited = {
   nameBurst: 100_000,
 };
 
-const settings = JSON.parse(process.argv[2] ?? '{}') as EdgeSettings | AgentSettings;
+const settings = JSON.parse(process.argv[2] ?? '{}') as
+  | EdgeSettings
+  | (AgentSettings & { role: 'agent' });
 const role = settings.role === 'edge' ? await startEdge(settings) : await startAgent(settings);
 console.log(JSON.stringify(role.first));
 for await (const line of createInterface({ input: process.stdin })) {
