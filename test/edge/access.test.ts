@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { compileAccess, createAddressGuard } from '#edge/access.ts';
+import { compileAccess } from '#edge/access.ts';
+import { createAddressGuard } from '#edge/address-guard.ts';
 import { emptyPolicy } from '#test/support/edge-lab.ts';
 
 const device = '11111111-1111-4111-8111-111111111111';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EdgeConfig } from '#contract/policy.ts';
-import { compileAccess, createAddressGuard } from '#edge/access.ts';
+import { compileAccess } from '#edge/access.ts';
+import { createAddressGuard } from '#edge/address-guard.ts';
 import { createGate } from '#edge/ip/gate.ts';
 import { makeIcmpError } from '#edge/ip/icmp-error.ts';
 import { parseIpTarget } from '#edge/ip/target.ts';
