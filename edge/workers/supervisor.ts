@@ -2,7 +2,7 @@ import type { EdgeConfig } from '#contract/policy.ts';
 import type { EdgeSample } from '#contract/telemetry.ts';
 import { systemClock } from '#runtime/clock.ts';
 import type { LogLevel } from '#runtime/log.ts';
-import { createAddressGuard } from '../access.ts';
+import { createAddressGuard } from '../address-guard.ts';
 import { createBank } from '../bank.ts';
 import { defaultLimits } from '../device-limits.ts';
 import { startListeners } from '../listener.ts';
