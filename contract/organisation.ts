@@ -4,6 +4,7 @@ import { familyChoices } from './body/connection.ts';
 import { dnsRecordTypes } from './body/dns.ts';
 import { httpMethods, httpVersionChoices } from './body/http.ts';
 import { pathProtocols } from './body/path.ts';
+import { BurstPolicy } from './burst.ts';
 import { maxSteps, PageStepSpec } from './page-step.ts';
 import { screenshotChoices, VoiceProbe } from './plan.ts';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
@@ -148,9 +149,12 @@ export const WebhookRule = Type.Object(
       pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$',
       description: 'whsec_ and base64 of 24–64 bytes',
     }),
-    events: Type.Optional(Type.Array(OneOf(['verdict.opened', 'verdict.closed'] as const))),
+    /** Empty or absent: all. */
+    events: Type.Optional(Type.Array(OneOf(webhookEvents))),
     /** Applications it is for; empty or absent: all. */
     applications: Type.Optional(Type.Array(Slug)),
+    /** `verdict.*` of each device also while an incident that explains it has been told. */
+    eachDevice: Type.Optional(Type.Boolean()),
   },
   closed,
 );
@@ -183,6 +187,8 @@ export const Organisation = Type.Object(
     users: Type.Optional(Type.Array(User, { maxItems: 100_000 })),
     privacy: Type.Optional(Type.Partial(Privacy, closed)),
     webhooks: Type.Optional(Type.Array(WebhookRule, { maxItems: 100 })),
+    /** Measuring every second when a result is odd; left out: with the defaults. */
+    burst: Type.Optional(Type.Partial(BurstPolicy, closed)),
     sampleIntervalSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 600 })),
   },
   { ...closed, $id: 'Organisation' },

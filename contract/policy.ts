@@ -6,6 +6,7 @@ import {
   DeviceFacts,
   Privacy,
 } from './access.ts';
+import { DeviceBurst, EdgeBurst } from './burst.ts';
 import { forwardingDetails } from './forwarding.ts';
 import { Plan } from './plan.ts';
 import { RunRequest } from './run-request.ts';
@@ -83,6 +84,13 @@ export const DeviceConfig = Type.Object(
     sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
     /** Runs asked for and not yet picked up; only in answers to agents that ask with `Prefer: wait`. */
     requests: Type.Optional(Type.Array(RunRequest, { maxItems: 16 })),
+    /** Only for agents that ask with `Prefer: burst`; left out: none is to be made. */
+    burst: Type.Optional(DeviceBurst),
+    /**
+     * Likewise. Key of the organisation for `gateway.siteId`: its devices agree on one without telling
+     * anybody else the hardware address.
+     */
+    siteKey: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
   },
   { ...closed, $id: 'DeviceConfig' },
 );
@@ -129,6 +137,8 @@ export const EdgeConfig = Type.Object(
     applications: Type.Optional(Type.Array(ApplicationHosts, { maxItems: 512 })),
     devices: Type.Optional(Type.Array(DeviceFacts, { maxItems: 1_000_000 })),
     privacy: Type.Optional(Privacy),
+    /** Only for edges that ask with `Prefer: burst`; left out: none is to be made. */
+    burst: Type.Optional(EdgeBurst),
     sampleIntervalMs: Type.Integer({ minimum: 1_000, maximum: 600_000 }),
   },
   { ...closed, $id: 'EdgeConfig' },

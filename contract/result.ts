@@ -47,6 +47,8 @@ const envelope = {
   repeats: Type.Optional(Uuid),
   /** Whose request this run was made for; such runs are beside the plan and not evenly spaced. */
   requestId: Type.Optional(Uuid),
+  /** The burst on suspicion it belongs to; such runs are beside the plan, about one a second. */
+  burstId: Type.Optional(Uuid),
   /** Device's clock. */
   startedAt: EpochMs,
   durationMs: DurationMs,

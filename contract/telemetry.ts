@@ -58,6 +58,8 @@ export const TunnelSample = Type.Object(
     sameFlow: Type.Optional(Nullable(Type.Boolean())),
     /** Streams that may still be reset before the fullest data session is given up; null: no session. */
     resetsLeft: Type.Optional(Nullable(Count)),
+    /** Taken during a burst on suspicion (one a second); left out otherwise. Likewise below. */
+    burstId: Type.Optional(Uuid),
   },
   { ...closed, $id: 'TunnelSample' },
 );
@@ -102,6 +104,7 @@ export const DeviceSample = Type.Object(
     agentCpuRatio: Nullable(Type.Number({ minimum: 0 })),
     agentMemoryBytes: Count,
     spoolBytes: Count,
+    burstId: Type.Optional(Uuid),
   },
   { ...closed, $id: 'DeviceSample' },
 );
@@ -232,6 +235,7 @@ export const OnwardSample = Type.Object(
     /** Null where the edge may not trace; the reason stands beside it. */
     path: Nullable(PathBody),
     pathMissing: Text(300),
+    burstId: Type.Optional(Uuid),
   },
   { ...closed, $id: 'OnwardSample' },
 );
