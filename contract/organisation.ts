@@ -9,6 +9,7 @@ import { maxSteps, PageStepSpec } from './page-step.ts';
 import { screenshotChoices, VoiceProbe } from './plan.ts';
 import { AccessRule, ForwardingPolicy, HostPattern } from './policy.ts';
 import { closed, OneOf, Port, Slug, Text } from './scalar.ts';
+import { webhookEvents } from './webhook.ts';
 
 const every = {
   /** Defaults to `type`, or `type-2`, `type-3` … where there are several. */

@@ -26,8 +26,8 @@ import {
   RunReport,
   TunnelSample,
 } from './telemetry.ts';
-import { Verdict } from './verdict.ts';
-import { WebhookMessage } from './webhook.ts';
+import { SharedIncident, Verdict } from './verdict.ts';
+import { IncidentMessage, WebhookMessage } from './webhook.ts';
 
 /** Version of the messages below. A reader accepts its own version and the one before. */
 export const contractVersion = 1;
@@ -64,6 +64,8 @@ export const schemaSet = {
   acknowledgement: Acknowledgement,
   verdict: Verdict,
   webhook: WebhookMessage,
+  incident: SharedIncident,
+  'webhook-incident': IncidentMessage,
 } as const satisfies Record<string, TSchema>;
 
 export type SchemaName = keyof typeof schemaSet;

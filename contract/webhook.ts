@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { closed, EpochMs, Nullable, OneOf, Slug, Text, Uuid } from './scalar.ts';
-import { Verdict } from './verdict.ts';
+import { SharedIncident, Verdict } from './verdict.ts';
 
 /**
  * What a webhook receives, in the manner of the Standard Webhooks specification: headers
@@ -25,3 +25,28 @@ export const WebhookMessage = Type.Object(
   { ...closed, $id: 'WebhookMessage' },
 );
 export type WebhookMessage = Static<typeof WebhookMessage>;
+
+/** One cause that slows several devices: told once, not for each of them. Signed in the same way. */
+export const IncidentMessage = Type.Object(
+  {
+    version: Type.Literal(1),
+    type: OneOf(['incident.opened', 'incident.closed'] as const),
+    incidentId: Uuid,
+    at: EpochMs,
+    openedAt: EpochMs,
+    closedAt: Nullable(EpochMs),
+    /** Its scope, element and counts as they are when it is told. */
+    incident: SharedIncident,
+    /** The page about it. */
+    url: Text(512),
+  },
+  { ...closed, $id: 'IncidentMessage' },
+);
+export type IncidentMessage = Static<typeof IncidentMessage>;
+
+export const webhookEvents = [
+  'verdict.opened',
+  'verdict.closed',
+  'incident.opened',
+  'incident.closed',
+] as const;

@@ -73,9 +73,8 @@ export const createScreen = () => ({
   },
 
   webhook({ message }: ReceivedWebhook): void {
-    write(
-      `${time()}  → webhook ${message.type} for ${message.application.name} received, signature valid`,
-    );
+    const about = 'incident' in message ? message.incident.element.name : message.application.name;
+    write(`${time()}  → webhook ${message.type} for ${about} received, signature valid`);
   },
 
   restarting(name: string, reason: string, logFile: string): void {
