@@ -51,6 +51,7 @@ const units: Record<string, string> = {
   ratio: 'ratio',
   count: 'count',
   mbps: 'megabit per second',
+  dbm: 'decibel-milliwatts',
   days_left: 'days',
   status: 'HTTP status code',
   cls: 'layout shift score',

@@ -11,7 +11,7 @@ import type {
 import type { Verdict } from '#contract/verdict.ts';
 import { tcpFields, tlsFields } from './connection-fields.ts';
 import { edgeApplicationPoints, flowPoint } from './flow-points.ts';
-import { dnsFields, httpFields, pageLoadFields, pathFields } from './result-fields.ts';
+import { dnsFields, flagOf, httpFields, pageLoadFields, pathFields } from './result-fields.ts';
 import type { FieldsOf, Point } from './schema.ts';
 import { voiceFields } from './voice-fields.ts';
 
@@ -122,6 +122,7 @@ const runFields = (result: Result, receivedAtMs: number) => ({
   lateness_ms: result.self.latenessMs ?? null,
   repeats: result.repeats ?? null,
   request_id: result.requestId ?? null,
+  burst_id: result.burstId ?? null,
   received_at_ms: receivedAtMs,
   failure_source: result.failure?.source ?? null,
   failure_phase: result.failure?.phase ?? null,
@@ -151,6 +152,8 @@ const tunnelPoint = (sample: TunnelSample): Point<'tunnel'> => ({
     gain_ms: sample.gainMs ?? null,
     udp_loss_ratio: sample.udpLossRatio ?? null,
     resets_left_count: sample.resetsLeft ?? null,
+    same_flow: flagOf(sample.sameFlow),
+    burst_id: sample.burstId ?? null,
   },
 });
 
@@ -171,9 +174,12 @@ const devicePoint = (sample: DeviceSample): Point<'device'> => ({
     gateway_address: sample.gateway?.address ?? null,
     gateway_rtt_ms: sample.gateway?.rttMs ?? null,
     gateway_loss_ratio: sample.gateway?.lossRatio ?? null,
+    signal_dbm: sample.link?.signalDbm ?? null,
+    site_id: sample.gateway?.siteId ?? null,
     agent_cpu_ratio: sample.agentCpuRatio,
     agent_memory_bytes: sample.agentMemoryBytes,
     spool_bytes: sample.spoolBytes,
+    burst_id: sample.burstId ?? null,
   },
 });
 
@@ -228,6 +234,7 @@ const onwardPoint = (sample: OnwardSample): Point<'onward'> => {
       route_hash: path?.route_hash ?? null,
       hops: path?.hops ?? null,
       path_missing: sample.pathMissing === '' ? null : sample.pathMissing,
+      burst_id: sample.burstId ?? null,
     },
   };
 };

@@ -31,6 +31,8 @@ const runFields = {
   repeats: 'string',
   /** Of the request it was made for: such runs are not evenly spaced and stay out of baselines. */
   request_id: 'string',
+  /** Of the burst on suspicion it belongs to: one a second, and likewise out of baselines. */
+  burst_id: 'string',
   received_at_ms: 'integer',
   ...failureFields,
 } as const;
@@ -271,6 +273,10 @@ export const series = {
       gain_ms: 'float',
       udp_loss_ratio: 'float',
       resets_left_count: 'integer',
+      /** 1: what is measured outside the tunnel takes the tunnel's own way; null: not known. */
+      same_flow: 'flag',
+      /** Of the burst on suspicion it was taken in. */
+      burst_id: 'string',
     },
   },
   device: {
@@ -288,9 +294,14 @@ export const series = {
       gateway_address: 'string',
       gateway_rtt_ms: 'float',
       gateway_loss_ratio: 'float',
+      /** Of a Wi-Fi link. */
+      signal_dbm: 'float',
+      /** Keyed hash of the gateway's hardware address: the same for all devices of one network. */
+      site_id: 'string',
       agent_cpu_ratio: 'float',
       agent_memory_bytes: 'integer',
       spool_bytes: 'integer',
+      burst_id: 'string',
     },
   },
   edge: {
@@ -374,6 +385,7 @@ export const series = {
       route_hash: 'string',
       hops: 'string',
       path_missing: 'string',
+      burst_id: 'string',
     },
   },
   verdict: {
