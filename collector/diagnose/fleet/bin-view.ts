@@ -14,6 +14,12 @@ export type BinView = {
   active: readonly number[];
   /** Those with a reference quantity off its normal: only they start candidates. */
   hot: readonly number[];
+  /**
+   * Those with an application that failed in all runs of this bin, or whose total is off its normal:
+   * who suffers by its own measure, whether or not `hot`. A view of a device is dear; nobody needs
+   * the views of all.
+   */
+  ailing: readonly number[];
   device(index: number): DeviceView;
   indexOf(deviceId: string): number | undefined;
   /** Onward measurements (leg 2), one for each edge, application and front end (address). */

@@ -103,6 +103,8 @@ export type TunnelReading = {
   reconnectCount: number;
   /** Null: not known. */
   sameFlow: boolean | null;
+  /** Part of a burst: beside the plan. */
+  requested?: boolean;
 };
 
 export type DeviceReading = {
@@ -118,6 +120,8 @@ export type DeviceReading = {
   siteId: string | null;
   gatewayRttMs: number | null;
   gatewayLossRatio: number | null;
+  /** Part of a burst: beside the plan. */
+  requested?: boolean;
 };
 
 export type EdgeReading = {
@@ -146,6 +150,8 @@ export type OnwardReading = {
   rttMedianMs: number | null;
   lossRatio: number | null;
   sentCount: number;
+  /** Part of a burst: beside the plan. */
+  requested?: boolean;
 };
 
 /** What is known of the parts of the fleet besides what they measure. All optional. */
