@@ -36,28 +36,41 @@ export type Arena = {
   stop(): Promise<void>;
 };
 
-export const openArena = async (lab: Lab): Promise<Arena> => {
+export const openArena = async (
+  lab: Lab,
+  /** Told the lab's folder each time the programs have ended, before what they stored is forgotten. */
+  onEnded: (labFolder: string) => void = () => {},
+): Promise<Arena> => {
   const faults: FaultControl = {
     catalogue,
     set: (names) => setFaults(lab, names),
     clear: () => clearFaults(lab),
   };
-  let programs: Programs;
+  let programs: Programs | undefined;
   let stage: Stage;
   let plan = usual;
   let dressed: readonly string[] = [];
+
+  const end = async (): Promise<void> => {
+    if (programs === undefined) return;
+    await programs.stop();
+    programs = undefined;
+    onEnded(lab.folder);
+  };
 
   const begin = async (): Promise<void> => {
     await faults.clear();
     plan = usual;
     dressed = [];
-    programs = await startPrograms(lab, usual);
+    await end();
+    const started = await startPrograms(lab, usual);
+    programs = started;
     stage = await createStage({
       lab,
       programs,
       faults,
       homeEdge,
-      pin: (pinnedEdge) => programs.apply(labOrganisation(lab.topology, { ...plan, pinnedEdge })),
+      pin: (pinnedEdge) => started.apply(labOrganisation(lab.topology, { ...plan, pinnedEdge })),
     });
     await stage.calm(Date.now(), firstCalmMs);
   };
@@ -65,17 +78,17 @@ export const openArena = async (lab: Lab): Promise<Arena> => {
   const follow = async (wanted: OrganisationOptions): Promise<void> => {
     if (wanted === plan) return;
     plan = wanted;
-    await programs.apply(labOrganisation(lab.topology, wanted));
+    await programs?.apply(labOrganisation(lab.topology, wanted));
     if (wanted.pageIntervalSeconds !== undefined) await sleep(pagesKnownMs);
   };
 
   /** Each program runs with a clock that can be stepped exactly while its scenario does. */
   const dress = async (wanted: readonly string[]): Promise<void> => {
     for (const name of dressed.filter((each) => !wanted.includes(each))) {
-      await programs.restart(name);
+      await programs?.restart(name);
     }
     for (const name of wanted.filter((each) => !dressed.includes(each))) {
-      await programs.restart(name, clockEnvironment(lab.folder, name));
+      await programs?.restart(name, clockEnvironment(lab.folder, name));
     }
     dressed = wanted;
   };
@@ -91,7 +104,7 @@ export const openArena = async (lab: Lab): Promise<Arena> => {
       await follow(scenario.pages === true ? withPages : usual);
       await dress(steppedPrograms(faults, scenario));
     },
-    stop: () => programs.stop(),
+    stop: end,
   };
 };
 

@@ -6,6 +6,7 @@ import { raiseLab } from '../lab.ts';
 import { twoSites } from '../topology/two-sites.ts';
 import { openArena } from './arena.ts';
 import { allScenarios, knownRight, shortList } from './list.ts';
+import { recorderOf } from './recorder.ts';
 import { chooseScenarios, createProgress, regressions, reportText } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { type SweepResult, sweep } from './sweep.ts';
@@ -20,6 +21,7 @@ the verdicts against what is really wrong. Needs root (network namespaces).
   --list               what there is
   --json FILE          every row with its verdicts
   --markdown FILE      table, confusion matrix and summary
+  --recording DIR      keep what was stored, for scenarios/replay.ts (use --json beside it)
   --once               no second run of one that went wrong on an overloaded machine
   --gate               exit code 1 when something known to be right is not
   --lab NAME           lab to use; raised if it is not up (default: sweep)
@@ -38,6 +40,7 @@ const readOptions = () =>
       list: { type: 'boolean', default: false },
       json: { type: 'string' },
       markdown: { type: 'string' },
+      recording: { type: 'string' },
       once: { type: 'boolean', default: false },
       gate: { type: 'boolean', default: false },
       lab: { type: 'string', default: 'sweep' },
@@ -64,6 +67,7 @@ const main = async (): Promise<number> => {
     labName: values.lab,
     keep: values.keep,
     once: values.once,
+    recording: values.recording,
   });
   const tookSeconds = (performance.now() - startedMs) / 1_000;
   const text = reportText(result, tookSeconds);
@@ -85,7 +89,7 @@ const tell = (text: string): number => {
 
 const runAll = async (
   scenarios: readonly Scenario[],
-  options: { labName: string; keep: boolean; once: boolean },
+  options: { labName: string; keep: boolean; once: boolean; recording: string | undefined },
 ): Promise<SweepResult> => {
   const stopping = new AbortController();
   const ask = () => {
@@ -97,7 +101,7 @@ const runAll = async (
   const lab = await raiseLab({ topology: twoSites, name: options.labName });
   try {
     print('starting collector, edges and agents …');
-    const arena = await openArena(lab);
+    const arena = await openArena(lab, recorderOf(options.recording));
     try {
       return await sweep({
         scenarios,

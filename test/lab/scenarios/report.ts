@@ -1,6 +1,6 @@
 import type { Scenario, ScenarioRow } from './scenario.ts';
 import type { SweepEvents, SweepResult } from './sweep.ts';
-import { confusionMatrix, scenarioTable, summaryOf } from './table.ts';
+import { confusionMatrix, ledgersText, scenarioTable, summaryOf } from './table.ts';
 
 /** What is printed while scenarios run: a line when one begins, a line of what came of it. */
 export const createProgress = (print: (text: string) => void): SweepEvents => ({
@@ -39,6 +39,7 @@ export const reportText = (result: SweepResult, tookSeconds: number): string => 
     '',
     `${rows.length} scenarios in ${Math.round(tookSeconds)} s: ${counts.join(', ')}.`,
     median === undefined ? '' : `Median time to the first right verdict: ${median.toFixed(1)} s.`,
+    ledgersText(rows),
     ...notRun.map(({ scenario, error }) => `Not run: ${scenario}: ${error}`),
   ].join('\n');
 };

@@ -10,6 +10,7 @@ import type {
   PairOutcome,
   Scenario,
   ScenarioRow,
+  Seen,
 } from './scenario.ts';
 import type { Stage } from './stage.ts';
 import { createWatch } from './watch.ts';
@@ -74,10 +75,22 @@ export const runScenario = async (
       .map(({ device, application }) => ({ device, application })),
     contention,
     overloaded: isOverloaded(contention),
+    ledgers: countLedgers(stage.pairs.flatMap((pair) => watch.until(clearedAt, pair))),
     firstOutcome: null,
     startedAt,
     durationSeconds: (Date.now() - startedAt) / 1_000,
   };
+};
+
+/** What a ledger may leave unexplained of its total. */
+const closedShare = 0.05;
+
+const countLedgers = (seen: readonly Seen[]): ScenarioRow['ledgers'] => {
+  const ledgers = seen.flatMap(({ verdict: { ledger } }) => ledger ?? []);
+  const closed = ledgers.filter(
+    ({ residualMs, totalMs }) => Math.abs(residualMs) <= closedShare * totalMs,
+  );
+  return { count: ledgers.length, closedCount: closed.length };
 };
 
 const faultOf = (stage: Stage, name: string): Fault => {

@@ -89,6 +89,8 @@ export type ScenarioRow = {
   bystandersBlamed: readonly Pair[];
   contention: Contention;
   overloaded: boolean;
+  /** Of the verdicts with a ledger that were seen: those whose parts leave at most 5 % unexplained. */
+  ledgers: { count: number; closedCount: number };
   /** Of a run before this one that was wrong while the machine was overloaded; else null. */
   firstOutcome: Outcome | null;
   startedAt: number;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { compare, worstOutcome } from './compare.ts';
 import type { Expectation, ScenarioRow, Seen } from './scenario.ts';
-import { confusionMatrix, scenarioTable, summaryOf } from './table.ts';
+import { confusionMatrix, ledgersText, scenarioTable, summaryOf } from './table.ts';
 import { verdictWith } from './verdict-fixture.ts';
 
 const blamed: Expectation = {
@@ -31,6 +31,7 @@ const rowOf = (scenario: string, of: [Expectation, Seen['verdict']][]): Scenario
     bystandersBlamed: pairs.filter(({ outcome }) => outcome === 'false alarm'),
     contention: { busyRatio: 0.5, waitingRatio: 0.2 },
     overloaded: false,
+    ledgers: { count: 8, closedCount: 7 },
     firstOutcome: null,
     startedAt: 0,
     durationSeconds: 10,
@@ -54,6 +55,11 @@ test('a line says what was expected, what was said, and who was blamed without c
     '| late-gateway | client-edge or gateway at gwa-ia1 (a1/crm) | slow gateway (a1/crm) | 120 | 3.2 s | – | 0/1 | right |',
   );
   expect(lines[3]).toContain('| **wrong segment**; blamed too: b1/crm |');
+});
+
+test('ledgers that explain their total are counted over all scenarios', () => {
+  expect(ledgersText(rows)).toContain('14 of 16 (87.5 %)');
+  expect(ledgersText([])).toContain('0 of 0 (–)');
 });
 
 test('the summary counts scenarios by their worst outcome', () => {

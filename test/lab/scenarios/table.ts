@@ -21,6 +21,15 @@ export const scenarioTable = (rows: readonly ScenarioRow[]): string =>
     }),
   );
 
+/** How many of the ledgers that were seen explain their total. */
+export const ledgersText = (rows: readonly ScenarioRow[]): string => {
+  const sum = (of: (row: ScenarioRow) => number) => rows.reduce((all, row) => all + of(row), 0);
+  const count = sum(({ ledgers }) => ledgers.count);
+  const closed = sum(({ ledgers }) => ledgers.closedCount);
+  const share = count === 0 ? '–' : `${((100 * closed) / count).toFixed(1)} %`;
+  return `Ledgers that leave at most 5 % of their total unexplained: ${closed} of ${count} (${share}).`;
+};
+
 /** How many scenarios ended how. */
 export const summaryOf = (rows: readonly ScenarioRow[]): Record<string, number> =>
   Object.fromEntries(
