@@ -6,7 +6,8 @@ export type Accepted = {
   /** Identifies the cause over time: family, element and kind. */
   key: string;
   family: CauseFamily;
-  kind: 'delay' | 'loss';
+  /** `failure`: nothing is answered; `costMs` then ranks it among delays. */
+  kind: 'delay' | 'loss' | 'failure';
   segment: Segment;
   element: CauseElement;
   scope: CauseScope;
