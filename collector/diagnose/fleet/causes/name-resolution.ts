@@ -1,0 +1,35 @@
+import { type CellCause, elementOf } from '../services/group.ts';
+
+/** The resolver an edge asks, or the name servers of one application. */
+export const nameResolution: CellCause = {
+  part: 'dns',
+  noun: 'Looking its name up',
+  minimumMs: 8,
+  penaltyNats: { edge: 10, application: 10.5, place: 11.5 },
+  name: ({ kind, edgeId, appId }) => {
+    if (kind === 'edge') {
+      const who = edgeId ?? 'devices';
+      return {
+        key: `edge-dns:${who}:delay`,
+        family: 'edge-dns',
+        segment: 'dns',
+        element: elementOf(
+          `dns:${who}`,
+          edgeId === null ? 'the resolvers of the devices' : `the resolver of edge ${edgeId}`,
+        ),
+        scope: edgeId === null ? 'network' : 'edge',
+      };
+    }
+    const from = kind === 'place' ? (edgeId ?? 'devices') : '';
+    return {
+      key: `application-dns:${appId}${from === '' ? '' : `@${from}`}:delay`,
+      family: 'application-dns',
+      segment: 'dns',
+      element: elementOf(
+        `dns:${appId}${from === '' ? '' : `@${from}`}`,
+        `the name servers of ${appId}${kind === 'place' && edgeId !== null ? ` as edge ${edgeId} reaches them` : ''}`,
+      ),
+      scope: 'application',
+    };
+  },
+};

@@ -1,0 +1,209 @@
+import type { CauseElement, CauseFamily } from '#contract/verdict.ts';
+import { sayCount, sayMs } from '../../wording.ts';
+import type { Accepted, EvidenceLine, InferOptions } from '../accepted.ts';
+import type { BinView, Delta, PageCell } from '../bin-view.ts';
+import { logLikelihood } from '../map/likelihood.ts';
+import { applicationOf } from '../services/accepted-cells.ts';
+import { documentRise } from '../services/document-rise.ts';
+import { elementOf } from '../services/group.ts';
+
+/** Many devices at once: their middle moves by chance less than this. */
+const pooled = { devices: 6, floorMs: 30, scales: 5 } as const;
+/**
+ * Nobody vouches for a lone device or a handful: twice the rise, in two loads in a row. Rendering is
+ * the noisiest of what is measured.
+ */
+const lone = { floorMs: 100, scales: 5, share: 0.15 } as const;
+/** One that stood in the bin before goes on at half of it. */
+const formerShare = 0.55;
+const penaltyNats = 9;
+const contamination = { pooled: 1e-4, lone: 4e-3 } as const;
+/** A page asks for more than its document: a way slower by one document's rise slows it by several. */
+const documentsOfPage = 3;
+
+/** What a page does after its document has come: its own work, and hosts it waits for. */
+export const inferPages = (
+  view: BinView,
+  former: ReadonlySet<string>,
+  options: InferOptions,
+): Accepted[] => [
+  ...view.pages.flatMap((page) => acceptRender(view, page, former, options)),
+  ...acceptHosts(view, former, options),
+];
+
+type Rise = { ms: number; gainNats: number; pass: Accepted['pass'] };
+
+const riseOf = (
+  view: BinView,
+  { delta, appId, deviceCount }: { delta: Delta; appId: string; deviceCount: number },
+  isFormer: boolean,
+  options: InferOptions,
+): Rise | null => {
+  if (!delta.ready) return null;
+  const isPooled = options.fleet && deviceCount >= pooled.devices;
+  const share = isFormer ? formerShare : 1;
+  const found = isPooled ? pooledRise(delta, share) : loneRise(delta, share);
+  if (found === null) return null;
+  // The way to a page is not the page: what its own request shows too is elsewhere.
+  const documentMs = documentRise(view, appId);
+  if (found.ms < documentsOfPage * documentMs) return null;
+  const scaleMs = found.pass === 'fast' ? delta.scaleMs : delta.persistentScaleMs;
+  const share0 = isPooled ? contamination.pooled : contamination.lone;
+  const gainNats =
+    logLikelihood(0, Math.hypot(scaleMs, found.ms / 2), share0, true) -
+    logLikelihood(found.ms, scaleMs, share0, true) -
+    penaltyNats;
+  return { ...found, gainNats: Math.max(0.5, gainNats) };
+};
+
+const pooledRise = ({ fastMs, scaleMs }: Delta, share: number): Pick<Rise, 'ms' | 'pass'> | null =>
+  fastMs > share * Math.max(pooled.floorMs, pooled.scales * scaleMs)
+    ? { ms: fastMs, pass: 'fast' }
+    : null;
+
+const loneRise = (
+  { persistentMs, persistentScaleMs, normalMs }: Delta,
+  share: number,
+): Pick<Rise, 'ms' | 'pass'> | null =>
+  persistentMs !== null &&
+  persistentMs >
+    share * Math.max(lone.floorMs, lone.scales * persistentScaleMs, lone.share * normalMs)
+    ? { ms: persistentMs, pass: 'persistent' }
+    : null;
+
+const acceptRender = (
+  view: BinView,
+  page: PageCell,
+  former: ReadonlySet<string>,
+  options: InferOptions,
+): Accepted[] => {
+  const { appId, render, deviceCount } = page;
+  const key = `page:${appId}:delay`;
+  const rise = riseOf(view, { delta: render, appId, deviceCount }, former.has(key), options);
+  if (rise === null) return [];
+  const cleared = page.thirdParties.filter(({ delta }) => delta.fastMs < rise.ms / 3);
+  return [
+    accepted({
+      view,
+      key,
+      family: 'page',
+      element: elementOf(`page:${appId}`, `the page of ${appId}`),
+      rise,
+      deviceCount,
+      byApp: new Map([[appId, rise.ms]]),
+      evidence: () => [
+        {
+          finding: 'against',
+          text: `After its document has come, the page of ${appId} takes ${sayMs(rise.ms)} longer than usual (${sayCount(deviceCount, 'device')}).`,
+          value: rise.ms,
+          baseline: 0,
+          unit: 'ms',
+        },
+        ...hostsCleared(cleared.map(({ host }) => host)),
+      ],
+    }),
+  ];
+};
+
+const hostsCleared = (hosts: readonly string[]): EvidenceLine[] =>
+  hosts.length === 0
+    ? []
+    : [
+        {
+          finding: 'cleared',
+          text: `Other hosts it loads from answer as usual: ${hosts.slice(0, 3).join(', ')}.`,
+          value: hosts.length,
+          baseline: null,
+          unit: '',
+        },
+      ];
+
+type HostRise = { appId: string; deviceCount: number; delta: Delta; rise: Rise };
+
+/** One host is one cause, in however many pages it is. */
+const acceptHosts = (
+  view: BinView,
+  former: ReadonlySet<string>,
+  options: InferOptions,
+): Accepted[] => {
+  const byHost = new Map<string, HostRise[]>();
+  for (const { appId, thirdParties } of view.pages) {
+    for (const { host, delta, deviceCount } of thirdParties) {
+      const isFormer = former.has(hostKey(host));
+      const rise = riseOf(view, { delta, appId, deviceCount }, isFormer, options);
+      if (rise === null) continue;
+      byHost.set(host, [...(byHost.get(host) ?? []), { appId, deviceCount, delta, rise }]);
+    }
+  }
+  return [...byHost]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([host, rises]) => acceptHost(view, host, rises));
+};
+
+const hostKey = (host: string): string => `third-party:${host}:delay`;
+
+const acceptHost = (view: BinView, host: string, rises: readonly HostRise[]): Accepted => {
+  const [most] = [...rises].sort((a, b) => b.rise.gainNats - a.rise.gainNats) as [HostRise];
+  return accepted({
+    view,
+    key: hostKey(host),
+    family: 'third-party',
+    element: elementOf(host, `the host ${host}`),
+    rise: most.rise,
+    deviceCount: Math.max(...rises.map(({ deviceCount }) => deviceCount)),
+    byApp: new Map(rises.map(({ appId, rise }) => [appId, rise.ms])),
+    evidence: (appId) => {
+      const { delta, deviceCount } = rises.find((each) => each.appId === appId) ?? most;
+      return [
+        {
+          finding: 'against',
+          text: `The slowest request to ${host} takes ${sayMs(delta.nowMs)}, normally ${sayMs(delta.normalMs)} (${sayCount(deviceCount, 'device')}).`,
+          value: delta.nowMs,
+          baseline: delta.normalMs,
+          unit: 'ms',
+        },
+      ];
+    },
+  });
+};
+
+const accepted = ({
+  view,
+  key,
+  family,
+  element,
+  rise,
+  deviceCount,
+  byApp,
+  evidence,
+}: {
+  view: BinView;
+  key: string;
+  family: CauseFamily;
+  element: CauseElement;
+  rise: Rise;
+  deviceCount: number;
+  byApp: ReadonlyMap<string, number>;
+  evidence: (appId: string) => EvidenceLine[];
+}): Accepted => ({
+  key,
+  family,
+  kind: 'delay',
+  segment: 'page',
+  element,
+  scope: 'application',
+  addedMs: rise.ms,
+  lossRatio: null,
+  gainNats: rise.gainNats,
+  marginNats: rise.gainNats,
+  runnerUp: null,
+  observerCount: deviceCount,
+  healthyCount: 0,
+  pass: rise.pass,
+  costMs: (deviceIndex, appId) =>
+    byApp.has(appId) && applicationOf(view, deviceIndex, appId) !== undefined
+      ? (byApp.get(appId) ?? 0)
+      : 0,
+  elementFor: () => element,
+  evidenceFor: (_deviceIndex, appId) => evidence(appId),
+});

@@ -1,0 +1,28 @@
+import { type CellCause, elementOf } from '../services/group.ts';
+
+/** First to last byte beyond the rounds its size needs: a slow sender, a grown answer or a full line. */
+export const transfer: CellCause = {
+  part: 'transfer',
+  noun: 'The transfer of its answer',
+  minimumMs: 15,
+  penaltyNats: { application: 10, place: 11, edge: 12 },
+  name: ({ kind, edgeId, appId }) => {
+    const edge = edgeId ?? 'devices';
+    const id =
+      kind === 'edge'
+        ? `transfer:${edge}`
+        : `transfer:${appId}${kind === 'place' ? `@${edge}` : ''}`;
+    return {
+      key: `${id}:delay`,
+      family: 'transfer',
+      segment: 'transfer',
+      element: elementOf(
+        id,
+        kind === 'edge'
+          ? `transfers ${edgeId === null ? 'straight to devices' : `through edge ${edgeId}`}`
+          : `the answers of ${appId}${kind === 'place' && edgeId !== null ? ` through edge ${edgeId}` : ''}`,
+      ),
+      scope: kind === 'edge' ? 'edge' : 'application',
+    };
+  },
+};

@@ -1,0 +1,25 @@
+import type { Infer } from '../accepted.ts';
+import { application } from '../causes/application.ts';
+import { inferDevices } from '../causes/device.ts';
+import { inEdge } from '../causes/edge.ts';
+import { inferMtuHoles } from '../causes/mtu.ts';
+import { nameResolution } from '../causes/name-resolution.ts';
+import { inferPages } from '../causes/page.ts';
+import { tlsWork } from '../causes/tls.ts';
+import { transfer } from '../causes/transfer.ts';
+import { acceptCells } from './accepted-cells.ts';
+import { findInCells } from './cell-findings.ts';
+import { joinByEdge } from './edge-overload.ts';
+
+/** Parts of an answer that lie in a service. A part added to the view needs its line here. */
+const cellCauses = [inEdge, nameResolution, tlsWork, application, transfer] as const;
+
+/** Causes that lie at the ends of the ways and in the edge, not on a way. */
+export const inferServices: Infer = (view, former, options) => [
+  ...joinByEdge(findInCells(view, cellCauses, former, options)).map((found) =>
+    acceptCells(found, view),
+  ),
+  ...inferPages(view, former, options),
+  ...inferDevices(view, former, options),
+  ...inferMtuHoles(view, former, options),
+];
