@@ -73,6 +73,10 @@ const segmentOfFailure = {
   abandoned: null,
 } as const satisfies Record<FailureType, Segment | null>;
 
+/** The segment that a type of failure points at; null: it says nothing about one, or is none. */
+export const segmentOfFailureType = (type: string): Segment | null =>
+  Object.hasOwn(segmentOfFailure, type) ? segmentOfFailure[type as FailureType] : null;
+
 /** The segment a failed run points at. */
 export const failedSegment = (run: Point<'http'> | Point<'page_load'>): Segment | null => {
   const type = run.tags.failure_type as FailureType;

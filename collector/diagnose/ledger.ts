@@ -41,7 +41,7 @@ const initialWindowBytes = 14_600;
 const warmLookupMs = 2;
 
 /** Rounds after the first that slow start needs for a body, the window doubling each time. */
-const extraRounds = (bodyBytes: number): number =>
+export const extraRounds = (bodyBytes: number): number =>
   Math.max(0, Math.ceil(Math.log2(1 + bodyBytes / initialWindowBytes)) - 1);
 
 /** One phase's time, handed out share by share. */

@@ -1,0 +1,17 @@
+import type { BinView } from '../bin-view.ts';
+import type { Findings } from './bad-pairs.ts';
+import type { Blame } from './blame.ts';
+import type { Failures } from './failures.ts';
+import type { Tracked } from './incident-book.ts';
+import type { Names } from './names.ts';
+import type { Services } from './services-of-bin.ts';
+
+/** Everything the words and numbers of one bin are made of. */
+export type BinScene = {
+  view: BinView;
+  names: Names;
+  failures: Failures;
+  services: Services;
+  findings: Findings;
+  byBlame: ReadonlyMap<Blame, Tracked>;
+};

@@ -1,0 +1,51 @@
+import { median } from '../../statistics.ts';
+import type { Accepted } from '../accepted.ts';
+import type { Reach } from './bad-pairs.ts';
+import type { Blame } from './blame.ts';
+
+/** Bins before this one of which the totals are known. */
+const knownBefore = 2;
+/** So many pairs settle the pooled response. */
+const leastPairs = 1;
+/** One odd bin does not outweigh the others. */
+const response = { lowest: -1, highest: 2, between: 0.5 } as const;
+
+/**
+ * How many bins before this one a cause began. The response of a bin is its pairs' median of total
+ * above normal by what the cause adds now: 0 before, 1 since. The start is where the one-sided
+ * cumulative sum around the middle is largest; the sums need no more than the last bins' totals.
+ */
+export const binsSinceStart = (blame: Blame, reach: Reach): number => {
+  if (blame.kind !== 'delay' || notInTotal.has(blame.family)) return byRule(blame);
+  const responses = Array.from({ length: knownBefore + 1 }, (_, back) => pooled(reach, back));
+  if (responses[1] === null) return byRule(blame);
+  let sum = 0;
+  let best = 0;
+  let bestSum = 0;
+  for (let back = 1; back <= knownBefore; back += 1) {
+    const each = responses[back] ?? null;
+    if (each === null) break;
+    sum += each - response.between;
+    if (sum > bestSum) [best, bestSum] = [back, sum];
+  }
+  return best;
+};
+
+/** What pages add lies beside the total of requests. */
+const notInTotal: ReadonlySet<Accepted['family']> = new Set(['page', 'third-party']);
+
+/** Loss shows in windows of several bins; what is asked of two in a row began in the first. */
+const byRule = (blame: Blame): number => {
+  if (blame.kind === 'loss') return 2;
+  return blame.kind === 'delay' && blame.pass === 'persistent' ? 1 : 0;
+};
+
+const pooled = ({ examples }: Reach, back: number): number | null => {
+  const responses: number[] = [];
+  for (const { app, ms } of examples) {
+    const deltaMs = app.recentTotals[back];
+    if (deltaMs === null || deltaMs === undefined || ms <= 0) continue;
+    responses.push(Math.min(response.highest, Math.max(response.lowest, deltaMs / ms)));
+  }
+  return responses.length < leastPairs ? null : median(responses);
+};

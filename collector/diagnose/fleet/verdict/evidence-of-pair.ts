@@ -1,0 +1,87 @@
+import type { Evidence, Segment } from '#contract/verdict.ts';
+import { sayCount } from '../../wording.ts';
+import type { BadPair } from './bad-pairs.ts';
+import type { BinScene } from './bin-scene.ts';
+import type { Blame } from './blame.ts';
+import { checksOf } from './checks.ts';
+
+/** Numbers for and against: the first causes' own, who else has it, and what was checked and cleared. */
+export const evidenceOf = (pair: BadPair, scene: BinScene): Evidence[] => {
+  const { device, app, parts } = pair;
+  const blamed = new Set<Segment>(parts.slice(0, 2).map(({ blame }) => blame.segment));
+  const own = parts
+    .slice(0, 3)
+    .flatMap(({ blame }) => [
+      ...blame
+        .evidenceFor(device.index, app.appId)
+        .map((line): Evidence => ({ ...line, segment: blame.segment })),
+      ...countLines(blame, scene),
+    ]);
+  return [...failureLine(pair), ...own, ...rivalLine(pair), ...checksOf(pair, blamed, scene)];
+};
+
+const countLines = (blame: Blame, { byBlame, findings }: BinScene): Evidence[] => {
+  const incident = byBlame.get(blame);
+  if (incident === undefined || blame.scope === 'device') return [];
+  const lines: Evidence[] = [
+    {
+      finding: 'against',
+      segment: blame.segment,
+      text: `${sayCount(incident.deviceCount, 'device')} noticeably slower by it (${sayCount(incident.pairCount, 'device and application')}).`,
+      value: incident.deviceCount,
+      baseline: null,
+      unit: 'devices',
+    },
+  ];
+  if (blame.healthyCount > 0) {
+    lines.push({
+      finding: 'context',
+      segment: blame.segment,
+      text: `${sayCount(blame.healthyCount, 'observer')} of ${blame.observerCount} that meet it show nothing.`,
+      value: blame.healthyCount,
+      baseline: blame.observerCount,
+      unit: 'observers',
+    });
+  }
+  const apart = findings.fineDeviceCount - blame.healthyCount;
+  if (apart > 0) {
+    lines.push({
+      finding: 'cleared',
+      segment: null,
+      text: `${sayCount(apart, 'device')} that ${apart === 1 ? 'does' : 'do'} not meet it ${apart === 1 ? 'is' : 'are'} fine.`,
+      value: apart,
+      baseline: null,
+      unit: 'devices',
+    });
+  }
+  return lines;
+};
+
+const failureLine = ({ kind, app }: BadPair): Evidence[] =>
+  kind !== 'failing'
+    ? []
+    : [
+        {
+          finding: 'against',
+          segment: null,
+          text: `${sayCount(app.runCount, 'run')} in this bin, none answered; the newest failed with ${app.failureType ?? 'no type'}.`,
+          value: app.runCount,
+          baseline: null,
+          unit: 'runs',
+        },
+      ];
+
+const rivalLine = ({ parts }: BadPair): Evidence[] => {
+  const top = parts[0]?.blame;
+  if (top === undefined || top.runnerUp === null || top.kind === 'failure') return [];
+  return [
+    {
+      finding: 'context',
+      segment: top.runnerUp.segment,
+      text: `The next best explanation, ${top.runnerUp.element.name}, fits the measurements worse by ${top.marginNats.toFixed(1)} nats.`,
+      value: top.marginNats,
+      baseline: null,
+      unit: 'nats',
+    },
+  ];
+};

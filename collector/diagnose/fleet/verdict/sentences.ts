@@ -1,0 +1,126 @@
+import { sayCount, sayMs, sayTime } from '../../wording.ts';
+import type { Words } from '../../words.ts';
+import type { BadPair } from './bad-pairs.ts';
+import type { BinScene } from './bin-scene.ts';
+import type { Blame, Part } from './blame.ts';
+import { failureActions, failureSays } from './failure-words.ts';
+import type { Judgement } from './judgement.ts';
+import { normalMs, observedMs } from './slow.ts';
+import { told, wordsOf } from './told.ts';
+
+/** One a helpdesk person can read out. */
+export const slowWords = (pair: BadPair, judgement: Judgement, scene: BinScene): Words => {
+  const [top, second] = pair.parts as [Part, Part | undefined];
+  const about = told(top.blame, pair, top.ms, scene);
+  const words = wordsOf(top.blame);
+  const opening = `${subject(pair, scene)} is slow on ${scene.names.device(pair.device.deviceId)} ${since(top.blame, scene)}`;
+  if (judgement.shared && second !== undefined) {
+    const beside = told(second.blame, pair, second.ms, scene);
+    return {
+      sentence: `${opening}, for two reasons: ${words.says(about)}; and ${wordsOf(second.blame).says(beside)}.`,
+      action: `${words.action(about)} Then: ${wordsOf(second.blame).action(beside)}`,
+    };
+  }
+  return {
+    sentence: `${opening}: ${words.says(about)}${othersClause(top.blame, scene)}.`,
+    action: words.action(about),
+  };
+};
+
+const subject = ({ app }: BadPair, { names }: BinScene): string => names.application(app.appId);
+
+const since = (blame: Blame, { byBlame, view }: BinScene): string => {
+  const startedAt = byBlame.get(blame)?.startedAt ?? view.fromMs;
+  return `since ${sayStart(startedAt, view.toMs)}`;
+};
+
+const dayMs = 24 * 3_600_000;
+
+/** The day stands before the time where it is not today's. */
+export const sayStart = (startedAt: number, nowMs: number): string =>
+  Math.floor(startedAt / dayMs) === Math.floor((nowMs - 1) / dayMs)
+    ? sayTime(startedAt)
+    : `${new Date(startedAt).toISOString().slice(0, 10)} ${sayTime(startedAt)}`;
+
+/** "; 34 other devices have it too, 120 that do not cross it are fine" */
+export const othersClause = (blame: Blame, { byBlame, findings }: BinScene): string => {
+  const others = (byBlame.get(blame)?.deviceCount ?? 1) - 1;
+  const fine = findings.fineDeviceCount;
+  if (others <= 0) return fine === 0 ? '' : `; ${sayOthers(fine)} fine`;
+  const apart = Math.max(0, fine - blame.healthyCount);
+  const have = `; ${sayCount(others, 'other device')} ${others === 1 ? 'has' : 'have'} it too`;
+  if (apart === 0) return have;
+  return `${have}, ${apart} that ${apart === 1 ? 'does' : 'do'} not ${crosses(blame)} ${apart === 1 ? 'is' : 'are'} fine`;
+};
+
+const sayOthers = (count: number): string =>
+  count === 1 ? 'the other device is' : `the ${count} other devices are`;
+
+const crosses = ({ scope }: Blame): string => {
+  switch (scope) {
+    case 'site':
+    case 'region':
+      return 'share it';
+    case 'cohort':
+      return 'have that';
+    case 'edge':
+    case 'front-end':
+    case 'application':
+      return 'use it';
+    default:
+      return 'cross it';
+  }
+};
+
+type Abstention = NonNullable<Judgement['abstains']> | 'unexplained';
+
+const missing: Record<Abstention, { what: string; action: string }> = {
+  'short-history': {
+    what: 'the device has not been seen for long enough to know what is normal for it',
+    action: 'Wait until eight bins have been measured; the verdict follows by itself.',
+  },
+  'few-samples': {
+    what: 'too little was measured on this device in the last three bins',
+    action: 'Check that the agent runs and ships its results (`whyslow agent status`).',
+  },
+  'round-trips-do-not-fit': {
+    what: 'the requests themselves do not take as much longer as the path should make them',
+    action: 'Wait for the next runs; compare with the ledger below.',
+  },
+  unsure: {
+    what: 'the evidence does not tell the explanations apart',
+    action: 'Wait for the next bin, or ask for more runs now (`whyslow run`).',
+  },
+  unexplained: {
+    what: 'no measured part of the way or of the service has changed enough to explain it',
+    action: 'Compare the ledger below; ask for more runs now (`whyslow run`).',
+  },
+};
+
+/** "Unknown; most likely A or B." */
+export const unknownWords = (
+  pair: BadPair,
+  likely: readonly string[],
+  reason: Abstention,
+  scene: BinScene,
+): Words => {
+  const addedMs = Math.max(pair.kind === 'slow' ? pair.sumMs : 0, observedMs(pair.app) ?? 0);
+  const usualMs = normalMs(pair.app);
+  const numbers = `${sayMs(addedMs)} above the usual ${sayMs(usualMs)}`;
+  const { what, action } = missing[reason];
+  const guess = likely.length === 0 ? 'nothing stands out' : `most likely ${likely.join(' or ')}`;
+  const name = scene.names.device(pair.device.deviceId);
+  return {
+    sentence: `${subject(pair, scene)} is slow on ${name} (${numbers}), but it is unknown where: ${guess}. It cannot be said surely, as ${what}.`,
+    action,
+  };
+};
+
+export const failingWords = (pair: BadPair, scene: BinScene): Words => {
+  const { blame } = pair.parts[0] as Part;
+  const name = scene.names.device(pair.device.deviceId);
+  return {
+    sentence: `${subject(pair, scene)} does not work on ${name} ${since(blame, scene)}: ${failureSays(blame)}${othersClause(blame, scene)}.`,
+    action: failureActions[blame.segment],
+  };
+};

@@ -1,0 +1,49 @@
+import type { ApplicationView } from '../bin-view.ts';
+
+/** Five milliseconds on each of six round trips; below 7 % of what is usual nobody notices. */
+const impact = { floorMs: 30, share: 0.07 } as const;
+/** More is asked of a total by itself: 3 % of all requests take two to four times as long. */
+const ownTotal = { bins: 3, floorMs: 60, share: 0.2, scales: 2.5 } as const;
+/** A total that stays below this share of what its causes should add is at odds with them. */
+const contradictedShare = 0.5;
+
+/** What the application normally takes; 0 where nothing is known yet. */
+export const normalMs = (app: ApplicationView): number =>
+  (app.total ?? app.pageTotal)?.normalMs ?? 0;
+
+/** From this much on, what is added counts as slow. */
+export const slowFromMs = (app: ApplicationView): number =>
+  Math.max(impact.floorMs, impact.share * normalMs(app));
+
+/** Slow by its own total for three bins in a row, whatever the reason. */
+export const isOwnSlow = (app: ApplicationView): boolean => {
+  const { total, recentTotals } = app;
+  if (total === null || !total.ready) return false;
+  const limitMs = Math.max(
+    ownTotal.floorMs,
+    ownTotal.share * total.normalMs,
+    ownTotal.scales * total.scaleMs,
+  );
+  for (let at = 0; at < ownTotal.bins; at += 1) {
+    const deltaMs = recentTotals[at];
+    if (deltaMs === null || deltaMs === undefined || deltaMs <= limitMs) return false;
+  }
+  return true;
+};
+
+/** What the application took above normal in this bin; null: not measured, or nothing to compare. */
+export const observedMs = (app: ApplicationView): number | null => {
+  const delta = app.total ?? app.pageTotal;
+  return delta === null || !delta.ready ? null : delta.fastMs;
+};
+
+/** The causes say more than twice what the last three totals show: round trips are not as thought. */
+export const isContradicted = (app: ApplicationView, sumMs: number): boolean => {
+  if (app.total === null || !app.total.ready) return false;
+  for (let at = 0; at < ownTotal.bins; at += 1) {
+    const deltaMs = app.recentTotals[at];
+    if (deltaMs === null || deltaMs === undefined || deltaMs >= contradictedShare * sumMs)
+      return false;
+  }
+  return true;
+};
