@@ -1,4 +1,5 @@
 import { type Segment, segments, type Verdict } from '#contract/verdict.ts';
+import { isDense } from './beside-plan.ts';
 import { groupBy } from './group.ts';
 import type { SplitRun } from './ledger.ts';
 import { lowerMedian, median, robustSpread } from './statistics.ts';
@@ -84,8 +85,7 @@ export const judgeRuns = (
       continue;
     }
     judgement.slowSinceMs = null;
-    // Asked for, so not evenly spaced: a burst would be all of the past by itself.
-    if (run.run.fields.request_id !== null) continue;
+    if (isDense(run.run)) continue;
     normal.push(run);
     steady.push(steadyMs(run));
     if (normal.length > rememberedRuns) {

@@ -7,6 +7,7 @@ import {
   mapSegments,
   runsForOwnPast,
 } from './baseline.ts';
+import { isDense } from './beside-plan.ts';
 import { failedSegment } from './failing.ts';
 import type { DiagnosisInput } from './input.ts';
 import { type SplitRun, splitIntoLedger } from './ledger.ts';
@@ -70,8 +71,7 @@ const splitAll = (runs: readonly Point<'http'>[], input: DiagnosisInput): SplitR
 const othersOf = (track: Track, input: DiagnosisInput): SplitRun[] =>
   splitAll(
     input.others.filter(
-      ({ tags, fields }) =>
-        tags.via === track.via && fields.distorted !== 1 && fields.request_id === null,
+      (run) => run.tags.via === track.via && run.fields.distorted !== 1 && !isDense(run),
     ),
     input,
   );

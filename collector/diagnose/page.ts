@@ -1,6 +1,7 @@
 import type { Segment } from '#contract/verdict.ts';
 import type { Point } from '../store/schema.ts';
 import { runsForOwnPast } from './baseline.ts';
+import { isDense } from './beside-plan.ts';
 import { failedSegment } from './failing.ts';
 import { runsForVerdict } from './findings.ts';
 import { median, robustSpread } from './statistics.ts';
@@ -89,7 +90,7 @@ const judgePages = (runs: readonly PageRun[]): { judged: JudgedPage[]; normal: P
       normal.map((each) => each.ms),
     );
     judged.push(page);
-    if (page.slow || run.fields.request_id !== null) continue;
+    if (page.slow || isDense(run)) continue;
     normal.push({ run, ms });
     if (normal.length > rememberedPages) normal.shift();
   }

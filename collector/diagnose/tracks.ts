@@ -1,7 +1,9 @@
 import type { Via } from '#contract/result.ts';
 import type { Point } from '../store/schema.ts';
+import { isBesidePlan } from './beside-plan.ts';
 import { groupBy } from './group.ts';
 import type { DiagnosisInput } from './input.ts';
+import { toLooks } from './looks.ts';
 
 type RunPoint = Point<'http'> | Point<'page_load'>;
 
@@ -9,7 +11,7 @@ type RunPoint = Point<'http'> | Point<'page_load'>;
 export type Track<P extends RunPoint = Point<'http'>> = {
   probeId: string;
   via: Via;
-  /** Runs that say something about the application: successes and failures. */
+  /** Runs that say something about the application: successes and failures; of bursts, looks. */
   runs: P[];
   /** Left out, and why. */
   excluded: { run: P; reason: string }[];
@@ -49,9 +51,7 @@ export const tracksOf = <P extends RunPoint>(runs: readonly P[], nowMs: number):
 const stillPlanned = (runs: readonly RunPoint[], nowMs: number): boolean => {
   const last = runs.at(-1)?.timeMs ?? 0;
   // Runs beside the plan are no interval apart from it.
-  const planned = runs.filter(
-    ({ fields }) => fields.request_id === null && fields.repeats === null,
-  );
+  const planned = runs.filter((run) => !isBesidePlan(run));
   const lastPlanned = planned.at(-1)?.timeMs ?? last;
   const intervalMs = lastPlanned - (planned.at(-2)?.timeMs ?? lastPlanned);
   return nowMs - last <= Math.max(silentMs, 3 * intervalMs);
@@ -69,7 +69,7 @@ const toTrack = <P extends RunPoint>(runs: readonly P[]): Track<P> => {
     if (reason === undefined) track.runs.push(run);
     else track.excluded.push({ run, reason });
   }
-  return track;
+  return { ...track, runs: toLooks(track.runs) };
 };
 
 /** So many in a row that say nothing, and what was known before is no longer known now. */

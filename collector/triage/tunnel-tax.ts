@@ -56,7 +56,11 @@ type Pair = { tunnel: Point<'http'>; direct: Point<'http'> };
 const pairsOf = (runs: readonly Point<'http'>[]): Pair[] => {
   const paired = runs.filter(
     // Pairs somebody asked for are not an interval apart.
-    ({ fields }) => fields.pair_id !== null && fields.distorted !== 1 && fields.request_id === null,
+    ({ fields }) =>
+      fields.pair_id !== null &&
+      fields.distorted !== 1 &&
+      fields.request_id === null &&
+      fields.burst_id === null,
   );
   return [...groupBy(paired, ({ fields }) => fields.pair_id ?? '').values()].flatMap((group) => {
     const tunnel = group.find(({ tags }) => tags.via === 'tunnel');

@@ -1,5 +1,6 @@
 import type { Hop } from '#contract/body/path.ts';
 import type { Evidence, Segment } from '#contract/verdict.ts';
+import { isDense } from '../beside-plan.ts';
 import { firstRaisedHop, type HopStep, lateButInnocent, storedHops } from '../hops.ts';
 import { nearest } from '../nearest.ts';
 import { sayMs, sayPercent } from '../wording.ts';
@@ -108,11 +109,16 @@ const looksAtHops = (
   segment: Segment,
   target: string,
   points: readonly {
-    fields: { hops: string | null; route_hash: string | null; request_id?: string | null };
+    fields: {
+      hops: string | null;
+      route_hash: string | null;
+      request_id?: string | null;
+      burst_id?: string | null;
+    };
   }[],
 ): Evidence[] => {
   const usable = points
-    .filter((point, i) => i === points.length - 1 || !isAskedFor(point))
+    .filter((point, i) => i === points.length - 1 || !isDense(point))
     .map(({ fields }) => ({ hops: storedHops(fields.hops), route: fields.route_hash }))
     .filter((trace) => trace.hops.length > 0)
     .slice(-1 - tracesCompared);
@@ -132,10 +138,6 @@ const looksAtHops = (
       .map((hop) => lateEvidence(segment, hop)),
   ];
 };
-
-/** Many at once, and no measure of what was before. */
-const isAskedFor = ({ fields }: { fields: { request_id?: string | null } }): boolean =>
-  typeof fields.request_id === 'string';
 
 const stepEvidence = (
   segment: Segment,

@@ -89,6 +89,7 @@ export type RunOptions = {
   dnsSource?: 'cold' | 'warm';
   /** Beside the plan. */
   requestId?: string;
+  burstId?: string;
   repeats?: string;
 };
 
@@ -106,6 +107,7 @@ const envelope = (atMs: number, world: World, options: RunOptions) => ({
   self: { eventLoopDelayMs: world.lagMs, cpuStealRatio: 0, clockJumpMs: 0 },
   distortion: options.distortion ?? ('none' as const),
   ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
+  ...(options.burstId === undefined ? {} : { burstId: options.burstId }),
   ...(options.repeats === undefined ? {} : { repeats: options.repeats }),
 });
 
