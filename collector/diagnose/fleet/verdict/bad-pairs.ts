@@ -1,7 +1,7 @@
 import type { Accepted } from '../accepted.ts';
 import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
-import type { Blame, Part } from './blame.ts';
 import type { Failures } from './failures.ts';
+import type { Part } from './part.ts';
 import { isOwnSlow, slowFromMs } from './slow.ts';
 
 /** A device and application about which a verdict is due. */
@@ -30,7 +30,7 @@ export type Reach = {
 
 export type Findings = {
   pairs: BadPair[];
-  reach: Map<Blame, Reach>;
+  reach: Map<Accepted, Reach>;
   /** Devices with a reading of which every application is fine. */
   fineDeviceCount: number;
 };
@@ -69,7 +69,7 @@ const judgePair = (
   accepted: readonly Accepted[],
   failures: Failures,
 ): Judged | undefined => {
-  const failure = failures.of(device, app);
+  const failure = failureOf(device, app, accepted, failures);
   if (failure !== undefined) {
     return { device, app, parts: [failure], sumMs: 0, slowFromMs: 0, kind: 'failing' };
   }
@@ -90,6 +90,22 @@ const judgePair = (
   return { device, app, parts: sorted, sumMs, slowFromMs: fromMs, kind };
 };
 
+/** A hole for large packets explains what hangs better than the server that seems to hang. */
+const failureOf = (
+  device: DeviceView,
+  app: ApplicationView,
+  accepted: readonly Accepted[],
+  failures: Failures,
+): Part | undefined => {
+  if (app.failureType === null || app.okCount > 0) return undefined;
+  for (const blame of accepted) {
+    if (blame.kind !== 'failure') continue;
+    const ms = blame.costMs(device.index, app.appId);
+    if (ms > 0) return { blame, ms };
+  }
+  return failures.of(device, app);
+};
+
 export const emptyReach = (): Reach => ({
   deviceCount: 0,
   pairCount: 0,
@@ -104,7 +120,7 @@ const byCost = (a: Part, b: Part): number =>
 
 /** A cause reaches a pair when it alone would be noticed, or is the most of what is. */
 const count = (
-  reach: Map<Blame, Reach>,
+  reach: Map<Accepted, Reach>,
   { device, app, parts, slowFromMs: from, kind }: Judged,
 ) => {
   for (const [rank, { blame, ms }] of parts.entries()) {

@@ -1,6 +1,6 @@
+import type { Accepted } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
 import type { Findings } from './bad-pairs.ts';
-import type { Blame } from './blame.ts';
 import type { Failures } from './failures.ts';
 import type { Tracked } from './incident-book.ts';
 import type { Names } from './names.ts';
@@ -13,5 +13,5 @@ export type BinScene = {
   failures: Failures;
   services: Services;
   findings: Findings;
-  byBlame: ReadonlyMap<Blame, Tracked>;
+  byBlame: ReadonlyMap<Accepted, Tracked>;
 };

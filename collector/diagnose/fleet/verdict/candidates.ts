@@ -16,11 +16,11 @@ export const mostLikely = (pair: BadPair, ledger: Ledger | null, scene: BinScene
     if (!found.includes(text)) found.push(text);
   };
   for (const { blame, ms } of pair.parts.slice(0, 2)) {
-    const { element } = told(blame, pair, ms, scene);
-    add(`${element.name} (${Math.round(ms)} ms)`);
+    const { name } = told(blame, pair, ms, scene);
+    add(`${name} (${Math.round(ms)} ms)`);
   }
   const rival = pair.parts[0]?.blame.runnerUp;
-  if (rival) add(rival.element.name);
+  if (rival) add(scene.names.inText(rival.element.name));
   const parts = (ledger?.parts ?? [])
     .filter((part) => (part.addedMs ?? 0) >= leastAddedMs)
     .sort((a, b) => (b.addedMs ?? 0) - (a.addedMs ?? 0));

@@ -1,7 +1,6 @@
 import { median } from '../../statistics.ts';
 import type { Accepted } from '../accepted.ts';
 import type { Reach } from './bad-pairs.ts';
-import type { Blame } from './blame.ts';
 
 /** Bins before this one of which the totals are known. */
 const knownBefore = 2;
@@ -15,7 +14,7 @@ const response = { lowest: -1, highest: 2, between: 0.5 } as const;
  * above normal by what the cause adds now: 0 before, 1 since. The start is where the one-sided
  * cumulative sum around the middle is largest; the sums need no more than the last bins' totals.
  */
-export const binsSinceStart = (blame: Blame, reach: Reach): number => {
+export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
   if (blame.kind !== 'delay' || notInTotal.has(blame.family)) return byRule(blame);
   const responses = Array.from({ length: knownBefore + 1 }, (_, back) => pooled(reach, back));
   if (responses[1] === null) return byRule(blame);
@@ -35,7 +34,7 @@ export const binsSinceStart = (blame: Blame, reach: Reach): number => {
 const notInTotal: ReadonlySet<Accepted['family']> = new Set(['page', 'third-party']);
 
 /** Loss shows in windows of several bins; what is asked of two in a row began in the first. */
-const byRule = (blame: Blame): number => {
+const byRule = (blame: Accepted): number => {
   if (blame.kind === 'loss') return 2;
   return blame.kind === 'delay' && blame.pass === 'persistent' ? 1 : 0;
 };

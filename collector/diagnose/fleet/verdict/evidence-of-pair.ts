@@ -1,8 +1,8 @@
 import type { Evidence, Segment } from '#contract/verdict.ts';
 import { sayCount } from '../../wording.ts';
+import type { Accepted } from '../accepted.ts';
 import type { BadPair } from './bad-pairs.ts';
 import type { BinScene } from './bin-scene.ts';
-import type { Blame } from './blame.ts';
 import { checksOf } from './checks.ts';
 
 /** Numbers for and against: the first causes' own, who else has it, and what was checked and cleared. */
@@ -17,10 +17,15 @@ export const evidenceOf = (pair: BadPair, scene: BinScene): Evidence[] => {
         .map((line): Evidence => ({ ...line, segment: blame.segment })),
       ...countLines(blame, scene),
     ]);
-  return [...failureLine(pair), ...own, ...rivalLine(pair), ...checksOf(pair, blamed, scene)];
+  return [
+    ...failureLine(pair),
+    ...own,
+    ...rivalLine(pair, scene),
+    ...checksOf(pair, blamed, scene),
+  ];
 };
 
-const countLines = (blame: Blame, { byBlame, findings }: BinScene): Evidence[] => {
+const countLines = (blame: Accepted, { byBlame, findings }: BinScene): Evidence[] => {
   const incident = byBlame.get(blame);
   if (incident === undefined || blame.scope === 'device') return [];
   const lines: Evidence[] = [
@@ -71,14 +76,14 @@ const failureLine = ({ kind, app }: BadPair): Evidence[] =>
         },
       ];
 
-const rivalLine = ({ parts }: BadPair): Evidence[] => {
+const rivalLine = ({ parts }: BadPair, { names }: BinScene): Evidence[] => {
   const top = parts[0]?.blame;
   if (top === undefined || top.runnerUp === null || top.kind === 'failure') return [];
   return [
     {
       finding: 'context',
       segment: top.runnerUp.segment,
-      text: `The next best explanation, ${top.runnerUp.element.name}, fits the measurements worse by ${top.marginNats.toFixed(1)} nats.`,
+      text: `The next best explanation, ${names.inText(top.runnerUp.element.name)}, fits the measurements worse by ${top.marginNats.toFixed(1)} nats.`,
       value: top.marginNats,
       baseline: null,
       unit: 'nats',

@@ -1,11 +1,12 @@
 import type { Segment } from '#contract/verdict.ts';
 import { causes } from '../../causes/causes.ts';
-import type { Blame } from './blame.ts';
+import type { Accepted } from '../accepted.ts';
+import type { Told } from './family-words.ts';
 
 /** What does not work, in words: the type stands in the evidence. */
-export const failureSays = (blame: Blame): string => {
-  const what = causes[blame.segment].fails;
-  return blame.scope === 'device' ? what : `${what} (${blame.element.name})`;
+export const failureSays = ({ name }: Told, { segment, scope }: Accepted): string => {
+  const what = causes[segment].fails;
+  return scope === 'device' ? what : `${what} (${name})`;
 };
 
 /** What to do when nothing comes back: no ledger to look at, so the words are plainer. */

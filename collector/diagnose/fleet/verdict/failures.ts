@@ -1,8 +1,9 @@
 import { segmentOfFailureType } from '../../failing.ts';
+import type { Accepted } from '../accepted.ts';
 import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
-import { type Blame, failureCostMs, type Part } from './blame.ts';
 import { countTries, type FailedPair, type FailureGroup, groupOf } from './failure-groups.ts';
 import type { Names } from './names.ts';
+import { failureCostMs, type Part } from './part.ts';
 
 /** Failures of one bin: which pairs of device and application do not work, and what they share. */
 export type Failures = {
@@ -30,7 +31,7 @@ export const createFailureRows = (saved: readonly SavedRow[] = []) => {
       const failed = failedPairs(view);
       for (const pair of failed) lengthen(rows, pair, view.bin);
       forget(rows, failed, view);
-      const blames = new Map<string, Blame>();
+      const blames = new Map<string, Accepted>();
       const parts = new Map<string, Part>();
       for (const pair of failed) {
         const group = groupOf(pair, tries, names);
@@ -95,7 +96,7 @@ const forget = (rows: Map<string, Row>, failed: readonly FailedPair[], view: Bin
   }
 };
 
-const blameOf = (key: string, group: FailureGroup): Blame => ({
+const blameOf = (key: string, group: FailureGroup): Accepted => ({
   key,
   family: group.family,
   kind: 'failure',

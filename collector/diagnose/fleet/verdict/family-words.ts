@@ -1,17 +1,18 @@
 import type { CauseElement, CauseFamily } from '#contract/verdict.ts';
 import { sayMs, sayPercent } from '../../wording.ts';
-import type { Blame } from './blame.ts';
+import type { Accepted } from '../accepted.ts';
 
 /** What a family's words may speak of. */
 export type Told = {
   element: CauseElement;
-  kind: Blame['kind'];
+  /** The element's, with what people call its parts. */
+  name: string;
+  kind: Accepted['kind'];
+  scope: Accepted['scope'];
   /** On one crossing, and on one request. */
   perRoundTripMs: number | null;
   costMs: number;
   lossRatio: number | null;
-  appName: string;
-  edgeName: string;
 };
 
 export type FamilyWords = {
@@ -21,8 +22,8 @@ export type FamilyWords = {
   action(told: Told): string;
 };
 
-/** On a path: what every crossing costs, and what that makes of a request. */
-const onPath =
+/** On a way: what each crossing costs, and what that makes of a request. */
+const onWay =
   (where: (told: Told) => string) =>
   (told: Told): string =>
     told.kind === 'loss'
@@ -30,103 +31,105 @@ const onPath =
       : `${where(told)} each round trip takes ${sayMs(told.perRoundTripMs ?? told.costMs)} longer, ${sayMs(told.costMs)} on each request`;
 
 const once =
-  (what: (told: Told) => string) =>
+  (what: (told: Told) => string, then = '') =>
   (told: Told): string =>
-    `${what(told)} takes ${sayMs(told.costMs)} longer than usual`;
+    `${what(told)} ${sayMs(told.costMs)} longer than usual${then}`;
 
 const operator = ({ element }: Told): string =>
   element.asn === null ? 'that network’s operator' : `the operator of AS ${element.asn}`;
 
-/** The families' words. */
+const plain = ({ name }: Told): string => name;
+
+/** The families' words, in the order of the contract. */
 export const familyWords: Record<CauseFamily, FamilyWords> = {
   device: {
-    says: (told) =>
-      `the device itself is busy: its programs get to run late, ${sayMs(told.costMs)} on each request`,
+    says: ({ costMs }) =>
+      `the device itself is busy and its programs get to run late, which costs ${sayMs(costMs)} on each request`,
     action: () =>
-      'Look for what keeps the device busy (processor, memory, a scan or an update) and end or restart it.',
+      'Look for what keeps the device busy (processor, memory, a scan, an update) and end it.',
   },
   wifi: {
-    says: onPath(({ element }) => `on the local network of ${element.name}, before the gateway,`),
+    says: onWay(({ name }) => `on the ${name}, before the gateway,`),
     action: () =>
-      'Move nearer to the access point or use a cable; check the Wi-Fi channel and other traffic on it.',
+      'Move nearer to the access point or use a cable; look for other traffic on the channel.',
   },
   gateway: {
-    says: onPath(({ element }) => `on ${element.name}, which all its devices share,`),
-    action: () =>
-      'Check the site’s gateway and switches (load, errors, traffic); every device behind it has this.',
+    says: onWay(({ name }) => `at the ${name}, which all devices there share,`),
+    action: () => 'Check the gateway, its switches and access points: load, errors, traffic.',
   },
   'last-mile': {
-    says: onPath(({ element }) => `on the internet access ${element.name}`),
+    says: onWay(({ name }) => `on the ${name}`),
     action: () =>
-      'Check what fills the internet line (upload, back-up); if nothing does, report it to the internet provider with the numbers below.',
+      'See whether an upload or a back-up fills the line; if not, report it to the internet provider with the numbers of this verdict.',
   },
   'isp-region': {
-    says: onPath(({ element }) => `at the internet provider, ${element.name},`),
+    says: onWay(({ name }) => `in the ${name}`),
     action: (told) =>
-      `Report it to ${operator(told)}; users there can work over another access (phone) meanwhile.`,
+      `Report it to ${operator(told)}; until then another access, a phone for example, avoids it.`,
   },
   link: {
-    says: onPath(({ element }) => element.name),
+    says: onWay(plain),
     action: (told) => `Report it to ${operator(told)} with both addresses and the time it began.`,
   },
   router: {
-    says: onPath(({ element }) => element.name),
+    says: onWay(plain),
     action: (told) => `Report it to ${operator(told)} with the address and the time it began.`,
   },
   as: {
-    says: onPath(({ element }) => element.name),
+    says: onWay(({ name }) => `in the ${name}`),
     action: (told) => `Report it to ${operator(told)}; another edge may avoid this network.`,
   },
   'tunnel-client': {
-    says: onPath(() => 'in the device’s own tunnel, and not on the network under it,'),
+    says: onWay(() => 'in the device’s own tunnel, not on the way under it,'),
     action: () => 'Look for a large transfer on the device and pause it; else restart the agent.',
   },
   'tunnel-cohort': {
-    says: onPath(({ element }) => `in the tunnel of all devices with ${element.name}`),
-    action: ({ element }) =>
-      `Compare with devices without ${element.name}; go back to what was before.`,
+    says: onWay(({ name }) => `in the tunnels of all devices with ${name}`),
+    action: ({ name }) => `Compare with devices without ${name}, and go back to what was before.`,
   },
   edge: {
-    says: once(({ element }) => element.name),
-    action: () => 'Look at the edge’s load and processes; move devices to another edge.',
+    says: once(({ name }) => `at ${name} each request takes`),
+    action: () => 'Look at the edge’s load and its processes; move devices to another edge.',
   },
   'edge-dns': {
-    says: once(({ element }) => `name resolution by ${element.name}`),
-    action: () => 'Check the resolver that the edge asks, or give it another.',
+    says: once(({ name }) => `asking ${name} takes`),
+    action: () => 'Check the resolver that the edge asks, or give it another one.',
   },
   'application-dns': {
-    says: once(({ element }) => `resolving the names of ${element.name}`),
-    action: () => 'Tell whoever runs the domain’s name servers; all edges see them answer late.',
+    says: once(({ name }) => `asking ${name} takes`),
+    action: () =>
+      'Tell whoever runs the name servers of the application’s domain that they answer late.',
   },
   'front-end': {
-    says: once(({ element }) => element.name),
+    says: once(({ name }) => `${name} takes`, ' to answer'),
     action: () => 'Tell the application’s owner which address it is; others answer as usual.',
   },
   application: {
-    says: once(({ element }) => `the server of ${element.name}`),
+    says: once(({ name }) => `${name} takes`, ' to answer'),
     action: () =>
-      'Tell the application’s owner, with the time: requests reach the server and wait there, from everywhere.',
+      'Tell the application’s owner, with the time: the requests reach the server and wait there.',
   },
   tls: {
-    says: once(({ element }) => `the TLS handshake of ${element.name}`),
-    action: () => 'Check what ends TLS there (load, certificate checks, inspection).',
+    says: once(({ name, scope }) => `${name} ${scope === 'edge' ? 'take' : 'takes'}`),
+    action: () => 'Check what ends TLS there: load, certificate checks, inspection.',
   },
   transfer: {
-    says: once(({ element }) => `the transfer of the answer of ${element.name}`),
+    says: once(({ name }) => `${name} take`, ' to come over'),
     action: () => 'Check the server’s bandwidth and how large its answers have become.',
   },
   page: {
-    says: once(({ element }) => `showing the page of ${element.name}`),
+    says: once(({ name }) => `${name} takes`, ' to show itself after its document has come'),
     action: () =>
-      'Tell the application’s owner: the request is answered as usual, the page itself got heavier.',
+      'Tell the application’s owner: requests are answered as usual, the page itself is slower.',
   },
   'third-party': {
-    says: once(({ element }) => `${element.name}, which the page waits for,`),
-    action: () => 'Tell the application’s owner that this third party slows the page.',
+    says: once(({ name }) => `its page waits for ${name}`),
+    action: () => 'Tell the application’s owner that this host, not the application, slows it.',
   },
   mtu: {
-    says: ({ element }) => `${element.name} large packets vanish without a word`,
+    says: ({ name }) =>
+      `${name} swallows large packets without a word: what is small passes, longer answers hang`,
     action: () =>
-      'Lower the MTU or clamp the TCP segment size there; let ICMP “fragmentation needed” through.',
+      'Lower the MTU or clamp the TCP segment size on that way, and let ICMP “fragmentation needed” through.',
   },
 };

@@ -1,7 +1,7 @@
 import type { CauseElement, SharedIncident } from '#contract/verdict.ts';
+import type { Accepted } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
 import { emptyReach, type Reach } from './bad-pairs.ts';
-import type { Blame } from './blame.ts';
 import { binsSinceStart } from './change-point.ts';
 import { incidentId, levelOf } from './incident-facts.ts';
 
@@ -9,10 +9,10 @@ import { incidentId, levelOf } from './incident-facts.ts';
 export type Tracked = {
   id: string;
   key: string;
-  family: Blame['family'];
-  kind: Blame['kind'];
-  segment: Blame['segment'];
-  scope: Blame['scope'];
+  family: Accepted['family'];
+  kind: Accepted['kind'];
+  segment: Accepted['segment'];
+  scope: Accepted['scope'];
   element: CauseElement;
   perRoundTripMs: number | null;
   lossRatio: number | null;
@@ -46,10 +46,10 @@ export const createIncidentBook = (saved: readonly Tracked[] = []) => {
 
   return {
     /** The incident of every blame of this bin, and those that have ended in it. */
-    update(view: BinView, blames: readonly Blame[], reach: ReadonlyMap<Blame, Reach>) {
-      const byBlame = new Map<Blame, Tracked>();
+    update(view: BinView, blames: readonly Accepted[], reach: ReadonlyMap<Accepted, Reach>) {
+      const byBlame = new Map<Accepted, Tracked>();
       const taken = new Set<Tracked>();
-      const assign = (blame: Blame, one: Tracked | undefined): void => {
+      const assign = (blame: Accepted, one: Tracked | undefined): void => {
         if (one === undefined) return;
         taken.add(one);
         byBlame.set(blame, one);
@@ -86,13 +86,13 @@ export const createIncidentBook = (saved: readonly Tracked[] = []) => {
   };
 };
 
-const keyOf = ({ kind, segment, element }: Blame): string => `${kind} ${segment} ${element.id}`;
+const keyOf = ({ kind, segment, element }: Accepted): string => `${kind} ${segment} ${element.id}`;
 
 const isOver = (one: Tracked, bin: number): boolean =>
   one.endedAt === null && bin - one.seenBin >= binsToEnd;
 
 /** Inference may name a neighbour of the element in the next bin: the same devices still suffer. */
-const isSame = (one: Tracked, blame: Blame, devices: readonly string[]): boolean => {
+const isSame = (one: Tracked, blame: Accepted, devices: readonly string[]): boolean => {
   if (one.endedAt !== null || one.segment !== blame.segment || one.kind !== blame.kind)
     return false;
   if (devices.length === 0 || one.lowestDeviceIds.length === 0) return false;
@@ -107,7 +107,7 @@ const overlap = (a: readonly string[], b: readonly string[]): number => {
   return lowest.filter((id) => inA.has(id) && inB.has(id)).length / lowest.length;
 };
 
-const begin = (view: BinView, blame: Blame, reach: Reach): Tracked => {
+const begin = (view: BinView, blame: Accepted, reach: Reach): Tracked => {
   const startedAt = view.fromMs - binsSinceStart(blame, reach) * view.binMs;
   return {
     id: incidentId(keyOf(blame), view.fromMs),
@@ -134,7 +134,7 @@ const begin = (view: BinView, blame: Blame, reach: Reach): Tracked => {
   };
 };
 
-const carryOn = (one: Tracked, view: BinView, blame: Blame, reach: Reach | undefined): void => {
+const carryOn = (one: Tracked, view: BinView, blame: Accepted, reach: Reach | undefined): void => {
   const felt = reach ?? emptyReach();
   one.key = keyOf(blame);
   one.family = blame.family;

@@ -31,7 +31,7 @@ export const describeIncident = (one: Tracked, scene: BinScene): SharedIncident 
   evidence: evidenceOf(one, scene),
 });
 
-const sentenceOf = (one: Tracked, { view }: BinScene): string => {
+const sentenceOf = (one: Tracked, { view, names }: BinScene): string => {
   const start = sayStart(one.startedAt, view.toMs);
   const when =
     one.endedAt === null
@@ -39,7 +39,7 @@ const sentenceOf = (one: Tracked, { view }: BinScene): string => {
       : `from ${start} to ${sayStart(one.endedAt, view.toMs)}`;
   const who = sayCount(one.deviceCount, 'device');
   const what = effectOf(one);
-  return `${capital(one.element.name)}: ${what} ${when}; ${who} ${one.endedAt === null ? (one.deviceCount === 1 ? 'is' : 'are') : one.deviceCount === 1 ? 'was' : 'were'} noticeably slower by it${one.healthyDeviceCount > 0 ? `, ${one.healthyDeviceCount} that meet it show nothing` : ''}.`;
+  return `${capital(names.inText(one.element.name))}: ${what} ${when}; ${who} ${one.endedAt === null ? (one.deviceCount === 1 ? 'is' : 'are') : one.deviceCount === 1 ? 'was' : 'were'} noticeably slower by it${one.healthyDeviceCount > 0 ? `, ${one.healthyDeviceCount} that meet it show nothing` : ''}.`;
 };
 
 const effectOf = (one: Tracked): string => {

@@ -1,7 +1,7 @@
 import type { BadPair } from './bad-pairs.ts';
 import type { BinScene } from './bin-scene.ts';
-import type { Part } from './blame.ts';
 import { abstainBelow, confidenceOf, featuresOf } from './confidence.ts';
+import type { Part } from './part.ts';
 import { isContradicted, observedMs } from './slow.ts';
 
 /** What is said of a pair whose causes add up to something noticeable, and how surely. */

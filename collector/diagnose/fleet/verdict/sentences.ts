@@ -1,10 +1,11 @@
 import { sayCount, sayMs, sayTime } from '../../wording.ts';
 import type { Words } from '../../words.ts';
+import type { Accepted } from '../accepted.ts';
 import type { BadPair } from './bad-pairs.ts';
 import type { BinScene } from './bin-scene.ts';
-import type { Blame, Part } from './blame.ts';
 import { failureActions, failureSays } from './failure-words.ts';
 import type { Judgement } from './judgement.ts';
+import type { Part } from './part.ts';
 import { normalMs, observedMs } from './slow.ts';
 import { told, wordsOf } from './told.ts';
 
@@ -29,7 +30,7 @@ export const slowWords = (pair: BadPair, judgement: Judgement, scene: BinScene):
 
 const subject = ({ app }: BadPair, { names }: BinScene): string => names.application(app.appId);
 
-const since = (blame: Blame, { byBlame, view }: BinScene): string => {
+const since = (blame: Accepted, { byBlame, view }: BinScene): string => {
   const startedAt = byBlame.get(blame)?.startedAt ?? view.fromMs;
   return `since ${sayStart(startedAt, view.toMs)}`;
 };
@@ -43,7 +44,7 @@ export const sayStart = (startedAt: number, nowMs: number): string =>
     : `${new Date(startedAt).toISOString().slice(0, 10)} ${sayTime(startedAt)}`;
 
 /** "; 34 other devices have it too, 120 that do not cross it are fine" */
-export const othersClause = (blame: Blame, { byBlame, findings }: BinScene): string => {
+export const othersClause = (blame: Accepted, { byBlame, findings }: BinScene): string => {
   const others = (byBlame.get(blame)?.deviceCount ?? 1) - 1;
   const fine = findings.fineDeviceCount;
   if (others <= 0) return fine === 0 ? '' : `; ${sayOthers(fine)} fine`;
@@ -56,7 +57,7 @@ export const othersClause = (blame: Blame, { byBlame, findings }: BinScene): str
 const sayOthers = (count: number): string =>
   count === 1 ? 'the other device is' : `the ${count} other devices are`;
 
-const crosses = ({ scope }: Blame): string => {
+const crosses = ({ scope }: Accepted): string => {
   switch (scope) {
     case 'site':
     case 'region':
@@ -117,10 +118,12 @@ export const unknownWords = (
 };
 
 export const failingWords = (pair: BadPair, scene: BinScene): Words => {
-  const { blame } = pair.parts[0] as Part;
+  const { blame, ms } = pair.parts[0] as Part;
+  const about = told(blame, pair, ms, scene);
+  const what = blame.family === 'mtu' ? wordsOf(blame).says(about) : failureSays(about, blame);
   const name = scene.names.device(pair.device.deviceId);
   return {
-    sentence: `${subject(pair, scene)} does not work on ${name} ${since(blame, scene)}: ${failureSays(blame)}${othersClause(blame, scene)}.`,
-    action: failureActions[blame.segment],
+    sentence: `${subject(pair, scene)} does not work on ${name} ${since(blame, scene)}: ${what}${othersClause(blame, scene)}.`,
+    action: blame.family === 'mtu' ? wordsOf(blame).action(about) : failureActions[blame.segment],
   };
 };

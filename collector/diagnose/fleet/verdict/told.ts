@@ -1,22 +1,25 @@
+import type { Accepted } from '../accepted.ts';
 import type { BadPair } from './bad-pairs.ts';
 import type { BinScene } from './bin-scene.ts';
-import type { Blame } from './blame.ts';
-import { familyWords, type Told } from './family-words.ts';
+import { type FamilyWords, familyWords, type Told } from './family-words.ts';
 
-/** A blame as one device and application meet it: its element on their own path. */
+/** A cause as one device and application meet it: its element on their own path. */
 export const told = (
-  blame: Blame,
+  blame: Accepted,
   { device, app }: Pick<BadPair, 'device' | 'app'>,
   ms: number,
   { names }: Pick<BinScene, 'names'>,
-): Told => ({
-  element: blame.elementFor(device.index, app.appId),
-  kind: blame.kind,
-  perRoundTripMs: blame.kind === 'delay' ? blame.addedMs : null,
-  costMs: ms,
-  lossRatio: blame.lossRatio,
-  appName: names.application(app.appId),
-  edgeName: names.edge(app.edgeId ?? device.edgeId ?? ''),
-});
+): Told => {
+  const element = blame.elementFor(device.index, app.appId);
+  return {
+    element,
+    name: names.inText(element.name),
+    kind: blame.kind,
+    scope: blame.scope,
+    perRoundTripMs: blame.kind === 'delay' ? blame.addedMs : null,
+    costMs: ms,
+    lossRatio: blame.lossRatio,
+  };
+};
 
-export const wordsOf = (blame: Blame) => familyWords[blame.family];
+export const wordsOf = (blame: Accepted): FamilyWords => familyWords[blame.family];

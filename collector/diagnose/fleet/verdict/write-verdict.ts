@@ -4,12 +4,12 @@ import { roundMs } from '../../statistics.ts';
 import { atMost } from '../../wording.ts';
 import type { BadPair } from './bad-pairs.ts';
 import type { BinScene } from './bin-scene.ts';
-import type { Part } from './blame.ts';
 import { mostLikely } from './candidates.ts';
 import { confidenceOfFailure } from './confidence.ts';
 import { evidenceOf } from './evidence-of-pair.ts';
 import { type Judgement, judgeSlow } from './judgement.ts';
 import { ledgerOf } from './ledger-of-run.ts';
+import type { Part } from './part.ts';
 import { failingWords, slowWords, unknownWords } from './sentences.ts';
 import { observedMs } from './slow.ts';
 
