@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { allOn } from '../../../../../collector/diagnose/fleet/accepted.ts';
+import { inferServices } from '../../../../../collector/diagnose/fleet/services/infer-services.ts';
+import { applicationView, delta, onwardView, pageCell, sceneOf, trace } from './scene.ts';
+
+const infer = (parts: Parameters<typeof sceneOf>[0], former: string[] = []) =>
+  inferServices(sceneOf(parts), new Set(former), allOn);
+const named = (accepted: ReturnType<typeof infer>) =>
+  accepted.map(({ family, segment, element }) => `${family} ${segment} ${element.id}`);
+
+describe('the device itself', () => {
+  const late = { scaleMs: 0.5, persistentScaleMs: 0.4 };
+
+  it('is named when its timers are late, once for every step it times', () => {
+    const devices = [
+      { lag: delta(30, late), cpuRatio: 0.98, applications: [applicationView('crm')] },
+    ];
+    const [cause] = infer({ devices });
+    expect(named([cause as never])).toEqual(['device device device-0']);
+    expect(cause?.costMs(0, 'crm')).toBeCloseTo(120, 0);
+    expect(cause?.evidenceFor(0, 'crm').map((line) => line.text)).toContainEqual(
+      'CPU 98 %: it has none to spare.',
+    );
+  });
+
+  it('is not, however busy its CPU and full its memory, while they are on time', () => {
+    expect(infer({ devices: [{ cpuRatio: 1, memoryUsedRatio: 0.99, signalDbm: -88 }] })).toEqual(
+      [],
+    );
+  });
+
+  it('is not after a single late bin, unless that is very late', () => {
+    const once = (ms: number) => [{ lag: delta(ms, { ...late, persistentMs: 0 }) }];
+    expect(infer({ devices: once(12) })).toEqual([]);
+    expect(infer({ devices: once(40) })).toMatchObject([{ family: 'device', pass: 'fast' }]);
+  });
+});
+
+describe('a page', () => {
+  const users = Array.from({ length: 8 }, () => ({ applications: [applicationView('crm')] }));
+
+  it('is named when what follows its document takes longer on many devices', () => {
+    expect(named(infer({ devices: users, pages: [pageCell('crm', 300)] }))).toEqual([
+      'page page page:crm',
+    ]);
+  });
+
+  it('one host that it waits for is named instead, once for all pages it is in', () => {
+    const thirdParties = [
+      { host: 'cdn.example', delta: delta(400), deviceCount: 12 },
+      { host: 'fonts.example', delta: delta(0), deviceCount: 12 },
+    ];
+    const accepted = infer({
+      devices: users,
+      pages: [pageCell('crm', 0, { thirdParties }), pageCell('docs', 0, { thirdParties })],
+    });
+    expect(named(accepted)).toEqual(['third-party page cdn.example']);
+    expect(accepted[0]?.costMs(0, 'crm')).toBeCloseTo(400, 0);
+  });
+
+  it('is not named for a way that its document shows as well', () => {
+    const slow = users.map(() => ({
+      applications: [applicationView('crm', { total: delta(120) })],
+    }));
+    expect(infer({ devices: slow, pages: [pageCell('crm', 300)] })).toEqual([]);
+  });
+
+  it('of a lone device needs two loads in a row and more of a rise', () => {
+    const lone = (riseMs: number, persistentMs: number | null) => ({
+      devices: users.slice(0, 1),
+      pages: [
+        pageCell('crm', riseMs, {
+          deviceCount: 1,
+          render: delta(riseMs, { scaleMs: 6, persistentScaleMs: 5, persistentMs }),
+        }),
+      ],
+    });
+    expect(infer(lone(300, null))).toEqual([]);
+    expect(infer(lone(60, 60))).toEqual([]);
+    expect(named(infer(lone(300, 280)))).toEqual(['page page page:crm']);
+  });
+});
+
+describe('a way that swallows large packets', () => {
+  const hangs = { okCount: 0, failureType: 'http.timed_out' } as const;
+  const both = [
+    applicationView('crm', { ...hangs, frontEnd: '192.0.2.1' }),
+    applicationView('docs', { ...hangs, frontEnd: '192.0.2.2' }),
+    applicationView('wiki', { frontEnd: '192.0.2.3' }),
+  ];
+  const onward = ['crm', 'docs', 'wiki'].map((app) => onwardView('ams', app));
+
+  it('lies behind the edge when two applications hang there and a third does not', () => {
+    const elsewhere = both.map((app) => ({ ...app, edgeId: 'fra', okCount: 1, failureType: null }));
+    const devices = [
+      { applications: both },
+      { applications: both },
+      { edgeId: 'fra', applications: elsewhere },
+    ];
+    const [hole, ...others] = infer({ devices, onward });
+    expect(others).toEqual([]);
+    expect(hole).toMatchObject({ family: 'mtu', kind: 'failure', segment: 'edge-origin' });
+    expect(hole?.costMs(0, 'crm')).toBeGreaterThan(10_000);
+    expect(hole?.costMs(0, 'wiki')).toBe(0);
+    expect(hole?.costMs(2, 'crm')).toBe(0);
+  });
+
+  it('is no explanation for one application that does not answer: that is its server', () => {
+    expect(infer({ devices: [{ applications: both.slice(0, 1) }], onward })).toEqual([]);
+  });
+
+  it('is none for applications that hang from every edge', () => {
+    const elsewhere = both.map((app) => ({ ...app, edgeId: 'fra' }));
+    const devices = [{ applications: both }, { edgeId: 'fra', applications: elsewhere }];
+    expect(infer({ devices, onward })).toEqual([]);
+  });
+
+  it('lies before the edge when all of one device hangs while its pings come back', () => {
+    const well = both.map((app) => ({ ...app, okCount: 1, failureType: null }));
+    const all = both.map((app) => ({ ...app, ...hangs }));
+    const devices = [{ applications: all }, { applications: well }, { applications: well }];
+    expect(named(infer({ devices, onward }))).toEqual(['mtu client-edge device-0>ams']);
+  });
+
+  it('is certain where the path was tested with large packets', () => {
+    const tested = [
+      onwardView('ams', 'crm', { trace: trace({ mtuBlackHole: true, mtuBytes: 1_280 }) }),
+    ];
+    const [hole] = infer({ devices: [{ applications: both.slice(0, 1) }], onward: tested });
+    expect(hole).toMatchObject({ family: 'mtu', segment: 'edge-origin' });
+    expect(hole?.evidenceFor(0, 'crm')[0]?.text).toContain('1280 bytes');
+  });
+});
