@@ -63,7 +63,10 @@ export type ArtefactAnswer =
   | Unanswered;
 
 export type CollectorClient = {
-  /** `waitSeconds`: how long the collector may hold the question; left out: not at all. */
+  /**
+   * `waitSeconds`: how long the collector may hold the question; left out: not at all. It says too that
+   * we take what older programs refuse: requests, and what bursts on suspicion need.
+   */
   fetchConfig(
     etag: string | undefined,
     signal?: AbortSignal,
@@ -127,7 +130,7 @@ export const createCollectorClient = ({
         method: 'GET',
         headers: {
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
-          ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}` }),
+          ...(waitSeconds === undefined ? {} : { prefer: `wait=${waitSeconds}, burst` }),
         },
         signal,
         timeoutMs: configTimeoutMs + (waitSeconds ?? 0) * 1_000,

@@ -4,6 +4,7 @@ import type { Organisation } from '#contract/organisation.ts';
 import type { DeviceConfig, EdgeConfig, EdgeEntry, OnwardTarget } from '#contract/policy.ts';
 import type { Position } from '#contract/scalar.ts';
 import { compileEdgeFacts, compileRules, directHosts, type KnownDevice } from './compile-access.ts';
+import { deviceBurstOf, edgeBurstOf } from './compile-burst.ts';
 import { compileEdgePaths, compileProbes, intervalMsOf, onwardHostOf } from './compile-probes.ts';
 import { canonical } from './organisation-diff.ts';
 
@@ -25,6 +26,8 @@ export const compileDeviceConfig = (input: {
   deviceId: string;
   edges: readonly EdgePlace[];
   captivePortalUrl: string;
+  /** For agents that take them. */
+  burst?: { deviceCount: number; siteKey: string };
   issuedAt: number;
 }): DeviceConfig => {
   const { organisation, deviceId, captivePortalUrl } = input;
@@ -46,6 +49,7 @@ export const compileDeviceConfig = (input: {
     plan: { revision: revisionOf(probes), probes },
     captivePortalUrl,
     sampleIntervalMs: sampleIntervalMsOf(organisation),
+    ...burstOf(organisation, input.burst),
   };
   return {
     kind: 'device-config',
@@ -54,6 +58,15 @@ export const compileDeviceConfig = (input: {
     issuedAt: input.issuedAt,
     ...content,
   };
+};
+
+const burstOf = (
+  organisation: Organisation,
+  taken: { deviceCount: number; siteKey: string } | undefined,
+): Pick<DeviceConfig, 'burst' | 'siteKey'> => {
+  if (taken === undefined) return {};
+  const burst = deviceBurstOf(organisation, taken.deviceCount);
+  return { ...(burst ? { burst } : {}), siteKey: taken.siteKey };
 };
 
 /** In a policy only where there are any, so that agents that do not know them take every other. */
@@ -75,9 +88,12 @@ export const compileEdgeConfig = (input: {
   revokedDevices: readonly string[];
   /** For edges that take them: what is known of devices. */
   devices?: readonly KnownDevice[];
+  /** It takes what is said about bursts. */
+  takesBurst?: boolean;
   issuedAt: number;
 }): EdgeConfig => {
   const { organisation, edgeId } = input;
+  const burst = input.takesBurst === true ? edgeBurstOf(organisation) : undefined;
   const content = {
     edgeId,
     access: compileRules(organisation),
@@ -88,6 +104,7 @@ export const compileEdgeConfig = (input: {
     revokedDevices: [...input.revokedDevices],
     sampleIntervalMs: sampleIntervalMsOf(organisation),
     ...(input.devices === undefined ? {} : compileEdgeFacts(organisation, input.devices)),
+    ...(burst ? { burst } : {}),
   };
   return {
     kind: 'edge-config',

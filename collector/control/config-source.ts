@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { Organisation } from '#contract/organisation.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { DeviceConfig, EdgeConfig, SignedConfig } from '#contract/policy.ts';
@@ -14,6 +14,16 @@ import type { RunRequests } from './run-requests.ts';
  * with the revision, and with what was asked of the device.
  */
 export type CurrentConfig = { tag: string; sign(): Promise<SignedConfig> };
+
+/** What whoever asks would not refuse; by its question's `Prefer`. */
+export type Takes = {
+  /** Requests for runs, facts about devices and applications: who asks with `wait`. */
+  takesNews: boolean;
+  /** What bursts on suspicion need, and the key of sites: who asks with `burst`. */
+  takesBurst: boolean;
+};
+const takesAll: Takes = { takesNews: true, takesBurst: true };
+const countEveryMs = 60_000;
 
 /**
  * Compiles from what is declared and enrolled at this moment. Of what is declared, which is large and
@@ -39,9 +49,21 @@ export const createConfigSource = (parts: {
     return inForce.document;
   };
 
+  const siteKey = createHmac('sha256', authority.privateKeyPem)
+    .update('whyslow: site key 1')
+    .digest('hex');
+  let counted: { atMs: number; devices: number } | undefined;
+  /** Every agent asks for its config every few seconds, and only the size matters. */
+  const deviceCount = async (): Promise<number> => {
+    if (counted === undefined || now() - counted.atMs > countEveryMs) {
+      counted = { atMs: now(), devices: await fleet.activeDeviceCount() };
+    }
+    return counted.devices;
+  };
+
   const compile = async (
     identity: Identity,
-    takesNews: boolean,
+    { takesNews, takesBurst }: Takes,
   ): Promise<DeviceConfig | EdgeConfig> => {
     const organisation = await organisationInForce();
     const issuedAt = now();
@@ -50,23 +72,21 @@ export const createConfigSource = (parts: {
       const about = { organisation, edgeId: identity.id, revokedDevices, issuedAt };
       if (!takesNews) return compileEdgeConfig(about);
       const devices = needsDevices(organisation) ? await fleet.knownDevices(issuedAt) : [];
-      return compileEdgeConfig({ ...about, devices });
+      return compileEdgeConfig({ ...about, devices, takesBurst });
     }
     const edges = await fleet.activeEdges();
     const captivePortalUrl = parts.captivePortalUrl();
     const deviceId = identity.id;
-    return compileDeviceConfig({ organisation, deviceId, edges, captivePortalUrl, issuedAt });
+    const about = { organisation, deviceId, edges, captivePortalUrl, issuedAt };
+    if (!takesBurst) return compileDeviceConfig(about);
+    return compileDeviceConfig({ ...about, burst: { deviceCount: await deviceCount(), siteKey } });
   };
 
   return {
-    /**
-     * `takesNews`: those that do not ask with `Prefer` are of before, and would refuse a config that
-     * has requests, or facts about devices and applications.
-     */
-    async of(identity: Identity, takesNews: boolean): Promise<CurrentConfig> {
-      const config = await compile(identity, takesNews);
+    async of(identity: Identity, takes: Takes): Promise<CurrentConfig> {
+      const config = await compile(identity, takes);
       const requests =
-        takesNews && identity.role === 'device'
+        takes.takesNews && identity.role === 'device'
           ? await runRequests.openFor(identity.id, now())
           : [];
       const isAsked = requests.length > 0;
@@ -80,7 +100,7 @@ export const createConfigSource = (parts: {
     },
     /** The plan of one device, as it is given to it now. */
     async planOf(deviceId: string): Promise<readonly ProbeDefinition[]> {
-      const config = await compile({ role: 'device', id: deviceId }, true);
+      const config = await compile({ role: 'device', id: deviceId }, takesAll);
       return config.kind === 'device-config' ? config.plan.probes : [];
     },
   };

@@ -92,7 +92,8 @@ export const registerDeviceRoutes = (
         description:
           'With `Prefer: wait=<seconds>` (RFC 7240) and the ETag it has, a device is answered when ' +
           'something is asked of it, an edge when its config may have changed, at the latest after ' +
-          'that time; `Preference-Applied` says so.',
+          'that time; `Preference-Applied` says so. With `Prefer: burst` the config also says what may ' +
+          'be measured on suspicion.',
         security,
         response: answers(SignedConfig, 'payload: device-config or edge-config'),
       },
@@ -101,11 +102,15 @@ export const registerDeviceRoutes = (
     async (request, reply) => {
       const identity = identities.of(request);
       const waitSeconds = readWaitSeconds(request.headers['prefer']);
+      const takes = {
+        takesNews: waitSeconds >= 0,
+        takesBurst: takesBurst(request.headers['prefer']),
+      };
       const known = request.headers['if-none-match'];
       const asker = askerOf(identity);
       const hasRoom = () => held.hasRoom(asker);
       const isHeld = waitSeconds > 0 && hasRoom();
-      const read = () => parts.configs.of(identity, waitSeconds >= 0);
+      const read = () => parts.configs.of(identity, takes);
 
       let config = await read();
       const deadlineMs = performance.now() + waitSeconds * 1_000;
@@ -132,6 +137,10 @@ const readWaitSeconds = (header: string | string[] | undefined): number => {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})/i.exec(String(header ?? ''))?.[1];
   return seconds === undefined ? -1 : Math.min(longestWaitSeconds, Number(seconds));
 };
+
+/** Of programs that know bursts on suspicion. */
+const takesBurst = (header: string | string[] | undefined): boolean =>
+  /(?:^|[,;\s])burst(?:$|[,;\s])/i.test(String(header ?? ''));
 
 /** Aborted when whoever asked is gone. */
 const goneSignal = (reply: Pick<FastifyReply, 'raw'>): AbortSignal => {

@@ -33,6 +33,10 @@ export const createFleet = (db: Database) => {
     devices: () => db.select().from(devices).orderBy(asc(devices.name), asc(devices.id)),
     edges: () => db.select().from(edges).orderBy(asc(edges.id)),
 
+    async activeDeviceCount(): Promise<number> {
+      return db.$count(devices, isNull(devices.revokedAt));
+    },
+
     activeEdges: () =>
       db.select().from(edges).where(isNull(edges.revokedAt)).orderBy(asc(edges.id)),
 

@@ -3,6 +3,7 @@ import { type Application, Organisation, ProbeSpec } from '#contract/organisatio
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
 import { checkAccess } from './access-check.ts';
+import { checkBurst } from './compile-burst.ts';
 import { checkFollowed } from './followed.ts';
 import { checkForwarding } from './forwarding-check.ts';
 import { checkHosts } from './host-check.ts';
@@ -52,6 +53,7 @@ const crossCheck = (organisation: Organisation): Mistake[] => [
   ...checkAccess(organisation),
   ...duplicates('/webhooks', organisation.webhooks ?? []),
   ...checkWebhooks(organisation),
+  ...checkBurst(organisation),
 ];
 
 const duplicates = (pointer: string, things: readonly { id: string }[]): Mistake[] =>

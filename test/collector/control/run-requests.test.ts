@@ -118,6 +118,16 @@ describe('over the API', () => {
     expect(requestsIn(other.json['payload'])).toBeUndefined();
   });
 
+  test('what older programs would refuse in a config goes only to those that ask for it', async () => {
+    const configFor = async (prefer: string) =>
+      JSON.parse(String((await askConfig({ prefer })).json['payload']));
+    const newer = await configFor('wait=0, burst');
+    expect(newer).toMatchObject({ burst: { deviceRatio: 1 }, siteKey: expect.any(String) });
+    const older = await configFor('wait=0');
+    expect(Object.keys(older)).not.toContain('burst');
+    expect(Object.keys(older)).not.toContain('siteKey');
+  });
+
   test('a held question without news is answered when its time is over; of a revoked device the next is refused', async () => {
     const device = await lab.enrollDevice('patient');
     const etag = String((await askConfig({}, device)).headers['etag']);
@@ -275,7 +285,8 @@ describe('in the state', () => {
       runRequests: createRunRequests(state.db),
       now: Date.now,
     });
-    const tagOf = async () => (await source.of({ role: 'device', id: randomUUID() }, true)).tag;
+    const takes = { takesNews: true, takesBurst: true };
+    const tagOf = async () => (await source.of({ role: 'device', id: randomUUID() }, takes)).tag;
     const apply = (name: string) =>
       organisations.apply(
         { version: 1, applications: [{ id: 'shop', name, hosts: ['shop.test'], probes: [] }] },
