@@ -4,10 +4,10 @@ import type { Failures } from './failures.ts';
 import type { Part } from './part.ts';
 import { isOwnSlow, slowFromMs } from './slow.ts';
 
-/** A device and application about which a verdict is due. */
+/** A device and application about which a verdict is due. Their views are not kept: they are large. */
 export type BadPair = {
-  device: DeviceView;
-  app: ApplicationView;
+  deviceIndex: number;
+  appId: string;
   /** What adds most first. */
   parts: Part[];
   sumMs: number;
@@ -23,9 +23,16 @@ export type Reach = {
   /** Ascending; so many of the lowest tell two groups of devices apart (ids are random). */
   lowestDeviceIds: string[];
   /** Some of the pairs, for the change point and the evidence. */
-  examples: { device: DeviceView; app: ApplicationView; ms: number }[];
+  examples: Example[];
   /** Devices come one after the other: counted once. */
   lastDeviceIndex: number;
+};
+
+export type Example = {
+  deviceIndex: number;
+  appId: string;
+  ms: number;
+  recentTotals: ApplicationView['recentTotals'];
 };
 
 export type Findings = {
@@ -38,28 +45,34 @@ export type Findings = {
 const keptDeviceIds = 128;
 const keptExamples = 48;
 
-/** What every accepted cause and failure costs every active device and application. */
+/** What every accepted cause and failure costs every device and application it reaches. */
 export const findBadPairs = (
   view: BinView,
   accepted: readonly Accepted[],
   failures: Failures,
 ): Findings => {
   const findings: Findings = { pairs: [], reach: new Map(), fineDeviceCount: 0 };
-  for (const index of view.active) {
+  let badDeviceCount = 0;
+  for (const index of suspects(view, accepted)) {
     const device = view.device(index);
     let isFine = true;
     for (const app of device.applications) {
       const pair = judgePair(device, app, accepted, failures);
       if (pair === undefined) continue;
-      count(findings.reach, pair);
+      count(findings.reach, pair, device, app);
       if (pair.kind === 'fine') continue;
       isFine = false;
       findings.pairs.push(pair as BadPair);
     }
-    if (isFine) findings.fineDeviceCount += 1;
+    if (!isFine) badDeviceCount += 1;
   }
+  findings.fineDeviceCount = view.active.length - badDeviceCount;
   return findings;
 };
+
+/** Causes may reach anybody; where there are none, only who shows something can be bad. */
+const suspects = (view: BinView, accepted: readonly Accepted[]): readonly number[] =>
+  accepted.length > 0 ? view.active : view.ailing;
 
 type Judged = Omit<BadPair, 'kind'> & { kind: BadPair['kind'] | 'fine' };
 
@@ -69,13 +82,15 @@ const judgePair = (
   accepted: readonly Accepted[],
   failures: Failures,
 ): Judged | undefined => {
+  const pair = { deviceIndex: device.index, appId: app.appId };
   const failure = failureOf(device, app, accepted, failures);
   if (failure !== undefined) {
-    return { device, app, parts: [failure], sumMs: 0, slowFromMs: 0, kind: 'failing' };
+    return { ...pair, parts: [failure], sumMs: 0, slowFromMs: 0, kind: 'failing' };
   }
   let sumMs = 0;
   let parts: Part[] | undefined;
   for (const cause of accepted) {
+    if (cause.kind === 'failure') continue;
     const ms = cause.costMs(device.index, app.appId);
     if (!(ms > 0)) continue;
     sumMs += ms;
@@ -87,7 +102,7 @@ const judgePair = (
   const fromMs = slowFromMs(app);
   const kind = sumMs >= fromMs ? 'slow' : ownSlow ? 'own-slow' : 'fine';
   const sorted = (parts ?? []).sort(byCost);
-  return { device, app, parts: sorted, sumMs, slowFromMs: fromMs, kind };
+  return { ...pair, parts: sorted, sumMs, slowFromMs: fromMs, kind };
 };
 
 /** A hole for large packets explains what hangs better than the server that seems to hang. */
@@ -106,6 +121,32 @@ const failureOf = (
   return failures.of(device, app);
 };
 
+const byCost = (a: Part, b: Part): number =>
+  b.ms - a.ms || (a.blame.key < b.blame.key ? -1 : a.blame.key > b.blame.key ? 1 : 0);
+
+/** A cause reaches a pair when it alone would be noticed, or is the most of what is. */
+const count = (
+  reach: Map<Accepted, Reach>,
+  { parts, slowFromMs: from, kind }: Judged,
+  { index, deviceId }: DeviceView,
+  { appId, recentTotals }: ApplicationView,
+): void => {
+  for (const [rank, { blame, ms }] of parts.entries()) {
+    if (ms < from && !(rank === 0 && kind === 'slow')) continue;
+    const known = reach.get(blame) ?? emptyReach();
+    reach.set(blame, known);
+    known.pairCount += 1;
+    known.sumMs += ms;
+    if (known.examples.length < keptExamples) {
+      known.examples.push({ deviceIndex: index, appId, ms, recentTotals });
+    }
+    if (known.lastDeviceIndex === index) continue;
+    known.lastDeviceIndex = index;
+    known.deviceCount += 1;
+    if (known.lowestDeviceIds.length < keptDeviceIds) known.lowestDeviceIds.push(deviceId);
+  }
+};
+
 export const emptyReach = (): Reach => ({
   deviceCount: 0,
   pairCount: 0,
@@ -114,28 +155,3 @@ export const emptyReach = (): Reach => ({
   examples: [],
   lastDeviceIndex: -1,
 });
-
-const byCost = (a: Part, b: Part): number =>
-  b.ms - a.ms || (a.blame.key < b.blame.key ? -1 : a.blame.key > b.blame.key ? 1 : 0);
-
-/** A cause reaches a pair when it alone would be noticed, or is the most of what is. */
-const count = (
-  reach: Map<Accepted, Reach>,
-  { device, app, parts, slowFromMs: from, kind }: Judged,
-) => {
-  for (const [rank, { blame, ms }] of parts.entries()) {
-    if (ms < from && !(rank === 0 && kind === 'slow')) continue;
-    let known = reach.get(blame);
-    if (known === undefined) {
-      known = emptyReach();
-      reach.set(blame, known);
-    }
-    known.pairCount += 1;
-    known.sumMs += ms;
-    if (known.examples.length < keptExamples) known.examples.push({ device, app, ms });
-    if (known.lastDeviceIndex === device.index) continue;
-    known.lastDeviceIndex = device.index;
-    known.deviceCount += 1;
-    if (known.lowestDeviceIds.length < keptDeviceIds) known.lowestDeviceIds.push(device.deviceId);
-  }
-};

@@ -1,6 +1,6 @@
 import type { Accepted } from '../accepted.ts';
-import type { BinView } from '../bin-view.ts';
-import type { Findings } from './bad-pairs.ts';
+import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
+import type { BadPair, Findings } from './bad-pairs.ts';
 import type { Failures } from './failures.ts';
 import type { Tracked } from './incident-book.ts';
 import type { Names } from './names.ts';
@@ -15,3 +15,6 @@ export type BinScene = {
   findings: Findings;
   byBlame: ReadonlyMap<Accepted, Tracked>;
 };
+
+/** A pair with the views it speaks of. */
+export type PairInView = BadPair & { device: DeviceView; app: ApplicationView };

@@ -1,6 +1,5 @@
 import { type Ledger, segmentNames } from '#contract/verdict.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { told } from './told.ts';
 
 /** Added to one part of the ledger: below this it is no candidate. */
@@ -10,7 +9,7 @@ const leastAddedMs = 10;
  * The two best explanations of something slow that cannot be explained surely: causes accepted,
  * then what nearly was, then the parts of the ledger that grew most.
  */
-export const mostLikely = (pair: BadPair, ledger: Ledger | null, scene: BinScene): string[] => {
+export const mostLikely = (pair: PairInView, ledger: Ledger | null, scene: BinScene): string[] => {
   const found: string[] = [];
   const add = (text: string): void => {
     if (!found.includes(text)) found.push(text);

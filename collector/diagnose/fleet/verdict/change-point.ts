@@ -41,8 +41,8 @@ const byRule = (blame: Accepted): number => {
 
 const pooled = ({ examples }: Reach, back: number): number | null => {
   const responses: number[] = [];
-  for (const { app, ms } of examples) {
-    const deltaMs = app.recentTotals[back];
+  for (const { recentTotals, ms } of examples) {
+    const deltaMs = recentTotals[back];
     if (deltaMs === null || deltaMs === undefined || ms <= 0) continue;
     responses.push(Math.min(response.highest, Math.max(response.lowest, deltaMs / ms)));
   }

@@ -1,8 +1,7 @@
 import type { Evidence, Segment } from '#contract/verdict.ts';
 import { sayMs, sayPercent } from '../../wording.ts';
 import type { Delta, DeviceView } from '../bin-view.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { lateHops } from './late-hops.ts';
 
 /** Above normal by less than this, or by fewer scales, is normal. */
@@ -14,7 +13,7 @@ const weakSignalDbm = -75;
 
 /** What was looked at besides the blamed parts, the user's end first. */
 export const checksOf = (
-  pair: BadPair,
+  pair: PairInView,
   blamed: ReadonlySet<Segment>,
   scene: BinScene,
 ): Evidence[] => {

@@ -2,7 +2,8 @@ import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 import type { Accepted } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
 import type { Facts } from '../reading.ts';
-import { findBadPairs } from './bad-pairs.ts';
+import { type BadPair, findBadPairs } from './bad-pairs.ts';
+import type { BinScene } from './bin-scene.ts';
 import { createFailureRows, type SavedRow } from './failures.ts';
 import { createIncidentBook, type Tracked } from './incident-book.ts';
 import { describeIncident } from './incident-words.ts';
@@ -39,7 +40,7 @@ export const createVerdicts = (
       const blames = new Set([...accepted, ...findings.reach.keys()]);
       const { byBlame, ended } = book.update(view, [...blames], findings.reach);
       const scene = { view, names, failures, services: servicesOf(view), findings, byBlame };
-      const verdicts = findings.pairs.map((pair) => writeVerdict(pair, scene));
+      const verdicts = findings.pairs.flatMap((pair) => writeAbout(pair, scene)).sort(byPair);
       const going = [...byBlame].filter(([, one]) => one.felt);
       const sure = meanConfidence(verdicts);
       for (const [, one] of going) one.confidence = sure.get(one.id) ?? one.confidence;
@@ -53,6 +54,17 @@ export const createVerdicts = (
     },
     save: (): Saved => ({ version: 1, rows: rows.save(), incidents: book.save() }),
   };
+};
+
+const byPair = (a: Verdict, b: Verdict): number =>
+  compare(a.deviceId, b.deviceId) || compare(a.appId, b.appId);
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const writeAbout = (pair: BadPair, scene: BinScene): Verdict[] => {
+  const device = scene.view.device(pair.deviceIndex);
+  const app = device.applications.find(({ appId }) => appId === pair.appId);
+  return app === undefined ? [] : [writeVerdict({ ...pair, device, app }, scene)];
 };
 
 /** Of every incident: how sure the verdicts are that name it first. */

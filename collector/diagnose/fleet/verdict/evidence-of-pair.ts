@@ -1,12 +1,11 @@
 import type { Evidence, Segment } from '#contract/verdict.ts';
 import { sayCount } from '../../wording.ts';
 import type { Accepted } from '../accepted.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { checksOf } from './checks.ts';
 
 /** Numbers for and against: the first causes' own, who else has it, and what was checked and cleared. */
-export const evidenceOf = (pair: BadPair, scene: BinScene): Evidence[] => {
+export const evidenceOf = (pair: PairInView, scene: BinScene): Evidence[] => {
   const { device, app, parts } = pair;
   const blamed = new Set<Segment>(parts.slice(0, 2).map(({ blame }) => blame.segment));
   const own = parts
@@ -62,7 +61,7 @@ const countLines = (blame: Accepted, { byBlame, findings }: BinScene): Evidence[
   return lines;
 };
 
-const failureLine = ({ kind, app }: BadPair): Evidence[] =>
+const failureLine = ({ kind, app }: PairInView): Evidence[] =>
   kind !== 'failing'
     ? []
     : [
@@ -76,7 +75,7 @@ const failureLine = ({ kind, app }: BadPair): Evidence[] =>
         },
       ];
 
-const rivalLine = ({ parts }: BadPair, { names }: BinScene): Evidence[] => {
+const rivalLine = ({ parts }: PairInView, { names }: BinScene): Evidence[] => {
   const top = parts[0]?.blame;
   if (top === undefined || top.runnerUp === null || top.kind === 'failure') return [];
   return [

@@ -42,10 +42,6 @@ export type Tries = Map<string, Tally>;
 
 export const countTries = (view: BinView): Tries => {
   const tries: Tries = new Map();
-  const anyFailed = view.active.some((index) =>
-    view.device(index).applications.some((app) => app.failureType !== null && app.okCount === 0),
-  );
-  if (!anyFailed) return tries;
   for (const index of view.active) {
     const device = view.device(index);
     for (const app of device.applications) {

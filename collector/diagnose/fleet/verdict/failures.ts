@@ -27,8 +27,8 @@ export const createFailureRows = (saved: readonly SavedRow[] = []) => {
 
   return {
     look(view: BinView, names: Names): Failures {
-      const tries = countTries(view);
       const failed = failedPairs(view);
+      const tries = failed.length === 0 ? new Map() : countTries(view);
       for (const pair of failed) lengthen(rows, pair, view.bin);
       forget(rows, failed, view);
       const blames = new Map<string, Accepted>();
@@ -66,7 +66,7 @@ const keyOf = (device: DeviceView, app: ApplicationView): string =>
 
 /** Of no segment: the device was off the network, policy blocks it, … – not for a fleet to judge. */
 const failedPairs = (view: BinView): FailedPair[] =>
-  view.active.flatMap((index) => {
+  view.ailing.flatMap((index) => {
     const device = view.device(index);
     return device.applications.flatMap((app): FailedPair[] => {
       if (app.failureType === null || app.okCount > 0 || app.runCount === 0) return [];

@@ -60,7 +60,7 @@ const evidenceOf = (one: Tracked, scene: BinScene): Evidence[] => {
   const example = blame === undefined ? undefined : scene.findings.reach.get(blame)?.examples[0];
   if (blame === undefined || example === undefined) return [];
   return blame
-    .evidenceFor(example.device.index, example.app.appId)
+    .evidenceFor(example.deviceIndex, example.appId)
     .slice(0, 20)
     .map((line) => ({
       ...line,

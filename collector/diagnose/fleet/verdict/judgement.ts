@@ -1,5 +1,4 @@
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { abstainBelow, confidenceOf, featuresOf } from './confidence.ts';
 import type { Part } from './part.ts';
 import { isContradicted, observedMs } from './slow.ts';
@@ -24,7 +23,7 @@ const leastRecentBins = 2;
 /** A cause this many times the threshold is named even where the totals do not show it yet. */
 const clearlyAbove = 2;
 
-export const judgeSlow = (pair: BadPair, { view }: Pick<BinScene, 'view'>): Judgement => {
+export const judgeSlow = (pair: PairInView, { view }: Pick<BinScene, 'view'>): Judgement => {
   const [top, second] = pair.parts;
   const contradicted = isContradicted(pair.app, pair.sumMs);
   const confidence =
@@ -43,7 +42,7 @@ export const judgeSlow = (pair: BadPair, { view }: Pick<BinScene, 'view'>): Judg
 };
 
 const abstention = (
-  { device, parts, slowFromMs }: BadPair,
+  { device, parts, slowFromMs }: PairInView,
   knownBeforeMs: number,
   contradicted: boolean,
   confidence: number,

@@ -1,8 +1,7 @@
 import { sayCount, sayMs, sayTime } from '../../wording.ts';
 import type { Words } from '../../words.ts';
 import type { Accepted } from '../accepted.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { failureActions, failureSays } from './failure-words.ts';
 import type { Judgement } from './judgement.ts';
 import type { Part } from './part.ts';
@@ -10,7 +9,7 @@ import { normalMs, observedMs } from './slow.ts';
 import { told, wordsOf } from './told.ts';
 
 /** One a helpdesk person can read out. */
-export const slowWords = (pair: BadPair, judgement: Judgement, scene: BinScene): Words => {
+export const slowWords = (pair: PairInView, judgement: Judgement, scene: BinScene): Words => {
   const [top, second] = pair.parts as [Part, Part | undefined];
   const about = told(top.blame, pair, top.ms, scene);
   const words = wordsOf(top.blame);
@@ -28,7 +27,7 @@ export const slowWords = (pair: BadPair, judgement: Judgement, scene: BinScene):
   };
 };
 
-const subject = ({ app }: BadPair, { names }: BinScene): string => names.application(app.appId);
+const subject = ({ app }: PairInView, { names }: BinScene): string => names.application(app.appId);
 
 const since = (blame: Accepted, { byBlame, view }: BinScene): string => {
   const startedAt = byBlame.get(blame)?.startedAt ?? view.fromMs;
@@ -100,7 +99,7 @@ const missing: Record<Abstention, { what: string; action: string }> = {
 
 /** "Unknown; most likely A or B." */
 export const unknownWords = (
-  pair: BadPair,
+  pair: PairInView,
   likely: readonly string[],
   reason: Abstention,
   scene: BinScene,
@@ -117,7 +116,7 @@ export const unknownWords = (
   };
 };
 
-export const failingWords = (pair: BadPair, scene: BinScene): Words => {
+export const failingWords = (pair: PairInView, scene: BinScene): Words => {
   const { blame, ms } = pair.parts[0] as Part;
   const about = told(blame, pair, ms, scene);
   const what = blame.family === 'mtu' ? wordsOf(blame).says(about) : failureSays(about, blame);

@@ -1,12 +1,11 @@
 import type { Accepted } from '../accepted.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { type FamilyWords, familyWords, type Told } from './family-words.ts';
 
 /** A cause as one device and application meet it: its element on their own path. */
 export const told = (
   blame: Accepted,
-  { device, app }: Pick<BadPair, 'device' | 'app'>,
+  { device, app }: Pick<PairInView, 'device' | 'app'>,
   ms: number,
   { names }: Pick<BinScene, 'names'>,
 ): Told => {

@@ -2,8 +2,7 @@ import type { Evidence, Ledger, Verdict, VerdictCause } from '#contract/verdict.
 import { scoreOf } from '../../score.ts';
 import { roundMs } from '../../statistics.ts';
 import { atMost } from '../../wording.ts';
-import type { BadPair } from './bad-pairs.ts';
-import type { BinScene } from './bin-scene.ts';
+import type { BinScene, PairInView } from './bin-scene.ts';
 import { mostLikely } from './candidates.ts';
 import { confidenceOfFailure } from './confidence.ts';
 import { evidenceOf } from './evidence-of-pair.ts';
@@ -16,7 +15,7 @@ import { observedMs } from './slow.ts';
 const mostCauses = 8;
 
 /** What is said of one device and application in one bin. */
-export const writeVerdict = (pair: BadPair, scene: BinScene): Verdict => {
+export const writeVerdict = (pair: PairInView, scene: BinScene): Verdict => {
   const ledger = ledgerOf(pair.device, pair.app, scene.services);
   const judgement = judgeSlow(pair, scene);
   const common = { ...frame(pair, ledger, scene), causes: causesOf(pair, judgement, scene) };
@@ -28,7 +27,7 @@ export const writeVerdict = (pair: BadPair, scene: BinScene): Verdict => {
 
 type Common = Verdict & { causes: VerdictCause[] };
 
-const frame = ({ device, app }: BadPair, ledger: Ledger | null, { view }: BinScene): Verdict => {
+const frame = ({ device, app }: PairInView, ledger: Ledger | null, { view }: BinScene): Verdict => {
   const delta = app.total ?? app.pageTotal;
   const known = delta?.ready === true;
   return {
@@ -54,7 +53,7 @@ const frame = ({ device, app }: BadPair, ledger: Ledger | null, { view }: BinSce
   };
 };
 
-const slow = (common: Common, pair: BadPair, judgement: Judgement, scene: BinScene): Verdict => {
+const slow = (common: Common, pair: PairInView, judgement: Judgement, scene: BinScene): Verdict => {
   const top = pair.parts[0] as Part;
   const addedMs = Math.max(pair.sumMs, observedMs(pair.app) ?? 0);
   return {
@@ -69,7 +68,12 @@ const slow = (common: Common, pair: BadPair, judgement: Judgement, scene: BinSce
   };
 };
 
-const unknown = (common: Common, pair: BadPair, judgement: Judgement, scene: BinScene): Verdict => {
+const unknown = (
+  common: Common,
+  pair: PairInView,
+  judgement: Judgement,
+  scene: BinScene,
+): Verdict => {
   const likely = mostLikely(pair, common.ledger, scene);
   const abstains = pair.kind === 'own-slow' ? 'unexplained' : (judgement.abstains ?? 'unsure');
   return {
@@ -80,7 +84,7 @@ const unknown = (common: Common, pair: BadPair, judgement: Judgement, scene: Bin
   };
 };
 
-const failing = (common: Common, pair: BadPair, scene: BinScene): Verdict => {
+const failing = (common: Common, pair: PairInView, scene: BinScene): Verdict => {
   const { blame } = pair.parts[0] as Part;
   const deviceCount = scene.findings.reach.get(blame)?.deviceCount ?? 1;
   return {
@@ -97,12 +101,12 @@ const failing = (common: Common, pair: BadPair, scene: BinScene): Verdict => {
 };
 
 /** Of causes that nobody feels no incident is told, so no verdict refers to one. */
-const causesOf = (pair: BadPair, judgement: Judgement, scene: BinScene): VerdictCause[] =>
+const causesOf = (pair: PairInView, judgement: Judgement, scene: BinScene): VerdictCause[] =>
   pair.parts.flatMap((part) => causeOf(part, pair, judgement, scene)).slice(0, mostCauses);
 
 const causeOf = (
   part: Part,
-  { device, app, kind }: BadPair,
+  { device, app, kind }: PairInView,
   judgement: Judgement,
   { byBlame }: BinScene,
 ): VerdictCause[] => {
