@@ -24,11 +24,14 @@ export const inferDevices = (
   former: ReadonlySet<string>,
   options: InferOptions,
 ): Accepted[] =>
-  view.active.flatMap((index) => {
+  suspects(view).flatMap((index) => {
     const device = view.device(index);
     const late = device.lag === null ? null : lateness(device, device.lag, former, options);
     return late === null ? [] : [acceptDevice(view, device, device.lag as Delta, late)];
   });
+
+const suspects = ({ hot, ailing }: BinView): number[] =>
+  [...new Set([...hot, ...ailing])].sort((a, b) => a - b);
 
 type Lateness = { ms: number; scaleMs: number; pass: Accepted['pass'] };
 

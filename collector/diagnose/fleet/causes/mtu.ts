@@ -5,7 +5,7 @@ import type { BinView, DeviceView, OnwardView } from '../bin-view.ts';
 import { applicationOf } from '../services/accepted-cells.ts';
 import { excessLoss } from '../services/disturbance.ts';
 import { elementOf } from '../services/group.ts';
-import { type HangingPair, hangingPairs, type Pair } from '../services/hanging.ts';
+import { type HangingPair, hangingPairs, type Pair, pairsOf } from '../services/hanging.ts';
 
 /**
  * A run that never ends is ranked above any delay, and above "its server does not answer": that is
@@ -33,7 +33,7 @@ export const inferMtuHoles = (
   const behind = behindEdges(view, pairs.hanging, pairs.tried);
   const explained = new Set(behind.flatMap((hole) => hole.pairs));
   const left = pairs.hanging.filter((pair) => !explained.has(pair));
-  const before = beforeEdges(view, left, pairs.tried, options);
+  const before = beforeEdges(view, left, options);
   const straight = onStraightWays(left);
   return [...behind, ...before, ...straight].map((hole) => accept(view, hole));
 };
@@ -116,7 +116,6 @@ const smallPasses = ({ connect, loss }: OnwardView): boolean =>
 const beforeEdges = (
   view: BinView,
   hanging: readonly HangingPair[],
-  tried: readonly Pair[],
   { fleet }: InferOptions,
 ): Hole[] => {
   const byDevice = new Map<number, HangingPair[]>();
@@ -127,9 +126,7 @@ const beforeEdges = (
   const groups = new Map<string, { devices: DeviceView[]; pairs: HangingPair[] }>();
   for (const [deviceIndex, pairs] of byDevice) {
     const device = view.device(deviceIndex);
-    const ofDevice = tried.filter(
-      (pair) => pair.deviceIndex === deviceIndex && pair.edgeId !== null,
-    );
+    const ofDevice = pairsOf(view, deviceIndex).filter((pair) => pair.edgeId !== null);
     const measured = device.trace?.mtuBlackHole === true;
     if (!measured && !(share(ofDevice) === 1 && severalApps(pairs) && pingsPass(device))) continue;
     const key = fleet && device.siteId !== undefined ? `site ${device.siteId}` : device.deviceId;

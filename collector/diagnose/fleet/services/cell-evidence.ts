@@ -130,14 +130,13 @@ const createLasting = (view: BinView) => {
     const known = placeKeys(cell)
       .map((key) => totals?.get(key))
       .find((found) => found !== undefined);
-    if (known === undefined || known.length === 0) return false;
-    const lasting = known.filter((recent) => {
+    const lasting = (known ?? []).filter((recent) => {
       const three = recent.slice(0, binsShown);
       return (
         three.length === binsShown && three.every((ms) => ms !== null && ms >= shownShare * riseMs)
       );
     });
-    return 2 * lasting.length > known.length;
+    return 2 * lasting.length > cell.deviceCount;
   };
 };
 
@@ -148,7 +147,7 @@ const recentTotalsByPlace = (view: BinView): Map<string, (readonly (number | nul
       .flatMap((cell) => placeKeys(cell)),
   );
   const totals = new Map<string, (readonly (number | null)[])[]>();
-  for (const index of view.active) {
+  for (const index of view.ailing) {
     for (const application of view.device(index).applications) {
       for (const key of placeKeys(placeOf(application))) {
         if (!few.has(key)) continue;

@@ -1,4 +1,4 @@
-import type { BinView } from '../bin-view.ts';
+import type { ApplicationView, BinView } from '../bin-view.ts';
 import { placeOf } from './place.ts';
 
 /** A device and an application it tried in this bin. */
@@ -11,7 +11,6 @@ export type Pair = {
   hangs: boolean;
 };
 export type HangingPair = Pair & {
-  deviceId: string;
   failureType: string;
   /** Its straight way was tested and swallows large packets. */
   straightHole: { bytes: number | null } | null;
@@ -23,30 +22,40 @@ const hangs: ReadonlySet<string> = new Set([
   'http.timed_out',
   'browser.timed_out',
 ]);
+/** Views of devices are dear: shares are taken over so many of a large fleet. */
+const devicesAsked = 3_000;
 
-/** Pairs of which every run of the bin hung; of the others only while there are any such. */
+/** Pairs of which every run of the bin hung, and pairs by which to see what share that is. */
 export const hangingPairs = (view: BinView): { hanging: HangingPair[]; tried: Pair[] } => {
-  const hanging: HangingPair[] = [];
-  const tried: Pair[] = [];
-  for (const index of view.active) {
-    const device = view.device(index);
-    for (const application of device.applications) {
-      const { failureType, okCount, runCount, directTrace } = application;
-      if (runCount === 0) continue;
-      const pair = {
-        ...placeOf(application),
-        deviceIndex: index,
-        hangs: okCount === 0 && failureType !== null && hangs.has(failureType),
-      };
-      tried.push(pair);
-      if (!pair.hangs) continue;
-      hanging.push({
-        ...pair,
-        deviceId: device.deviceId,
-        failureType: failureType ?? '',
-        straightHole: directTrace?.mtuBlackHole === true ? { bytes: directTrace.mtuBytes } : null,
-      });
-    }
-  }
-  return { hanging, tried };
+  const hanging = view.ailing.flatMap((index) =>
+    view.device(index).applications.flatMap((application): HangingPair[] => {
+      const pair = pairOf(index, application);
+      if (!pair.hangs) return [];
+      const { failureType, directTrace } = application;
+      const straightHole =
+        directTrace?.mtuBlackHole === true ? { bytes: directTrace.mtuBytes } : null;
+      return [{ ...pair, failureType: failureType ?? '', straightHole }];
+    }),
+  );
+  return { hanging, tried: hanging.length === 0 ? [] : triedPairs(view) };
+};
+
+const triedPairs = (view: BinView): Pair[] => {
+  const step = Math.max(1, Math.floor(view.active.length / devicesAsked));
+  return view.active.filter((_, at) => at % step === 0).flatMap((index) => pairsOf(view, index));
+};
+
+export const pairsOf = (view: BinView, deviceIndex: number): Pair[] =>
+  view
+    .device(deviceIndex)
+    .applications.filter(({ runCount }) => runCount > 0)
+    .map((application) => pairOf(deviceIndex, application));
+
+const pairOf = (deviceIndex: number, application: ApplicationView): Pair => {
+  const { okCount, runCount, failureType } = application;
+  return {
+    ...placeOf(application),
+    deviceIndex,
+    hangs: runCount > 0 && okCount === 0 && failureType !== null && hangs.has(failureType),
+  };
 };

@@ -27,6 +27,7 @@ export const sceneOf = (parts: {
     binMs: 300_000,
     active: devices.map((device) => device.index),
     hot: devices.filter((device) => device.isHot).map((device) => device.index),
+    ailing: devices.map((device) => device.index),
     device: (index) => devices[index] as DeviceView,
     indexOf: (id) => devices.find((device) => device.deviceId === id)?.index,
     onward: parts.onward ?? [],
