@@ -34,7 +34,7 @@ export const inferMtuHoles = (
   const explained = new Set(behind.flatMap((hole) => hole.pairs));
   const left = pairs.hanging.filter((pair) => !explained.has(pair));
   const before = beforeEdges(view, left, options);
-  const straight = onStraightWays(left);
+  const straight = onStraightWays(view, left);
   return [...behind, ...before, ...straight].map((hole) => accept(view, hole));
 };
 
@@ -169,11 +169,14 @@ const holeBeforeEdge = (devices: readonly DeviceView[], pairs: readonly HangingP
 };
 
 /** Straight ways that were tested. */
-const onStraightWays = (hanging: readonly HangingPair[]): Hole[] =>
+const onStraightWays = (view: BinView, hanging: readonly HangingPair[]): Hole[] =>
   hanging
     .filter((pair) => pair.edgeId === null && pair.straightHole !== null)
     .map((pair) => ({
-      element: elementOf(`${pair.deviceId}>${pair.appId}`, `the way to ${pair.appId}`),
+      element: elementOf(
+        `${view.device(pair.deviceIndex).deviceId}>${pair.appId}`,
+        `the way to ${pair.appId}`,
+      ),
       segment: 'client-edge',
       scope: 'device',
       pairs: [pair],
