@@ -5,6 +5,8 @@ export type Candidate = {
   elementId: string;
   /** Indexes of observations, ascending. */
   members: Int32Array;
+  /** Where only a sample of many speaks: all it would shift. Left out: the members. */
+  covers?: Int32Array;
   /** Prior log odds against it, in nats. */
   penaltyNats: number;
   /** A smaller shift (milliseconds, or for loss a ratio) is not called a cause. */

@@ -77,7 +77,7 @@ const createSearch = <C extends Candidate>(
     );
     const before = rivals.map(gainOf);
     taken.add(at);
-    model.explain(candidate.members, fit);
+    model.explain(coveredBy(candidate), fit);
     refit(overlaps(at));
     const rival = strongestRival(rivals, before, gainOf);
     standing.push({
@@ -94,7 +94,7 @@ const createSearch = <C extends Candidate>(
   const withdraw = (one: Standing<C>): void => {
     standing = standing.filter((other) => other !== one);
     taken.delete(one.at);
-    model.restore(one.candidate.members, one.fit);
+    model.restore(coveredBy(one.candidate), one.fit);
     refit(overlaps(one.at));
   };
 
@@ -148,6 +148,9 @@ const strongestRival = (
   return strongest;
 };
 
+const coveredBy = (candidate: Candidate | undefined): Int32Array =>
+  candidate?.covers ?? candidate?.members ?? new Int32Array();
+
 /** For each candidate those that share an observation with it, itself among them, ascending. */
 const indexOverlaps = <C extends Candidate>(candidates: readonly C[], observationCount: number) => {
   const byObservation: number[][] = Array.from({ length: observationCount }, () => []);
@@ -159,7 +162,7 @@ const indexOverlaps = <C extends Candidate>(candidates: readonly C[], observatio
     const seen = known.get(at);
     if (seen !== undefined) return seen;
     const near = new Set<number>([at]);
-    for (const index of candidates[at]?.members ?? []) {
+    for (const index of coveredBy(candidates[at])) {
       for (const other of byObservation[index] ?? []) near.add(other);
     }
     const sorted = [...near].sort((a, b) => a - b);

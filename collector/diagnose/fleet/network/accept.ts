@@ -1,0 +1,176 @@
+import type { CauseElement, Segment } from '#contract/verdict.ts';
+import type { Accepted } from '../accepted.ts';
+import type { BinView } from '../bin-view.ts';
+import { longestSpan, spanElement } from '../causes/path-element.ts';
+import { type Crossing, crossingsOf, suffersDelay, suffersLoss } from './applies.ts';
+import { evidenceOf } from './evidence.ts';
+import type { Group } from './gather.ts';
+import type { Slot } from './slots.ts';
+import type { DelayCause } from './solve-delay.ts';
+import type { LossCause } from './solve-loss.ts';
+import { delayKey, lossKey } from './to-candidates.ts';
+import { deviceUnit, onwardId, onwardUnit, type Path, type Unit } from './unit.ts';
+
+/** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
+const retransmitMs = 250 * 1.05;
+/** Samples' mean lies above their median where a cause comes in bursts: then people wait longer. */
+const skew = { least: 0.1, most: 0.6 };
+
+type Cause = {
+  group: Group;
+  gainNats: number;
+  marginNats: number;
+  runnerUp: { group: Group } | null;
+  magnitude: number;
+};
+type Leg = 'towards-edge' | 'onward';
+type Kind = 'delay' | 'loss';
+
+/** What was selected, as the verdicts take it. A cause on both legs comes twice, once for each. */
+export const createAccept = (view: BinView, slots: readonly Slot[]) => {
+  const places = createPlaces(view);
+
+  const make = (cause: Cause, leg: Leg, kind: Kind, pass: Accepted['pass']): Accepted => {
+    const { group, gainNats, marginNats, runnerUp } = cause;
+    const { about } = group;
+    const addedMs = kind === 'loss' ? 0 : cause.magnitude + skewOf(group, slots, cause.magnitude);
+    const lossRatio = kind === 'loss' ? cause.magnitude : null;
+    const healthyCount = group.ownMs.filter((ms) => ms < 0.3 * cause.magnitude).length;
+    const suffers = (crossing: Crossing): boolean => {
+      if (group.unitCount === 1) return true;
+      return lossRatio === null
+        ? suffersDelay(crossing, cause.magnitude)
+        : suffersLoss(crossing, lossRatio);
+    };
+    const perCrossing = lossRatio === null ? addedMs : retransmitMs * lossRatio * (1 + lossRatio);
+    const crossings = (deviceIndex: number, appId: string): Crossing[] =>
+      places
+        .crossings(group, deviceIndex, appId)
+        .filter(({ path }) => (path.leg === 'onward') === (leg === 'onward'));
+    const elementFor = (deviceIndex: number, appId: string): CauseElement =>
+      elementOn(about.element, crossings(deviceIndex, appId)[0]);
+    return {
+      key:
+        (kind === 'delay' ? delayKey(group) : lossKey(group)) + (leg === 'onward' ? '/onward' : ''),
+      family: about.family,
+      kind,
+      segment: segmentOf(about.family, leg),
+      element: about.element,
+      scope: about.scope,
+      addedMs,
+      lossRatio,
+      gainNats,
+      marginNats,
+      runnerUp: runnerUp === null ? null : rivalOf(runnerUp.group, leg, kind),
+      observerCount: group.unitCount,
+      healthyCount: kind === 'loss' ? 0 : healthyCount,
+      pass,
+      costMs: (deviceIndex, appId) =>
+        crossings(deviceIndex, appId)
+          .filter(suffers)
+          .reduce((sum, { roundTrips }) => sum + roundTrips * perCrossing, 0),
+      elementFor,
+      evidenceFor: (deviceIndex, appId) =>
+        evidenceOf({
+          group,
+          kind,
+          unit: places.unit(deviceIndex),
+          crossing: crossings(deviceIndex, appId)[0],
+        }),
+    };
+  };
+
+  const legsOf = ({ members }: Group): Leg[] => {
+    const legs = new Set<Leg>();
+    for (const member of members) {
+      const slot = slots[member];
+      if (slot === undefined || !slot.kind.reference) continue;
+      legs.add(slot.unit.onward === null ? 'towards-edge' : 'onward');
+    }
+    return legs.size === 0 ? ['towards-edge'] : [...legs].sort().reverse();
+  };
+
+  return {
+    delay: (cause: DelayCause): Accepted[] =>
+      legsOf(cause.group).map((leg) => make(cause, leg, 'delay', cause.pass)),
+    loss: (cause: LossCause): Accepted[] =>
+      legsOf(cause.group).map((leg) => make(cause, leg, 'loss', 'persistent')),
+  };
+};
+
+/** Devices and edges as units, the last asked for kept: verdicts go through them device by device. */
+const createPlaces = (view: BinView) => {
+  let last: { index: number; unit: Unit } | null = null;
+  const unit = (deviceIndex: number): Unit => {
+    if (last?.index !== deviceIndex) {
+      last = { index: deviceIndex, unit: deviceUnit(view.device(deviceIndex)) };
+    }
+    return last.unit;
+  };
+  let onward: Map<string, Unit> | null = null;
+  const onwardOf = (id: string): Unit | undefined => {
+    onward ??= new Map(view.onward.map(onwardUnit).map((one) => [one.id, one]));
+    return onward.get(id);
+  };
+  const crossings = (group: Group, deviceIndex: number, appId: string): Crossing[] => {
+    const own = unit(deviceIndex);
+    const application = own.device?.applications.find((each) => each.appId === appId);
+    if (application === undefined) return [];
+    const edgeId = application.edgeId ?? own.device?.edgeId ?? '';
+    return crossingsOf(
+      group,
+      own,
+      application,
+      onwardOf(onwardId(edgeId, appId, application.frontEnd)),
+    );
+  };
+  return { unit, crossings };
+};
+
+const rivalOf = ({ key, about }: Group, leg: Leg, kind: Kind): Accepted['runnerUp'] => ({
+  key: `${key}/${kind}`,
+  family: about.family,
+  element: about.element,
+  segment: segmentOf(about.family, leg),
+});
+
+const segmentOf = (family: Accepted['family'], leg: Leg): Segment => {
+  if (family === 'wifi' || family === 'gateway') return 'gateway';
+  if (family === 'tunnel-client' || family === 'tunnel-cohort') return 'tunnel-queue';
+  if (family === 'edge') return 'in-edge';
+  return leg === 'onward' ? 'edge-origin' : 'client-edge';
+};
+
+/** The stretch as it lies on the path of the one who asks. */
+const elementOn = (element: CauseElement, crossing: Crossing | undefined): CauseElement => {
+  const to = crossing?.span.to;
+  if (crossing === undefined || to === undefined || to === null) return element;
+  const { span, path } = crossing;
+  const { from } = span;
+  const hops = hopsBetween(path, from?.ttl ?? 0, to.ttl);
+  const silentHopCount = hops.filter(({ address }) => address === null).length;
+  const own = spanElement(span, silentHopCount);
+  if (hops.length + 2 > longestSpan && own.asn !== null && from?.asn != null) {
+    return {
+      ...own,
+      name: `between AS ${from.asn} and AS ${to.asn ?? own.asn}, ${own.name}`.slice(0, 300),
+    };
+  }
+  return own;
+};
+
+const hopsBetween = (path: Path, fromTtl: number, toTtl: number) =>
+  (path.trace?.hops ?? []).filter(({ ttl }) => ttl > fromTtl && ttl < toTtl);
+
+/** Milliseconds that the mean of the samples lies above their median, where it is much. */
+const skewOf = ({ members }: Group, slots: readonly Slot[], magnitudeMs: number): number => {
+  const excess = members
+    .flatMap((member) => {
+      const slot = slots[member];
+      return slot?.kind.reference === true && slot.delta !== null ? [slot.delta.skewMs] : [];
+    })
+    .sort((a, b) => a - b);
+  const middle = excess[Math.floor(excess.length / 2)] ?? 0;
+  if (middle <= skew.least * magnitudeMs) return 0;
+  return Math.min(middle, skew.most * magnitudeMs);
+};

@@ -1,0 +1,72 @@
+import type { ApplicationView, LossCount } from '../bin-view.ts';
+import type { Span } from './claim.ts';
+import type { Group } from './gather.ts';
+import { ownOfPath } from './own.ts';
+import type { Path, Unit } from './unit.ts';
+
+/** One way that an application's transaction takes, who measures it, and how often it is crossed. */
+export type Crossing = { unit: Unit; path: Path; span: Span; roundTrips: number };
+
+/** Ways of one device's application that lie in a cause. */
+export const crossingsOf = (
+  { about }: Group,
+  unit: Unit,
+  application: ApplicationView,
+  onward: Unit | undefined,
+): Crossing[] => {
+  const { leg1, leg2, direct } = application.roundTrips;
+  const found: Crossing[] = [];
+  const add = (owner: Unit, path: Path | undefined, roundTrips: number): void => {
+    const span = path === undefined ? null : about.crosses(owner, path);
+    if (path !== undefined && span !== null) found.push({ unit: owner, path, span, roundTrips });
+  };
+  if (application.via === 'direct') {
+    const path = unit.paths.find((one) => one.leg === 'direct' && one.appId === application.appId);
+    add(unit, path, direct + (about.besides ?? 0));
+    return found;
+  }
+  add(
+    unit,
+    unit.paths.find((one) => one.leg === 'leg1'),
+    leg1,
+  );
+  if (onward !== undefined) add(onward, onward.paths[0], leg2);
+  return found;
+};
+
+/** A unit that shows less than this share of a cause, and could show it, does not suffer from it. */
+const shownShare = 0.3;
+const shownScales = { cause: 3, own: 2 };
+
+/** Whether what this unit measures itself bears out a delay that others share. */
+export const suffersDelay = ({ unit, path }: Crossing, addedMs: number): boolean => {
+  const own = ownOfPath(unit, path);
+  if (own === null) return true;
+  const ownMs = Math.max(own.fastMs, own.meanMs);
+  if (ownMs >= shownShare * addedMs) return true;
+  if (addedMs > shownScales.cause * own.scaleMs) return false;
+  return unit.device?.sameFlow !== false || ownMs >= shownScales.own * own.scaleMs;
+};
+
+/** Losses that a unit must have expected before having none says anything. */
+const expectedLosses = { plain: 4, otherFlow: 2, onward: 1.5 };
+
+export const suffersLoss = ({ unit, path }: Crossing, lossRatio: number): boolean => {
+  const own = ownLoss(unit, path);
+  if (own === null) return true;
+  if (own.lost === 0 && own.recentLost === 0 && own.sent * lossRatio > 1) return false;
+  const enough =
+    path.leg === 'onward'
+      ? expectedLosses.onward
+      : unit.device?.sameFlow === false
+        ? expectedLosses.otherFlow
+        : expectedLosses.plain;
+  const expected = own.sent * lossRatio;
+  return expected <= enough || own.lost >= shownShare * expected;
+};
+
+const ownLoss = ({ device, onward }: Unit, path: Path): LossCount | null => {
+  if (path.leg === 'onward') return onward?.loss ?? null;
+  if (path.leg === 'direct') return path.trace?.loss ?? null;
+  return device?.tunnelLoss ?? device?.underlayLoss ?? path.trace?.loss ?? null;
+};

@@ -1,0 +1,181 @@
+import type { BinView } from '../bin-view.ts';
+import type { About, Claim } from './claim.ts';
+import { claimsOf } from './claims-of.ts';
+import { otherWays } from './other-ways.ts';
+import { isSuspect, ownOf } from './own.ts';
+import { addSlots, type Slot, type UnitSlots } from './slots.ts';
+import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
+
+/** A possible cause with everything it would shift. */
+export type Group = {
+  key: string;
+  about: About;
+  /** Every unit it touches, and its end-to-end differences in this bin (NaN: not measured). */
+  unitCount: number;
+  ownMs: number[];
+  sites: Set<string>;
+  /** Slots of the units that were chosen to speak, and of all that are looked at. */
+  members: number[];
+  covers: number[];
+  /** Pairs of edge and application, for causes seen from edges. */
+  onwardCount: number;
+};
+
+export type Gathered = {
+  slots: Slot[];
+  units: readonly { unit: Unit; slots: UnitSlots }[];
+  groups: Map<string, Group>;
+};
+
+/** Likelihood gains no more from further observers. */
+const mostObservers = 400;
+/** Each unit is looked at three times; of more than this many none is kept in memory in between. */
+const mostKept = 20_000;
+
+type Touched = {
+  about: () => About;
+  ids: number[];
+  ownMs: number[];
+  sites: Set<string>;
+  onwardCount: number;
+};
+
+/** A source of units by number: devices by their index, onward measurements after them. */
+type Source = { count: number; at(number: number): Unit };
+
+/**
+ * Only causes that touch something off its normal are built, but all who would see them take part: the
+ * healthy ones clear what they cross. Of many, a sample by hash speaks; the counts stay exact.
+ */
+export const gather = (view: BinView): Gathered => {
+  const source = sourceOf(view);
+  const suspects = suspectsOf(source);
+  const touched = touchedBy(source, suspects);
+  if (touched.size === 0) return { slots: [], units: [], groups: new Map() };
+  countObservers(source, touched);
+  const speaking = new Map([...touched].map(([key, { ids }]) => [key, sample(ids, suspects)]));
+  const included = new Set(suspects);
+  for (const chosen of speaking.values()) for (const number of chosen) included.add(number);
+  return build(source, [...included].sort(ascending), touched, speaking);
+};
+
+/** As `gather`, for one device or edge alone: nobody else is asked. */
+export const gatherAlone = (view: BinView): Gathered[] => {
+  const source = sourceOf(view);
+  return suspectsOf(source).map((number) => {
+    const alone = { count: 1, at: () => source.at(number) };
+    const touched = touchedBy(alone, [0]);
+    countObservers(alone, touched);
+    return build(alone, [0], touched, new Map([...touched.keys()].map((key) => [key, [0]])));
+  });
+};
+
+const ascending = (a: number, b: number) => a - b;
+
+const sourceOf = (view: BinView): Source => {
+  const count = view.active.length + view.onward.length;
+  const kept = new Map<number, Unit>();
+  const read = (number: number): Unit => {
+    const index = view.active[number];
+    if (index !== undefined) return deviceUnit(view.device(index));
+    return onwardUnit(view.onward[number - view.active.length] as BinView['onward'][number]);
+  };
+  const at = (number: number): Unit => {
+    const unit = kept.get(number) ?? read(number);
+    if (count <= mostKept) kept.set(number, unit);
+    return unit;
+  };
+  return { count, at };
+};
+
+const suspectsOf = (source: Source): number[] => {
+  const found: number[] = [];
+  for (let number = 0; number < source.count; number += 1) {
+    if (isSuspect(source.at(number))) found.push(number);
+  }
+  return found;
+};
+
+const touchedBy = (source: Source, suspects: readonly number[]): Map<string, Touched> => {
+  const touched = new Map<string, Touched>();
+  for (const number of suspects) {
+    for (const { key, about } of claimsOf(source.at(number))) {
+      if (touched.has(key)) continue;
+      touched.set(key, { about, ids: [], ownMs: [], sites: new Set(), onwardCount: 0 });
+    }
+  }
+  return touched;
+};
+
+const countObservers = (source: Source, touched: ReadonlyMap<string, Touched>): void => {
+  for (let number = 0; number < source.count; number += 1) {
+    const unit = source.at(number);
+    const own = ownOf(unit);
+    for (const { key } of claimsOf(unit)) {
+      const one = touched.get(key);
+      if (one === undefined || one.ids.at(-1) === number) continue;
+      one.ids.push(number);
+      one.ownMs.push(own?.fastMs ?? Number.NaN);
+      one.sites.add(unit.site);
+      if (unit.onward !== null) one.onwardCount += 1;
+    }
+  }
+};
+
+/** As many off their normal among those chosen as among all, chosen by hash so that sites mix. */
+const sample = (ids: readonly number[], suspects: readonly number[]): readonly number[] => {
+  if (ids.length <= mostObservers) return ids;
+  const off = new Set(suspects);
+  const byHash = (numbers: number[]) => numbers.sort((a, b) => hash(a) - hash(b) || a - b);
+  const suspect = byHash(ids.filter((number) => off.has(number)));
+  const healthy = byHash(ids.filter((number) => !off.has(number)));
+  const share = Math.round((mostObservers * suspect.length) / ids.length);
+  const kept = Math.min(mostObservers - 1, Math.max(1, share));
+  return [...suspect.slice(0, kept), ...healthy.slice(0, mostObservers - kept)].sort(ascending);
+};
+
+/** Knuth's multiplicative hash of a number. */
+const hash = (number: number): number => Math.imul(number + 1, 2_654_435_761) >>> 0;
+
+const build = (
+  source: Source,
+  included: readonly number[],
+  touched: ReadonlyMap<string, Touched>,
+  speaking: ReadonlyMap<string, readonly number[]>,
+): Gathered => {
+  const slots: Slot[] = [];
+  const groups = new Map<string, Group>();
+  for (const [key, { about, ids, ownMs, sites, onwardCount }] of touched) {
+    const group = { key, about: about(), unitCount: ids.length, ownMs, sites, onwardCount };
+    groups.set(key, { ...group, members: [], covers: [] });
+  }
+  const speakers = new Map(
+    [...speaking].map(([key, numbers]) => [
+      key,
+      numbers.length < (touched.get(key)?.ids.length ?? 0) ? new Set(numbers) : null,
+    ]),
+  );
+  const units = included.map((number) => {
+    const unit = source.at(number);
+    const own = addSlots(unit, slots);
+    for (const claim of claimsOf(unit))
+      join(groups, claim, own, speakers.get(claim.key)?.has(number) ?? true);
+    return { unit, slots: own };
+  });
+  otherWays(units, groups);
+  return { slots, units, groups };
+};
+
+const join = (
+  groups: ReadonlyMap<string, Group>,
+  claim: Claim,
+  own: UnitSlots,
+  speaks: boolean,
+): void => {
+  const group = groups.get(claim.key);
+  if (group === undefined) return;
+  for (const slot of claim.mask(own)) {
+    group.covers.push(slot);
+    if (speaks) group.members.push(slot);
+  }
+};

@@ -1,0 +1,54 @@
+import type { LossCount } from '../bin-view.ts';
+import type { Selected } from '../map/candidate.ts';
+import { selectCauses } from '../map/greedy.ts';
+import { createLossModel, type LossObservation } from '../map/loss-model.ts';
+import type { Gathered, Group } from './gather.ts';
+import type { Slot } from './slots.ts';
+import { lossKey, type NetworkCandidate, toCandidates } from './to-candidates.ts';
+
+/** Less is not called a cause. */
+const leastRatio = 0.01;
+/** Never quite certain of a usual loss: a quantity that lost nothing yet may lose. */
+const usualRatio = 0.002;
+
+export type LossCause = { group: Group } & Omit<Selected<NetworkCandidate>, 'candidate'>;
+
+/** Loss over the same causes; a tunnel's own part loses nothing, it delays. */
+export const solveLoss = (
+  { slots }: Gathered,
+  groups: readonly Group[],
+  former: ReadonlySet<string>,
+): LossCause[] => {
+  const observations: LossObservation[] = [];
+  const at = new Int32Array(slots.length).fill(-1);
+  for (const [number, slot] of slots.entries()) {
+    if (slot.loss === null || slot.loss.sent === 0) continue;
+    at[number] = observations.length;
+    observations.push(observationOf(slot, slot.loss));
+  }
+  const paths = groups.filter(
+    ({ about, covers }) => !isTunnel(about.family) && recent(covers, slots),
+  );
+  const candidates = toCandidates(paths, at, former, () => leastRatio, 0, lossKey);
+  const model = createLossModel(observations);
+  const selected = selectCauses({ model, candidates, observationCount: observations.length });
+  return selected.map(({ candidate, ...rest }) => ({ ...rest, group: candidate.group }));
+};
+
+const observationOf = ({ kind }: Slot, { sent, lost, normalRatio }: LossCount) => ({
+  sentCount: sent,
+  lostCount: Math.min(sent, lost),
+  normalRatio: Math.min(0.9, normalRatio + usualRatio),
+  weight: kind.lossWeight,
+  reference: kind.lossReference,
+});
+
+const isTunnel = (family: string): boolean =>
+  family === 'tunnel-client' || family === 'tunnel-cohort' || family === 'edge';
+
+/** Nothing lost lately: it is over, though the window still remembers. */
+const recent = (covers: readonly number[], slots: readonly Slot[]): boolean =>
+  covers.some((slot) => {
+    const one = slots[slot];
+    return one?.kind.lossReference === true && (one.loss?.recentLost ?? 0) > 0;
+  });

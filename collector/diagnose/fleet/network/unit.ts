@@ -1,0 +1,85 @@
+import type { ApplicationView, DeviceView, OnwardView, TraceView } from '../bin-view.ts';
+import { type ChainNode, chainOf } from './chain.ts';
+
+/** One measured way: device to edge, device straight to an application, or edge to an application. */
+export type Path = {
+  leg: 'leg1' | 'direct' | 'onward';
+  appId: string | null;
+  /** What splits the way, in order, the end last. An onward path begins with its edge. */
+  nodes: readonly ChainNode[];
+  trace: TraceView | null;
+  /** The trace's last hop is the path's end. */
+  reached: boolean;
+};
+
+/** Something that measures: a device, or an edge's measurements towards one front end. */
+export type Unit = {
+  /** Device id, or edge, application and front end. */
+  id: string;
+  device: DeviceView | null;
+  onward: OnwardView | null;
+  /** Units of one site share a gateway; an edge is a site. */
+  site: string;
+  paths: readonly Path[];
+};
+
+export const deviceUnit = (device: DeviceView): Unit => {
+  const site = device.siteId ?? device.deviceId;
+  const paths: Path[] = [];
+  if (device.edgeId !== null) {
+    paths.push(pathOf('leg1', null, device.trace, site, edgeNode(device.edgeId)));
+  }
+  for (const application of device.applications) {
+    if (application.via === 'direct') paths.push(directPath(application, site));
+  }
+  return { id: device.deviceId, device, onward: null, site, paths };
+};
+
+const directPath = (application: ApplicationView, site: string): Path => {
+  const { appId, frontEnd, directTrace } = application;
+  return pathOf('direct', appId, directTrace, site, frontNode(appId, frontEnd));
+};
+
+export const onwardUnit = (onward: OnwardView): Unit => {
+  const { edgeId, appId, frontEnd } = onward;
+  const site = `edge:${edgeId}`;
+  const path = pathOf('onward', appId, onward.trace, site, frontNode(appId, frontEnd));
+  const begins = { ...edgeNode(edgeId), ttl: -1 };
+  return {
+    id: onwardId(edgeId, appId, frontEnd),
+    device: null,
+    onward,
+    site,
+    paths: [{ ...path, nodes: [begins, ...path.nodes] }],
+  };
+};
+
+export const onwardId = (edgeId: string, appId: string, frontEnd: string | null): string =>
+  `${edgeId}/${appId}/${frontEnd ?? ''}`;
+
+const edgeNode = (edgeId: string): ChainNode => ({
+  key: `edge:${edgeId}`,
+  address: null,
+  name: `edge ${edgeId}`,
+  asn: null,
+  ttl: Number.POSITIVE_INFINITY,
+});
+
+const frontNode = (appId: string, frontEnd: string | null): ChainNode => ({
+  key: `front:${appId}:${frontEnd ?? ''}`,
+  address: frontEnd,
+  name: frontEnd === null ? `application ${appId}` : `${frontEnd} of application ${appId}`,
+  asn: null,
+  ttl: Number.POSITIVE_INFINITY,
+});
+
+const pathOf = (
+  leg: Path['leg'],
+  appId: string | null,
+  trace: TraceView | null,
+  site: string,
+  end: ChainNode,
+): Path => {
+  const { nodes, reached } = chainOf(trace, site, end, leg !== 'onward');
+  return { leg, appId, nodes, trace, reached };
+};
