@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { allOn } from '#collector/diagnose/fleet/accepted.ts';
 import type { DeviceView, OnwardView } from '#collector/diagnose/fleet/bin-view.ts';
 import { inferNetwork } from '#collector/diagnose/fleet/network/infer-network.ts';
-import { application, delta, device, fresh, loss, trace, view } from './world.ts';
+import { delta, device, fresh, loss, trace, view } from './world.ts';
 
 const infer = (devices: DeviceView[], onward: OnwardView[] = [], former: string[] = []) =>
   inferNetwork(view(devices, onward), new Set(former), allOn);
