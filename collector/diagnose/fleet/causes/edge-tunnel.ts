@@ -30,6 +30,7 @@ const aboutEdge = (edgeId: string): About => ({
   elementId: `edge-tunnel:${edgeId}`,
   element: plainElement(edgeId, `tunnel at edge ${edgeId}`),
   penaltyNats: commonPenaltyNats + edgeNats,
+  sharedOnly: true,
   rank: 30,
   crosses: (unit, path) => (path.leg === 'leg1' && unit.device?.edgeId === edgeId ? nowhere : null),
 });

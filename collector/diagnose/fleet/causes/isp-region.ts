@@ -26,6 +26,7 @@ const aboutRegion = (asn: number, region: string | null): About => {
     elementId: `isp-region:${id}`,
     element: { ...plainElement(id, `access network AS ${asn}${where}`), asn },
     penaltyNats: commonPenaltyNats,
+    sharedOnly: true,
     rank: 1,
     crosses: (unit, path) =>
       unit.device !== null && unit.device.asn === asn && unit.device.region === region

@@ -55,6 +55,7 @@ const aboutGateway = (site: string): About => ({
   elementId: `gateway:${site}`,
   element: plainElement(site, `gateway of site ${site}`),
   penaltyNats: commonPenaltyNats,
+  sharedOnly: true,
   rank: null,
   besides: lookups,
   crosses: (unit) => (unit.device !== null && unit.site === site ? nowhere : null),

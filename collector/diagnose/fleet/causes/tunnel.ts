@@ -70,6 +70,7 @@ const aboutCohort = (rank: number, value: string): About => {
     elementId: `tunnel-cohort:${field}=${value}`,
     element: plainElement(`${field}=${value}`, name(value)),
     penaltyNats: commonPenaltyNats + cohortNats,
+    sharedOnly: true,
     rank: 20 + rank,
     crosses: (unit, path) => (unit.device?.facts[field] === value ? onTunnel(path) : null),
   };

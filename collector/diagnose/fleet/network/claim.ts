@@ -17,6 +17,8 @@ export type About = {
   penaltyNats: number;
   /** Of several that shift exactly the same the lowest stands; null: a rival even then. */
   rank: number | null;
+  /** Needs two devices at least: of one it is that device's own. */
+  sharedOnly?: boolean;
   /** Null: it does not lie on this path. */
   crosses(unit: Unit, path: Path): Span | null;
   /** What it costs besides the round trips, in crossings: names asked for on the way. */

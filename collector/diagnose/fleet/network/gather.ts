@@ -147,6 +147,7 @@ const build = (
   const groups = new Map<string, Group>();
   for (const [key, { about, ids, ownMs, sites, onwardCount }] of touched) {
     const group = { key, about: about(), unitCount: ids.length, ownMs, sites, onwardCount };
+    if (group.about.sharedOnly === true && ids.length < 2) continue;
     groups.set(key, { ...group, members: [], covers: [] });
   }
   const speakers = new Map(
