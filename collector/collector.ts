@@ -11,16 +11,20 @@ import { loadAuthority } from './control/authority.ts';
 import { createBatchRows } from './control/batch-rows.ts';
 import { createConfigSource } from './control/config-source.ts';
 import { createDeliveryRows } from './control/delivery-rows.ts';
+import { createEngineRows } from './control/engine-rows.ts';
 import { createEnrollment } from './control/enrollment.ts';
 import { createEnrollmentTokens } from './control/enrollment-tokens.ts';
 import { ensureFirstOperator } from './control/first-operator.ts';
 import { createFleet } from './control/fleet.ts';
+import { createFleetRows } from './control/fleet-rows.ts';
 import { createHeldQuestions } from './control/held-questions.ts';
 import { createOperators } from './control/operators.ts';
 import { createOrganisationVersions } from './control/organisation-versions.ts';
 import { createRunRequests } from './control/run-requests.ts';
 import { createVerdictRows } from './control/verdict-rows.ts';
 import { createDeviceListener } from './device-listener.ts';
+import { createBinClock } from './fleet/bin-clock.ts';
+import { createLateNotes } from './fleet/late.ts';
 import type { App } from './http/app.ts';
 import { startCertificateRenewal } from './http/listener-certificate.ts';
 import { createDeclaredApplications } from './ingest/declared-applications.ts';
@@ -83,6 +87,9 @@ const start = async (
   const verdicts = createVerdictRows(state.db);
   const deliveries = createDeliveryRows(state.db);
   const artefacts = createArtefactRows(state.db);
+  const engineRows = createEngineRows(state.db);
+  const fleetRows = createFleetRows(state.db);
+  const clock = createBinClock(config.diagnosis);
 
   // Known once the listeners are: ports may be any free ones.
   const urls = { device: '', operator: '', pages: config.publicUrl?.replace(/\/$/, '') ?? '' };
@@ -117,6 +124,7 @@ const start = async (
       runRequests,
       fleet,
       jobs,
+      noteLate: createLateNotes(engineRows, clock),
       now,
       diagnoseDelayMs,
       log,
@@ -159,7 +167,8 @@ const start = async (
 
   const pagesUrl = () => urls.pages;
   const records = { fleet, organisations, verdicts, deliveries, batches, artefacts, runRequests };
-  const workers = startWorkers({ store, jobs, ...records, pagesUrl, now, log });
+  const ofFleet = { fleetRows, engineRows, clock, shardBy: config.diagnosis.shardBy };
+  const workers = startWorkers({ store, jobs, ...records, ...ofFleet, pagesUrl, now, log });
   whenStopping('workers', workers.stop);
 
   log.info({ component: 'collector', ...urls }, 'collector started');

@@ -1,7 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { check, explain } from '#contract/check.ts';
-import { closed, Text } from '#contract/scalar.ts';
+import { closed, OneOf, Text } from '#contract/scalar.ts';
 import { ConfigError, environment, readConfigFile } from '#runtime/config.ts';
+import { defaultBinSeconds } from './fleet/bin-clock.ts';
+import { shardings } from './fleet/shards.ts';
 
 const Listen = Type.Object(
   {
@@ -42,6 +44,18 @@ const BullmqJobs = Type.Object(
   closed,
 );
 
+/** How the whole fleet's evidence is judged, beside each device's own. */
+const Diagnosis = Type.Object(
+  {
+    binSeconds: Type.Integer({ minimum: 1, maximum: 3_600 }),
+    /** One engine for all, or one for each edge; those are spread over the collectors. */
+    shardBy: OneOf(shardings),
+    /** After a bin's end, for what is on its way; a fifth of the bin when absent, at least 3. */
+    graceSeconds: Type.Optional(Type.Number({ minimum: 0, maximum: 3_600 })),
+  },
+  closed,
+);
+
 /** What the collector runs by. Without any of it: one machine, embedded engines, loopback. */
 export const CollectorProgramConfig = Type.Object(
   {
@@ -55,6 +69,7 @@ export const CollectorProgramConfig = Type.Object(
     jobs: Type.Union([InProcessJobs, BullmqJobs]),
     /** Results of one moment arrive in several batches: judging waits for them. */
     diagnoseDelayMs: Type.Integer({ minimum: 0, maximum: 600_000 }),
+    diagnosis: Diagnosis,
   },
   closed,
 );
@@ -68,6 +83,7 @@ export const collectorDefaults: CollectorProgramConfig = {
   state: { engine: 'pglite' },
   jobs: { engine: 'in-process' },
   diagnoseDelayMs: 2_000,
+  diagnosis: { binSeconds: defaultBinSeconds, shardBy: 'organisation' },
 };
 
 /** File over defaults, environment over file. Throws ConfigError naming the field and the fix. */
@@ -79,7 +95,12 @@ export const readCollectorConfig = (
   if (file !== null && (typeof file !== 'object' || Array.isArray(file))) {
     throw new ConfigError(`${path}: expected fields, as \`stateFolder: …\``);
   }
-  const merged = { ...collectorDefaults, ...file, ...fromEnvironment(read) };
+  const merged = {
+    ...collectorDefaults,
+    ...file,
+    ...fromEnvironment(read),
+    diagnosis: diagnosisFrom((file as { diagnosis?: unknown } | null)?.diagnosis, read),
+  };
   const mistakes = [...engineMistakes(merged)];
   const checked = check(CollectorProgramConfig, merged);
   if (checked.ok) return checked.value;
@@ -127,6 +148,23 @@ const fromEnvironment = (
     ...(redisUrl === undefined ? {} : { jobs: { engine: 'bullmq', redisUrl } }),
     ...(diagnoseDelayMs === undefined ? {} : { diagnoseDelayMs: Number(diagnoseDelayMs) }),
     ...(store === undefined ? {} : { store }),
+  };
+};
+
+/** Its fields one by one: who sets the bins alone keeps the shards. Anything else is for the checker. */
+const diagnosisFrom = (file: unknown, read: (name: string) => string | undefined): unknown => {
+  if (file !== undefined && (typeof file !== 'object' || file === null || Array.isArray(file))) {
+    return file;
+  }
+  const binSeconds = read('WHYSLOW_DIAGNOSIS_BIN_SECONDS');
+  const shardBy = read('WHYSLOW_DIAGNOSIS_SHARD_BY');
+  const graceSeconds = read('WHYSLOW_DIAGNOSIS_GRACE_SECONDS');
+  return {
+    ...collectorDefaults.diagnosis,
+    ...file,
+    ...(binSeconds === undefined ? {} : { binSeconds: Number(binSeconds) }),
+    ...(shardBy === undefined ? {} : { shardBy }),
+    ...(graceSeconds === undefined ? {} : { graceSeconds: Number(graceSeconds) }),
   };
 };
 

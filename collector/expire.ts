@@ -1,13 +1,16 @@
 import type { ArtefactRows } from './control/artefact-rows.ts';
 import type { BatchRows } from './control/batch-rows.ts';
 import type { DeliveryRows } from './control/delivery-rows.ts';
+import type { EngineRows } from './control/engine-rows.ts';
+import type { FleetRows } from './control/fleet-rows.ts';
 import type { RunRequests } from './control/run-requests.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import type { Store } from './store/store.ts';
 
 const dayMs = 86_400_000;
+const everyMs = 3_600_000;
 
-/** How long things are kept. Incidents, verdicts, versions and the audit stay. */
+/** How long things are kept. Devices' incidents, verdicts, versions and the audit stay. */
 export const retentionMs = {
   series: 30 * dayMs,
   /** Longer than any spool holds a batch that was sent but not known to be acknowledged. */
@@ -16,9 +19,15 @@ export const retentionMs = {
   /** Pictures and archives of runs: long enough to look into what went wrong. */
   artefacts: 7 * dayMs,
   runRequests: 30 * dayMs,
+  /** After their end. */
+  sharedIncidents: 90 * dayMs,
+  /** Of a shard that nobody works any more: its edge is gone, or shards are others now. */
+  checkpoints: 7 * dayMs,
+  /** Beyond it no normal is learnt from what comes late. */
+  lateBatches: dayMs,
+  /** What stands was said by a bin; one of this age is of a shard that is gone. */
+  standing: 2 * everyMs,
 } as const;
-
-const everyMs = 3_600_000;
 
 /** The expire job: drops what is older than it is kept. */
 export const createExpire =
@@ -28,6 +37,8 @@ export const createExpire =
     deliveries: DeliveryRows;
     artefacts: ArtefactRows;
     runRequests: RunRequests;
+    fleetRows: FleetRows;
+    engineRows: EngineRows;
     now: () => number;
   }) =>
   async (): Promise<void> => {
@@ -37,6 +48,14 @@ export const createExpire =
     await parts.deliveries.deleteBefore(now - retentionMs.deliveries);
     await parts.artefacts.deleteBefore(now - retentionMs.artefacts);
     await parts.runRequests.deleteBefore(now - retentionMs.runRequests);
+    await parts.engineRows.deleteBefore({
+      checkpointsMs: now - retentionMs.checkpoints,
+      lateMs: now - retentionMs.lateBatches,
+    });
+    await parts.fleetRows.expire({
+      endedMs: now - retentionMs.sharedIncidents,
+      seenMs: now - retentionMs.standing,
+    });
   };
 
 /** Asks for the job each hour; of N collectors' asking one job comes. */

@@ -1,10 +1,14 @@
+import type { Verdict } from '#contract/verdict.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Fleet } from './control/fleet.ts';
+import type { FleetRows } from './control/fleet-rows.ts';
 import type { OrganisationVersions } from './control/organisation-versions.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { diagnose } from './diagnose/diagnose.ts';
 import { inputAt, type Subject } from './diagnose/input.ts';
 import { readEvidence } from './evidence.ts';
+import type { BinClock } from './fleet/bin-clock.ts';
+import { settle } from './fleet/settle.ts';
 import { nextIncident } from './incident/lifecycle.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { messagesFor } from './notify/messages.ts';
@@ -14,9 +18,9 @@ import type { Store } from './store/store.ts';
 type About = { deviceId: string; appId: string };
 
 /**
- * The diagnose job: reads what is stored about one device and application, judges it, keeps the
- * verdict, moves the incident on and queues what has to be told. Judged twice, the same evidence
- * gives the same verdict and changes nothing more.
+ * The diagnose job: reads what is stored about one device and application, judges it, takes what the
+ * fleet's newest bin says of the cause, keeps the verdict, moves the incident on and queues what has
+ * to be told. Judged twice, the same evidence gives the same verdict and changes nothing more.
  */
 export const createJudge = (parts: {
   store: Store;
@@ -24,6 +28,8 @@ export const createJudge = (parts: {
   fleet: Fleet;
   organisations: OrganisationVersions;
   verdicts: VerdictRows;
+  fleetRows: Pick<FleetRows, 'standing'>;
+  clock: BinClock;
   /** Where people open the pages. */
   pagesUrl: () => string;
   now: () => number;
@@ -39,29 +45,51 @@ export const createJudge = (parts: {
     const subject = await nameSubject(parts.fleet, about, document);
     const input = inputAt(points, subject);
     if (!input) return;
-    const verdict = diagnose(input);
+    const standing = await parts.fleetRows.standing(about.deviceId, about.appId);
+    const verdict = settle(diagnose(input), standing);
     await store.write(verdictPoints(verdict));
-    const deliveryIds = await verdicts.settle(verdict, (current, judged) => {
+    const deliveryIds = await verdicts.settle(verdict, (current, judged, shared) => {
       const step = nextIncident(current, judged);
       if (step.change !== 'none') {
         const incidentId = (step.incident ?? current)?.id;
         log.info({ ...about, incidentId, change: step.change }, 'incident changed');
       }
-      const context = {
+      return messagesFor(step, {
         verdict: judged,
+        shared,
         webhooks: document.webhooks ?? [],
         applicationName: subject.appName,
         deviceName: subject.deviceName,
         url: pageUrl(parts.pagesUrl(), about),
         now: now(),
-      };
-      return { step, deliveries: messagesFor(step, context) };
+      });
     });
+    const delayMs = deliveryIds.length === 0 ? 0 : await patienceMs(parts, verdict);
     for (const deliveryId of deliveryIds) {
-      await jobs.enqueue('notify', { deliveryId }, { id: deliveryId });
+      await jobs.enqueue('notify', { deliveryId }, { id: deliveryId, delayMs });
     }
   };
 };
+
+/**
+ * The first device's message goes at once. Of further ones like it, a shared incident may be told
+ * instead: they wait for the bin that is open now to be judged.
+ */
+const patienceMs = async (
+  { verdicts, clock, now }: { verdicts: VerdictRows; clock: BinClock; now: () => number },
+  verdict: Verdict,
+): Promise<number> => {
+  const isBad = verdict.state === 'slow' || verdict.state === 'failing';
+  const nowMs = now();
+  if (!isBad || !(await verdicts.hasLike(verdict, nowMs - binsAlike * clock.binMs))) return 0;
+  const closesMs = clock.closesAt(clock.newestClosed(nowMs) + 1);
+  return closesMs - nowMs + Math.max(minTickMs, clock.graceMs / 2);
+};
+
+/** Incidents that began within so many bins of each other may be one. */
+const binsAlike = 2;
+/** What the judging of a bin takes. */
+const minTickMs = 2_000;
 
 /** What people call the device, the application and the edges; ids where there is no name. */
 const nameSubject = async (

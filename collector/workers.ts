@@ -2,11 +2,17 @@ import type { Log } from '#runtime/log.ts';
 import type { ArtefactRows } from './control/artefact-rows.ts';
 import type { BatchRows } from './control/batch-rows.ts';
 import type { DeliveryRows } from './control/delivery-rows.ts';
+import type { EngineRows } from './control/engine-rows.ts';
 import type { Fleet } from './control/fleet.ts';
+import type { FleetRows } from './control/fleet-rows.ts';
 import type { OrganisationVersions } from './control/organisation-versions.ts';
 import type { RunRequests } from './control/run-requests.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { createExpire, startExpireTimer } from './expire.ts';
+import type { BinClock } from './fleet/bin-clock.ts';
+import type { MakeEngine } from './fleet/engine.ts';
+import { startFleetDiagnosis } from './fleet/fleet-diagnosis.ts';
+import type { Sharding } from './fleet/shards.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { createJudge } from './judge.ts';
 import { createDeliver } from './notify/deliver.ts';
@@ -14,7 +20,7 @@ import { startDeliverySweep } from './notify/sweep.ts';
 import type { Store } from './store/store.ts';
 
 /** Judging is arithmetic in this one thread; sending is waiting for others. */
-const concurrency = { diagnose: 2, notify: 16, expire: 1 } as const;
+const concurrency = { diagnose: 2, notify: 16, tick: 1, expire: 1 } as const;
 
 /** Everything the collector does by itself: judge, tell, forget. */
 export const startWorkers = (parts: {
@@ -27,18 +33,26 @@ export const startWorkers = (parts: {
   batches: BatchRows;
   artefacts: ArtefactRows;
   runRequests: RunRequests;
+  fleetRows: FleetRows;
+  engineRows: EngineRows;
+  clock: BinClock;
+  shardBy: Sharding;
+  makeEngine?: MakeEngine;
   pagesUrl: () => string;
   now: () => number;
   log: Log;
 }) => {
   const { jobs, log } = parts;
   const stopping = new AbortController();
+  const { makeEngine: make } = parts;
+  const fleetDiagnosis = make && startFleetDiagnosis({ ...parts, make });
   const judge = createJudge(parts);
   const deliver = createDeliver({ ...parts, signal: stopping.signal });
   const expire = createExpire(parts);
   jobs.work('diagnose', judge, { concurrency: concurrency.diagnose });
   jobs.work('notify', ({ deliveryId }) => deliver(deliveryId), { concurrency: concurrency.notify });
   jobs.work('expire', expire, { concurrency: concurrency.expire });
+  if (fleetDiagnosis) jobs.work('tick', fleetDiagnosis.tick, { concurrency: concurrency.tick });
   const sweep = startDeliverySweep(parts);
   const expireTimer = startExpireTimer(jobs, (error) =>
     log.warn({ component: 'expire', err: error }, 'expiry not asked for'),
@@ -46,6 +60,7 @@ export const startWorkers = (parts: {
   return {
     async stop(): Promise<void> {
       expireTimer.stop();
+      fleetDiagnosis?.stop();
       // Messages under way are given up at once and sent again at the next start.
       stopping.abort();
       await sweep.stop();

@@ -1,8 +1,9 @@
-import { and, desc, eq, lte, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, lte, ne, or, sql } from 'drizzle-orm';
 import type { Verdict } from '#contract/verdict.ts';
 import { storable } from '../http/plain-text.ts';
 import type { Incident, IncidentStep } from '../incident/lifecycle.ts';
-import { deliveries, incidents, verdicts } from '../state/schema.ts';
+import type { SharedNow } from '../notify/messages.ts';
+import { deliveries, incidents, sharedIncidents, verdicts } from '../state/schema.ts';
 import type { Database } from '../state/state.ts';
 import type { NewDelivery } from './delivery-rows.ts';
 
@@ -19,7 +20,11 @@ export const createVerdictRows = (db: Database) => ({
    */
   settle: (
     made: Verdict,
-    decide: (current: Incident | undefined, verdict: Verdict) => Settlement,
+    decide: (
+      current: Incident | undefined,
+      verdict: Verdict,
+      shared: SharedNow | undefined,
+    ) => Settlement,
   ): Promise<string[]> =>
     db.transaction(async (tx) => {
       const verdict = storable(made);
@@ -27,13 +32,44 @@ export const createVerdictRows = (db: Database) => ({
       await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
       if (!(await keepVerdict(tx, verdict))) return [];
       const current = await newestIncident(tx, verdict);
-      const settlement = decide(current, verdict);
+      const shared = await sharedNow(tx, current, verdict);
+      const settlement = decide(current, verdict, shared);
       await keepIncident(tx, current, settlement.step);
       if (settlement.deliveries.length > 0) {
         await tx.insert(deliveries).values(settlement.deliveries);
       }
       return settlement.deliveries.map(({ id }) => id);
     }),
+
+  /**
+   * Whether another device's incident began since a time with the same part slow, in the same
+   * application or at the same edge: they may be one.
+   */
+  async hasLike({ deviceId, appId, segment, edgeId }: Verdict, sinceMs: number): Promise<boolean> {
+    if (segment === null) return false;
+    const found = await db
+      .select({ id: incidents.id })
+      .from(incidents)
+      .where(
+        and(
+          ne(incidents.deviceId, deviceId),
+          eq(incidents.segment, segment),
+          eq(incidents.live, true),
+          gte(incidents.firstSlowAt, sinceMs),
+          or(
+            eq(incidents.appId, appId),
+            sql`${incidents.latestVerdict}->>'edgeId' = ${edgeId ?? ''}`,
+          ),
+        ),
+      )
+      .limit(1);
+    return found.length > 0;
+  },
+
+  /** The incident is not told by itself, as a shared one was. */
+  async leaveTo(incidentId: string, sharedId: string): Promise<void> {
+    await db.update(incidents).set({ toldBy: sharedId }).where(eq(incidents.id, incidentId));
+  },
 
   list: (filter: { deviceId?: string; appId?: string }, limit: number) =>
     db
@@ -50,6 +86,26 @@ export const createVerdictRows = (db: Database) => ({
 });
 
 export type VerdictRows = ReturnType<typeof createVerdictRows>;
+
+/** The shared incident that was told in this one's place, or else the one that explains it. */
+const sharedNow = async (
+  tx: Transaction,
+  current: Incident | undefined,
+  verdict: Verdict,
+): Promise<SharedNow | undefined> => {
+  const toldBy = current?.state === 'open' ? current.toldBy : null;
+  const id = toldBy ?? verdict.causes?.[0]?.incidentId;
+  if (id === undefined) return undefined;
+  const [row] = await tx
+    .select({
+      id: sharedIncidents.id,
+      live: sharedIncidents.live,
+      toldTo: sharedIncidents.toldTo,
+    })
+    .from(sharedIncidents)
+    .where(eq(sharedIncidents.id, id));
+  return row;
+};
 
 /** False: a newer one is there. */
 const keepVerdict = async (tx: Transaction, verdict: Verdict): Promise<boolean> => {

@@ -28,6 +28,8 @@ export type Incident = {
   streak: number;
   openingVerdict: Verdict | null;
   latestVerdict: Verdict;
+  /** The shared incident that was told in its place; null: it was told by itself. */
+  toldBy: string | null;
 };
 
 export type IncidentStep = {
@@ -84,6 +86,7 @@ const begin = (verdict: Verdict): IncidentStep => {
     streak: 1,
     openingVerdict: null,
     latestVerdict: verdict,
+    toldBy: null,
   };
   return verdict.state === 'failing' || isClear(verdict)
     ? open(pending, verdict)

@@ -28,6 +28,8 @@ export const createIngest = (parts: {
   runRequests: Pick<RunRequests, 'settle'>;
   fleet: Pick<Fleet, 'setPosture'>;
   jobs: Jobs;
+  /** Told the times of what was stored, for bins that are closed already. */
+  noteLate: (sender: Identity, times: readonly number[], storedAt: number) => Promise<void>;
   now: () => number;
   diagnoseDelayMs: number;
   log: Log;
@@ -66,6 +68,11 @@ export const createIngest = (parts: {
     const { accepted, ...refused } = checkRecords(batch.records, sender, receivedAt);
     const points = accepted.flatMap((record) => toPoints(record, receivedAt));
     await write(points, senderName);
+    await parts.noteLate(
+      sender,
+      points.map(({ timeMs }) => timeMs),
+      now(),
+    );
     for (const record of accepted) {
       if (record.kind === 'run-report') await parts.runRequests.settle(record);
       if (record.kind === 'posture') await parts.fleet.setPosture(record, receivedAt);

@@ -1,6 +1,11 @@
+import type { WebhookRule } from '#contract/organisation.ts';
+import type { WebhookMessage } from '#contract/webhook.ts';
 import type { Delivery, DeliveryRows } from '../control/delivery-rows.ts';
+import type { FleetRows } from '../control/fleet-rows.ts';
 import type { OrganisationVersions } from '../control/organisation-versions.ts';
+import type { VerdictRows } from '../control/verdict-rows.ts';
 import { type Jobs, retryPolicy } from '../jobs/jobs.ts';
+import { isLeftTo } from './messages.ts';
 import { type Posted, post } from './post.ts';
 import { signatureHeaders } from './sign.ts';
 
@@ -20,6 +25,8 @@ export class DeliveryFailed extends Error {
 export const createDeliver = (parts: {
   deliveries: DeliveryRows;
   organisations: OrganisationVersions;
+  fleetRows: Pick<FleetRows, 'standing' | 'incident'>;
+  verdicts: Pick<VerdictRows, 'leaveTo'>;
   jobs: Jobs;
   now: () => number;
   signal: AbortSignal;
@@ -29,20 +36,37 @@ export const createDeliver = (parts: {
   const giveUp = (id: string, status: number | null, error: string) =>
     deliveries.record(id, { state: 'given-up', status, error }, now());
 
-  const send = async (delivery: Delivery): Promise<Posted | undefined> => {
+  const ruleOf = async ({ webhookId }: Delivery): Promise<WebhookRule | undefined> => {
     const { document } = await parts.organisations.current();
-    const rule = document.webhooks?.find(({ id }) => id === delivery.webhookId);
-    if (!rule) return undefined;
-    const { id, body } = delivery;
+    return document.webhooks?.find(({ id }) => id === webhookId);
+  };
+
+  const send = ({ id, body }: Delivery, rule: WebhookRule): Promise<Posted> => {
     const headers = signatureHeaders({ secret: rule.secret, id, atMs: now(), body });
     return post({ url: rule.url, headers, body, timeoutMs, signal: parts.signal });
+  };
+
+  /** While a device's message waited a shared incident may have been found, and told. */
+  const toldMeanwhile = async (delivery: Delivery, rule: WebhookRule) => {
+    if (delivery.eventType !== 'verdict.opened' || delivery.attemptCount > 0) return undefined;
+    const { device, application } = JSON.parse(delivery.body) as WebhookMessage;
+    const standing = await parts.fleetRows.standing(device.id, application.id);
+    const id = standing?.causes?.[0]?.incidentId;
+    const shared = id === undefined ? undefined : await parts.fleetRows.incident(id);
+    return shared?.live && isLeftTo(rule, shared) ? shared.id : undefined;
   };
 
   return async (deliveryId: string): Promise<void> => {
     const delivery = await deliveries.find(deliveryId);
     if (delivery?.state !== 'waiting') return;
-    const posted = await send(delivery);
-    if (!posted) return giveUp(deliveryId, null, 'the webhook is no longer configured');
+    const rule = await ruleOf(delivery);
+    if (!rule) return giveUp(deliveryId, null, 'the webhook is no longer configured');
+    const sharedId = await toldMeanwhile(delivery, rule);
+    if (sharedId !== undefined) {
+      await parts.verdicts.leaveTo(delivery.incidentId, sharedId);
+      return giveUp(deliveryId, null, `told as incident ${sharedId}`);
+    }
+    const posted = await send(delivery, rule);
     // Stopping is not the receiver's failure: it is sent at the next start.
     if (!posted.answered && parts.signal.aborted) throw new DeliveryFailed('stopping');
     const status = posted.answered ? posted.status : null;

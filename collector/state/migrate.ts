@@ -6,6 +6,7 @@ import { runRequests } from './migrations/0004-run-requests.ts';
 import { edgePosition } from './migrations/0005-edge-position.ts';
 import { deviceFacts } from './migrations/0006-device-facts.ts';
 import { posturePace } from './migrations/0007-posture-pace.ts';
+import { fleet } from './migrations/0008-fleet.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Database } from './state.ts';
 
@@ -18,6 +19,7 @@ export const migrations: readonly Migration[] = [
   edgePosition,
   deviceFacts,
   posturePace,
+  fleet,
 ];
 
 /** `whyslow` in ASCII: the key under which collectors that start at once queue for each other. */

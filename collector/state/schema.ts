@@ -185,8 +185,125 @@ export const incidents = pgTable(
     openingVerdict: jsonb('opening_verdict'),
     latestVerdict: jsonb('latest_verdict').notNull(),
     live: boolean('live').notNull(),
+    /** The shared incident that was told in its place. */
+    toldBy: uuid('told_by'),
   },
   (table) => [index('incidents_device_app_live').on(table.deviceId, table.appId, table.live)],
+);
+
+/** How far each shard of the fleet's diagnosis is; times on bins are bin numbers (time / bin_ms). */
+export const fleetShards = pgTable('fleet_shards', {
+  shard: text('shard').primaryKey(),
+  binMs: integer('bin_ms').notNull(),
+  /** Newest closed. */
+  bin: at('bin').notNull(),
+  /** When the reading of it began: batches stored later than this are late for it. */
+  readAt: at('read_at').notNull(),
+  /** Devices with a reading in it. */
+  deviceCount: integer('device_count').notNull(),
+  /** The collector that closed it and has the engine in memory, and until when it is asked first. */
+  worker: text('worker').notNull(),
+  keptUntil: at('kept_until').notNull(),
+  /** It is at work: nobody else begins before this. */
+  workingUntil: at('working_until').notNull(),
+});
+
+/** A shard's engine as it was after a bin, in parts. */
+export const fleetCheckpoints = pgTable(
+  'fleet_checkpoints',
+  {
+    shard: text('shard').notNull(),
+    part: integer('part').notNull(),
+    binMs: integer('bin_ms').notNull(),
+    bin: at('bin').notNull(),
+    readAt: at('read_at').notNull(),
+    bytes: bytea('bytes').notNull(),
+    savedAt: at('saved_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.shard, table.part] }),
+    index('fleet_checkpoints_saved_at').on(table.savedAt),
+  ],
+);
+
+/** What the fleet's evidence says of each slow pair, by its shard's newest bin. */
+export const standingCauses = pgTable(
+  'standing_causes',
+  {
+    shard: text('shard').notNull(),
+    deviceId: uuid('device_id').notNull(),
+    appId: text('app_id').notNull(),
+    /** The bin's end. */
+    at: at('at').notNull(),
+    /** Contract Verdict with `causes`. */
+    verdict: jsonb('verdict').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.shard, table.deviceId, table.appId] }),
+    index('standing_causes_pair').on(table.deviceId, table.appId),
+    index('standing_causes_at').on(table.at),
+  ],
+);
+
+/** One cause over its life, all shards together. */
+export const sharedIncidents = pgTable(
+  'shared_incidents',
+  {
+    id: uuid('id').primaryKey(),
+    /** Kind, segment and element: what makes incidents of several shards one. */
+    key: text('key').notNull(),
+    live: boolean('live').notNull(),
+    startedAt: at('started_at').notNull(),
+    seenAt: at('seen_at').notNull(),
+    endedAt: at('ended_at'),
+    /** Contract SharedIncident. */
+    incident: jsonb('incident').notNull(),
+    /** Those who suffer most: `{ deviceId, appId, addedMs }`. */
+    affected: jsonb('affected').notNull(),
+    /** One line a bin: `{ atMs, ms, lossRatio, deviceCount }`. */
+    history: jsonb('history').notNull(),
+    /** Webhooks that heard of its opening. */
+    toldTo: jsonb('told_to').$type<string[]>().notNull().default([]),
+    endTold: boolean('end_told').notNull().default(false),
+  },
+  (table) => [
+    index('shared_incidents_key').on(table.key),
+    index('shared_incidents_live').on(table.live, table.startedAt),
+    index('shared_incidents_ended_at').on(table.endedAt),
+  ],
+);
+
+/** The same as each shard sees it. */
+export const sharedIncidentParts = pgTable(
+  'shared_incident_parts',
+  {
+    shard: text('shard').notNull(),
+    partId: uuid('part_id').notNull(),
+    incidentId: uuid('incident_id').notNull(),
+    live: boolean('live').notNull(),
+    incident: jsonb('incident').notNull(),
+    affected: jsonb('affected').notNull(),
+    history: jsonb('history').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.shard, table.partId] }),
+    index('shared_incident_parts_incident').on(table.incidentId),
+  ],
+);
+
+/** Batches that came when a bin of theirs was closed already. */
+export const lateBatches = pgTable(
+  'late_batches',
+  {
+    id: uuid('id').primaryKey(),
+    role: text('role').$type<'device' | 'edge'>().notNull(),
+    sender: text('sender').notNull(),
+    /** Times of its records, both inclusive. */
+    fromAt: at('from_at').notNull(),
+    toAt: at('to_at').notNull(),
+    storedAt: at('stored_at').notNull(),
+  },
+  (table) => [index('late_batches_stored_at').on(table.storedAt)],
 );
 
 /** Outbox of webhook messages: written with the incident's change, sent by the notify job. */

@@ -82,6 +82,7 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
         openingVerdict: null,
         latestVerdict: document,
         live: true,
+        toldBy: null,
       } as const;
       await state.db.insert(incidents).values(incident);
       const found = await state.db.select().from(incidents).where(eq(incidents.id, incident.id));

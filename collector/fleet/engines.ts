@@ -1,0 +1,78 @@
+import type { Log } from '#runtime/log.ts';
+import type { EngineRows, ShardRow } from '../control/engine-rows.ts';
+import type { FleetEngine, MakeEngine } from './engine.ts';
+import type { FactsReader } from './facts.ts';
+
+/** An engine and where it stands. */
+export type Held = {
+  engine: FleetEngine;
+  /** Newest bin it has closed. */
+  bin: number;
+  /** Batches stored until then are in it. */
+  readAt: number;
+  checkpointBin: number;
+};
+
+/**
+ * The engines of this collector, by shard. One that stayed in memory goes on only where nobody else
+ * went on meanwhile; else the shard's checkpoint is where it begins, or the past that is stored.
+ */
+export const createEngines = (parts: {
+  make: MakeEngine;
+  rows: EngineRows;
+  readFacts: FactsReader;
+  binMs: number;
+  worker: string;
+  log: Log;
+}) => {
+  const { rows, binMs, worker, log } = parts;
+  const held = new Map<string, Held>();
+
+  const begin = async (bin: number, readAt: number, saved?: Uint8Array): Promise<Held> => {
+    const engine = parts.make({ binMs, facts: await parts.readFacts() }, saved);
+    return { engine, bin, readAt, checkpointBin: saved === undefined ? -1 : bin };
+  };
+
+  const restore = async (shard: string, from: { bin: number; readAt: number }): Promise<Held> => {
+    const checkpoint = await rows.checkpoint(shard);
+    if (checkpoint === undefined || checkpoint.binMs !== binMs) return begin(from.bin, from.readAt);
+    try {
+      return await begin(checkpoint.bin, checkpoint.readAt, checkpoint.bytes);
+    } catch (error) {
+      log.warn({ shard, err: error }, 'checkpoint not read: the engine begins anew from the store');
+      return begin(from.bin, from.readAt);
+    }
+  };
+
+  return {
+    /** `from`: where one without a past begins. `row`: the shard as it was before it was taken. */
+    async of(
+      shard: string,
+      row: ShardRow | undefined,
+      from: { bin: number; readAt: number },
+    ): Promise<Held> {
+      const known = held.get(shard);
+      if (known && row?.worker === worker && row.bin === known.bin) return known;
+      const one = await restore(shard, from);
+      held.set(shard, one);
+      return one;
+    },
+
+    /** After an error nobody knows what it has seen. */
+    drop(shard: string): void {
+      held.delete(shard);
+    },
+
+    async save(shard: string, nowMs: number): Promise<void> {
+      const one = held.get(shard);
+      if (one === undefined || one.checkpointBin === one.bin) return;
+      const { bin, readAt } = one;
+      await rows.saveCheckpoint(shard, { binMs, bin, readAt, bytes: one.engine.save() }, nowMs);
+      one.checkpointBin = bin;
+    },
+
+    shards: (): string[] => [...held.keys()],
+  };
+};
+
+export type Engines = ReturnType<typeof createEngines>;
