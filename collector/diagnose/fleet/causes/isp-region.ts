@@ -24,6 +24,7 @@ const aboutRegion = (asn: number, region: string | null): About => {
     family: 'isp-region',
     scope: 'region',
     elementId: `isp-region:${id}`,
+    keepsName: true,
     element: { ...plainElement(id, `access network AS ${asn}${where}`), asn },
     penaltyNats: commonPenaltyNats,
     sharedOnly: true,

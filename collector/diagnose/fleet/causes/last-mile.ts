@@ -28,6 +28,7 @@ const aboutLine = ({ site, device }: Unit): About => {
     family: 'last-mile',
     scope: 'site',
     elementId: `last-mile:${site}`,
+    keepsName: true,
     element: { ...plainElement(site, `access line of ${owner}`), asn: device?.asn ?? null },
     penaltyNats: commonPenaltyNats + afterWifiNats,
     rank: 0,

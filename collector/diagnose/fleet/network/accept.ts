@@ -3,6 +3,7 @@ import type { Accepted } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
 import { longestSpan, spanElement } from '../causes/path-element.ts';
 import { type Crossing, crossingsOf, suffersDelay, suffersLoss } from './applies.ts';
+import { type ChainNode, isGatewayHop } from './chain.ts';
 import { evidenceOf } from './evidence.ts';
 import type { Group } from './gather.ts';
 import type { Slot } from './slots.ts';
@@ -48,7 +49,7 @@ export const createAccept = (view: BinView, slots: readonly Slot[]) => {
         .crossings(group, deviceIndex, appId)
         .filter(({ path }) => (path.leg === 'onward') === (leg === 'onward'));
     const elementFor = (deviceIndex: number, appId: string): CauseElement =>
-      elementOn(about.element, crossings(deviceIndex, appId)[0]);
+      elementOn(about, crossings(deviceIndex, appId)[0]);
     return {
       key:
         (kind === 'delay' ? delayKey(group) : lossKey(group)) + (leg === 'onward' ? '/onward' : ''),
@@ -141,22 +142,29 @@ const segmentOf = (family: Accepted['family'], leg: Leg): Segment => {
   return leg === 'onward' ? 'edge-origin' : 'client-edge';
 };
 
-/** The stretch as it lies on the path of the one who asks. */
-const elementOn = (element: CauseElement, crossing: Crossing | undefined): CauseElement => {
+/** The stretch as it lies on the path of the one who asks; lines, regions and networks keep their names. */
+const elementOn = (about: Group['about'], crossing: Crossing | undefined): CauseElement => {
+  const { element } = about;
   const to = crossing?.span.to;
   if (crossing === undefined || to === undefined || to === null) return element;
   const { span, path } = crossing;
-  const { from } = span;
+  const from = span.from ?? gatewayOf(path);
   const hops = hopsBetween(path, from?.ttl ?? 0, to.ttl);
   const silentHopCount = hops.filter(({ address }) => address === null).length;
-  const own = spanElement(span, silentHopCount);
-  if (hops.length + 2 > longestSpan && own.asn !== null && from?.asn != null) {
-    return {
-      ...own,
-      name: `between AS ${from.asn} and AS ${to.asn ?? own.asn}, ${own.name}`.slice(0, 300),
-    };
+  const own = spanElement({ from, to }, silentHopCount);
+  if (about.keepsName) return { ...own, id: element.id, name: element.name };
+  if (hops.length + 2 > longestSpan && to.asn !== null && from !== null && from.asn !== null) {
+    const name = `between AS ${from.asn} and AS ${to.asn}, ${own.name}`;
+    return { ...own, name: name.slice(0, 300) };
   }
   return own;
+};
+
+const gatewayOf = ({ trace, leg }: Path): ChainNode | null => {
+  const first = trace?.hops[0];
+  if (leg === 'onward' || first === undefined || !isGatewayHop(first)) return null;
+  const address = first.address as string;
+  return { key: address, address, name: address, asn: null, ttl: first.ttl };
 };
 
 const hopsBetween = (path: Path, fromTtl: number, toTtl: number) =>

@@ -17,6 +17,8 @@ export type About = {
   penaltyNats: number;
   /** Of several that shift exactly the same the lowest stands; null: a rival even then. */
   rank: number | null;
+  /** Named as what it is; where it begins and ends on the asker's path stands beside. */
+  keepsName?: boolean;
   /** Needs two devices at least: of one it is that device's own. */
   sharedOnly?: boolean;
   /** Null: it does not lie on this path. */

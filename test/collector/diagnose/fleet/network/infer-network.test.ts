@@ -79,7 +79,11 @@ describe('causes on the way from devices to edges', () => {
     });
     const found = infer([slow, ...homes(5, 1)]);
     expect(named(found)).toEqual(['last-mile delay device-0']);
-    expect(found[0]?.elementFor(0, 'mail')).toMatchObject({ from: null, to: '198.51.100.1' });
+    expect(found[0]?.elementFor(0, 'mail')).toMatchObject({
+      id: 'device-0',
+      from: '192.168.1.1',
+      to: '198.51.100.1',
+    });
   });
 
   it('names the access network’s region when all its homes are slow', () => {
