@@ -2,6 +2,7 @@ import { type Segment, segments, type Verdict } from '#contract/verdict.ts';
 import { isDense } from './beside-plan.ts';
 import { groupBy } from './group.ts';
 import type { SplitRun } from './ledger.ts';
+import { reassign, type Usual } from './reassign.ts';
 import { lowerMedian, median, robustSpread } from './statistics.ts';
 
 type BaselineFrom = Verdict['baselineFrom'];
@@ -17,7 +18,7 @@ type Reference = {
   parts: Record<Segment, number | null>;
   residualMs: number;
   lookupMs: Record<SplitRun['lookup'], number | null>;
-};
+} & Usual;
 
 /** A run, what it was compared with and what was added. */
 export type JudgedRun = SplitRun & {
@@ -146,7 +147,11 @@ const referenceFromOwnPast = (normal: readonly SplitRun[], steady: Steady): Refe
   parts: mapSegments((segment) => medianOfAtLeast(valuesForPart, partValues(normal, segment))),
   residualMs: median(normal.map((run) => run.residualMs)) ?? 0,
   lookupMs: ownLookupMs(normal),
+  rounds: median(normal.map((run) => run.rounds)) ?? 0,
+  longestStallMs: median(normal.map(longestStallMs)) ?? 0,
 });
+
+const longestStallMs = (run: SplitRun): number => run.run.fields.loop_delay_longest_ms ?? 0;
 
 const partValues = (runs: readonly SplitRun[], segment: Segment): number[] =>
   runs.map((run) => run.parts[segment]).filter((ms) => ms !== null);
@@ -173,13 +178,16 @@ const referenceFromOthers = (others: readonly SplitRun[]): Reference => {
     parts: mapSegments((segment) => over((run) => run.parts[segment])),
     residualMs: over((run) => run.residualMs) ?? 0,
     lookupMs: { cold: lookup('cold'), warm: lookup('warm') },
+    rounds: over((run) => run.rounds) ?? 0,
+    longestStallMs: over(longestStallMs) ?? 0,
   };
 };
 
-const judge = (run: SplitRun, reference: Reference): JudgedRun => {
-  if (reference.from === 'none') return unjudged(run, reference);
-  const lookupMs = reference.lookupMs[run.lookup];
+const judge = (split: SplitRun, reference: Reference): JudgedRun => {
+  if (reference.from === 'none') return unjudged(split, reference);
+  const lookupMs = reference.lookupMs[split.lookup];
   const baselineMs = { ...reference.parts, dns: lookupMs };
+  const run = reassign(split, reference, baselineMs);
   const added = mapSegments((segment) =>
     segment === 'dns'
       ? addedLookupMs(run, lookupMs)

@@ -19,6 +19,7 @@ import { type Finding, findInTrack } from './findings.ts';
 import type { DiagnosisInput } from './input.ts';
 import { findInPages, type PageFinding } from './page.ts';
 import { scoreOf } from './score.ts';
+import { looksAtSharedHang } from './shared-hang.ts';
 import { roundMs } from './statistics.ts';
 import { comparisonTracks, judgedTracks, type Track, tracksOf } from './tracks.ts';
 import { atMost, sayMs } from './wording.ts';
@@ -107,12 +108,21 @@ const verdictOf = (finding: Finding, tracks: readonly Track[], input: DiagnosisI
     case 'failing':
       return {
         ...blank(input),
-        ...spoken(failingWords(finding.run, finding.segment, finding.sinceMs, input)),
+        ...spoken(
+          failingWords(finding.run, finding.segment, finding.sinceMs, input, {
+            beside: finding.beside,
+            rarely: finding.rarely,
+          }),
+        ),
         state: 'failing',
         segment: finding.segment,
         confidence: confidenceOfFailure(finding.count),
         score: 0,
-        evidence: clean([failureLine(finding), ...runLines(tracks)]),
+        evidence: clean([
+          failureLine(finding),
+          ...looksAtSharedHang(finding.beside),
+          ...runLines(tracks),
+        ]),
       };
     case 'policy':
       return {
@@ -292,7 +302,7 @@ const failureLine = (
 ): Evidence => ({
   finding: 'against',
   segment: finding.segment,
-  text: `The last two runs failed with ${finding.run.tags.failure_type}.`,
+  text: `${'rarely' in finding ? 'Two of the last runs, with good ones between,' : 'The last two runs'} failed with ${finding.run.tags.failure_type}.`,
   value: null,
   baseline: null,
   unit: '',

@@ -10,7 +10,9 @@ import {
 import { isDense } from './beside-plan.ts';
 import { failedSegment } from './failing.ts';
 import type { DiagnosisInput } from './input.ts';
+import { badLookups, runsForIntermittent } from './intermittent.ts';
 import { type SplitRun, splitIntoLedger } from './ledger.ts';
+import { type SharedHang, sharedHang } from './shared-hang.ts';
 import { type LeftOut, leftOutOf, type Track } from './tracks.ts';
 
 /** One slow or failed run is no trend: two in a row are. */
@@ -37,7 +39,17 @@ export type Finding = { track: Track } & (
       run: JudgedRun;
     }
   | { kind: 'unlocated'; runs: JudgedRun[]; sinceMs: number; shares: Share[]; run: JudgedRun }
-  | { kind: 'failing'; run: Point<'http'>; segment: Segment | null; sinceMs: number; count: number }
+  | {
+      kind: 'failing';
+      run: Point<'http'>;
+      segment: Segment | null;
+      sinceMs: number;
+      count: number;
+      /** Others hang as well: it is the way. */
+      beside?: SharedHang | undefined;
+      /** Runs between those that fail do not. */
+      rarely?: true;
+    }
   | { kind: 'policy'; run: Point<'http'> }
   | ({ kind: 'left-out' } & LeftOut)
   | { kind: 'thin'; have: number; need: number; what: 'runs' | 'reference'; runs: JudgedRun[] }
@@ -50,10 +62,14 @@ export const findInTrack = (track: Track, input: DiagnosisInput): Finding => {
   const last = track.runs.slice(-runsForVerdict);
   if (last.length === runsForVerdict) {
     if (last.every(isBlocked)) return { track, kind: 'policy', run: last.at(-1) as Point<'http'> };
-    if (last.every((run) => isFailed(run) && !isBlocked(run))) return failing(track);
+    if (last.every((run) => isFailed(run) && !isBlocked(run))) return failing(track, input);
   }
-  const judged = judgeRuns(splitAll(track.runs, input), othersOf(track, input), runsJudged);
+  const splits = splitAll(track.runs, input);
+  const all = judgeRuns(splits, othersOf(track, input), runsForIntermittent);
+  const judged = { ...all, recent: all.recent.slice(-runsJudged) };
   const { count: have, recent: runs } = judged;
+  const lookups = badLookups(track.runs, all.recent);
+  if (lookups !== undefined) return nowAndThen(track, lookups);
   if (have < runsForVerdict) {
     return { track, kind: 'thin', have, need: runsForVerdict, what: 'runs', runs };
   }
@@ -76,13 +92,36 @@ const othersOf = (track: Track, input: DiagnosisInput): SplitRun[] =>
     input,
   );
 
-const failing = (track: Track): Finding => {
+/** Slow where a run got through, else failing. */
+const nowAndThen = (
+  track: Track,
+  { slow, newest }: NonNullable<ReturnType<typeof badLookups>>,
+): Finding => {
+  const run = slow.at(-1);
+  if (run === undefined) {
+    const sinceMs = newest.timeMs;
+    return { track, kind: 'failing', run: newest, segment: 'dns', sinceMs, count: 1, rarely: true };
+  }
+  return {
+    track,
+    kind: 'slow',
+    runs: slow,
+    sinceMs: slow[0]?.run.timeMs ?? run.run.timeMs,
+    shares: commonShares(slow),
+    shared: false,
+    run,
+  };
+};
+
+const failing = (track: Track, input: DiagnosisInput): Finding => {
   const run = track.runs.at(-1) as Point<'http'>;
   let count = 0;
   while (count < track.runs.length && isFailed(track.runs.at(-1 - count) as Point<'http'>))
     count += 1;
   const sinceMs = track.runs.at(-count)?.timeMs ?? run.timeMs;
-  return { track, kind: 'failing', run, segment: failedSegment(run), sinceMs, count };
+  const beside = sharedHang(run, input.others, sinceMs);
+  const segment = beside?.segment ?? failedSegment(run);
+  return { track, kind: 'failing', run, segment, sinceMs, count, beside };
 };
 
 const compared = (track: Track, judged: Judgement): Finding => {

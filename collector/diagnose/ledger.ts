@@ -19,6 +19,9 @@ export type SplitRun = {
   unexplainedWayMs: number;
   /** A cached answer says nothing about the resolver: cold is compared with cold only. */
   lookup: 'cold' | 'warm';
+  /** Slow-start rounds of the answer, and what the way was given for them. */
+  rounds: number;
+  roundsMs: number;
 };
 
 /**
@@ -75,7 +78,8 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
   const rounds = extraRounds(fields.body_bytes ?? 0);
 
   // The order is the order of trust: what was measured in this run before what was sampled near it.
-  const onward = leg2 === null ? null : takeEach(leg2.ms) + receive.take(rounds * leg2.ms);
+  const roundsMs = leg2 === null ? 0 : receive.take(rounds * leg2.ms);
+  const onward = leg2 === null ? null : takeEach(leg2.ms) + roundsMs;
   const deviceMs = (fields.connect_ms ?? 0) + takeEach(deviceLagMs);
   const edgeLoopMs = takeEach(edgeLagMs);
   const leg1 = firstLeg(run, around, told ? connect.rest() : null, edgeLagMs);
@@ -93,6 +97,8 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
     run,
     via: 'tunnel',
     unexplainedWayMs,
+    rounds,
+    roundsMs,
     lookup: (fields.edge_dns_ms ?? 0) >= warmLookupMs ? 'cold' : 'warm',
     parts: {
       device: deviceMs,
@@ -161,12 +167,15 @@ const splitDirectRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
   const gateway = measured && gatewayRttMs !== null ? takeEach(gatewayRttMs) : null;
   const pathRttMs = roundTripMs - (gatewayRttMs ?? 0);
   const rounds = extraRounds(fields.body_bytes ?? 0);
-  const path = measured ? takeEach(pathRttMs) + receive.take(rounds * roundTripMs) : null;
+  const roundsMs = measured ? receive.take(rounds * roundTripMs) : 0;
+  const path = measured ? takeEach(pathRttMs) + roundsMs : null;
   const straight = 'this run went straight from the device';
   return finish({
     run,
     via: 'direct',
     unexplainedWayMs: 0,
+    rounds,
+    roundsMs,
     lookup: fields.dns_source === 'cold' ? 'cold' : 'warm',
     parts: {
       device: deviceMs,
@@ -259,7 +268,9 @@ const firstLeg = (
   return {
     gatewayMs,
     pathMs: roundTripMs - (gatewayMs ?? 0),
-    queueMs: sample.fields.queue_ms,
+    // Both round trips pass the edge's event loop, each at its own moment: a late one is no queue.
+    queueMs:
+      sample.fields.queue_ms === null ? null : Math.max(0, sample.fields.queue_ms - edgeLagMs),
     from: `control session's ${show(measuredMs)}${less(lagMs + edgeLagMs)}${gatewayMs === null ? '' : " and the gateway's"}`,
   };
 };

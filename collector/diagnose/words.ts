@@ -8,6 +8,7 @@ import { pageAction, sayPage } from './causes/page.ts';
 import type { Finding } from './findings.ts';
 import { type DiagnosisInput, evidenceWindow } from './input.ts';
 import type { PageFinding } from './page.ts';
+import { type SharedHang, saySharedHang, sharedHangAction } from './shared-hang.ts';
 import { sayCount, sayList, sayMs, sayTime } from './wording.ts';
 
 /** The answer for the helpdesk to read out, and what to do. */
@@ -163,9 +164,10 @@ export const failingWords = (
   segment: Segment | null,
   sinceMs: number,
   input: DiagnosisInput,
+  { beside, rarely }: { beside?: SharedHang | undefined; rarely?: true | undefined } = {},
 ): Words => ({
-  sentence: `${input.appName} does not work on ${input.deviceName} ${sayHowLong(sinceMs, input)}: ${sayFailure(run, segment)}.`,
-  action: failureAction(run, segment),
+  sentence: `${input.appName} does not ${rarely ? 'always ' : ''}work on ${input.deviceName} ${sayHowLong(sinceMs, input)}: ${beside === undefined ? sayFailure(run, segment) : saySharedHang(beside)}.`,
+  action: beside === undefined ? failureAction(run, segment) : sharedHangAction,
 });
 
 /** So near to the window's border a row of failures may have begun before it. */
