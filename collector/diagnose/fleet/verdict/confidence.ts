@@ -20,7 +20,7 @@ export type Features = {
  * tuning seeds: see docs/diagnosis.md.
  */
 export const weights: Record<keyof Features, number> = {
-  one: -1.2,
+  one: -1.8,
   margin: 0.45,
   gain: 0.3,
   size: 0.8,

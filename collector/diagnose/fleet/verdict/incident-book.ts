@@ -50,24 +50,19 @@ export const createIncidentBook = (saved: readonly Tracked[] = []) => {
       const byBlame = new Map<Accepted, Tracked>();
       const taken = new Set<Tracked>();
       const assign = (blame: Accepted, one: Tracked | undefined): void => {
-        if (one === undefined) return;
+        if (one === undefined || taken.has(one)) return;
         taken.add(one);
         byBlame.set(blame, one);
       };
       const sorted = [...blames].sort((a, b) => (a.key < b.key ? -1 : 1));
-      for (const blame of sorted) {
-        assign(
-          blame,
-          tracked.find((one) => one.key === keyOf(blame) && !taken.has(one)),
-        );
-      }
+      const byKey = new Map(tracked.map((one) => [one.key, one]));
+      for (const blame of sorted) assign(blame, byKey.get(keyOf(blame)));
+      const left = tracked.filter((one) => !taken.has(one) && one.endedAt === null);
+      const byDevice = left.length === 0 ? new Map() : indexByDevice(left);
       for (const blame of sorted) {
         if (byBlame.has(blame)) continue;
         const devices = reach.get(blame)?.lowestDeviceIds ?? [];
-        assign(
-          blame,
-          tracked.find((one) => !taken.has(one) && isSame(one, blame, devices)),
-        );
+        assign(blame, sameDevicesAs(blame, devices, byDevice, taken));
       }
       for (const blame of sorted) {
         if (byBlame.has(blame)) continue;
@@ -91,12 +86,29 @@ const keyOf = ({ kind, segment, element }: Accepted): string => `${kind} ${segme
 const isOver = (one: Tracked, bin: number): boolean =>
   one.endedAt === null && bin - one.seenBin >= binsToEnd;
 
+type ByDevice = ReadonlyMap<string, readonly Tracked[]>;
+
+const indexByDevice = (all: readonly Tracked[]): ByDevice => {
+  const index = new Map<string, Tracked[]>();
+  for (const one of all) {
+    for (const id of one.lowestDeviceIds) index.set(id, [...(index.get(id) ?? []), one]);
+  }
+  return index;
+};
+
 /** Inference may name a neighbour of the element in the next bin: the same devices still suffer. */
-const isSame = (one: Tracked, blame: Accepted, devices: readonly string[]): boolean => {
-  if (one.endedAt !== null || one.segment !== blame.segment || one.kind !== blame.kind)
-    return false;
-  if (devices.length === 0 || one.lowestDeviceIds.length === 0) return false;
-  return overlap(one.lowestDeviceIds, devices) >= sameDevices;
+const sameDevicesAs = (
+  { segment, kind }: Accepted,
+  devices: readonly string[],
+  byDevice: ByDevice,
+  taken: ReadonlySet<Tracked>,
+): Tracked | undefined => {
+  const near = new Set(devices.flatMap((id) => byDevice.get(id) ?? []));
+  for (const one of near) {
+    if (taken.has(one) || one.segment !== segment || one.kind !== kind) continue;
+    if (overlap(one.lowestDeviceIds, devices) >= sameDevices) return one;
+  }
+  return undefined;
 };
 
 /** Jaccard's index of two groups, estimated from the lowest ids of both. */
