@@ -1,3 +1,4 @@
+import type { WorldOptions } from './options.ts';
 import type { Population } from './population.ts';
 import type { Topology } from './topology.ts';
 
@@ -5,6 +6,7 @@ import type { Topology } from './topology.ts';
 export type WorldHeader = {
   kind: 'header';
   version: 1;
+  binSeconds: number;
   applications: { id: string; name: string }[];
   devices: {
     id: string;
@@ -19,9 +21,14 @@ export type WorldHeader = {
   edges: { id: string; name: string }[];
 };
 
-export const headerOf = (topology: Topology, { devices }: Population): WorldHeader => ({
+export const headerOf = (
+  { binSeconds }: WorldOptions,
+  topology: Topology,
+  { devices }: Population,
+): WorldHeader => ({
   kind: 'header',
   version: 1,
+  binSeconds,
   applications: topology.applications.map(({ id, name }) => ({ id, name })),
   devices: devices.map(({ id, name, site, platform, programVersion, profile }) => ({
     ...{ id, name, platform, programVersion, profile },

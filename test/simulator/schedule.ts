@@ -8,6 +8,7 @@ import type { Topology } from './topology.ts';
 import { type FaultKind, faultKinds } from './truth.ts';
 
 export const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 const mostDraws = 60;
 
 /** The faults of all scored days, by start. */
@@ -36,7 +37,7 @@ export const drawWindow = (options: WorldOptions, random: Random, day: number): 
   const toBin = (ms: number) => Math.round(ms / binMs) * binMs;
   const midnightMs = options.startMs + (options.warmDays + day) * dayMs;
   const lengthMs = toBin(random.between(20, 120) * 60_000);
-  const startMs = midnightMs + toBin(random.between(7, 20) * 3_600_000 - lengthMs / 2);
+  const startMs = midnightMs + toBin(random.between(7 * hourMs, 20 * hourMs - lengthMs));
   return { startMs, endMs: startMs + lengthMs };
 };
 

@@ -86,6 +86,8 @@ export type Fault = {
 export type Decoy = {
   id: string;
   kind: DecoyKind;
+  /** Only in these families the element must not be named. */
+  families: CauseFamily[];
   element: TrueElement;
   startMs: number;
   endMs: number;

@@ -53,11 +53,11 @@ export const createWorld = (given: Partial<WorldOptions> & { seed: number }): Wo
   const population = createPopulation(options, topology);
   layWays(topology, population);
   const faults = scheduleFaults(options, topology, population);
-  const decoys = scheduleDecoys(options, topology, population, faults);
+  const decoys = scheduleDecoys({ options, topology, population, faults });
   const truths = createTruths(options, topology, population, faults, decoys);
   return {
     options,
-    header: headerOf(topology, population),
+    header: headerOf(options, topology, population),
     faults,
     decoys,
     bins: () => runBins({ options, topology, population, truths }),
