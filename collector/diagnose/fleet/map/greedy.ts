@@ -7,7 +7,7 @@ const refinementSweeps = 2;
 /** An exchange must gain this many nats more, so that ties do not swing. */
 const exchangeNats = 0.5;
 
-type Standing<C extends Candidate> = Selected<C> & { fit: Fit; at: number };
+type Standing<C extends Candidate> = Selected<C> & { fit: Fit; at: number; contested: boolean };
 
 /**
  * Picks the candidate that explains most beyond its penalty, takes what it explains off the
@@ -31,7 +31,7 @@ export const selectCauses = <C extends Candidate>({
   const search = createSearch(model, sorted, observationCount);
   search.fill(maximumRounds);
   for (let sweep = 0; refine && sweep < refinementSweeps; sweep += 1) {
-    if (!search.weighAgain()) break;
+    if (!search.weighAgain(maximumRounds)) break;
     search.fill(maximumRounds);
   }
   return search.result();
@@ -68,19 +68,19 @@ const createSearch = <C extends Candidate>(
     return best;
   };
 
-  const accept = (at: number): void => {
+  const accept = (at: number): Standing<C> => {
     const candidate = candidates[at] as C;
     const fit = fits[at] as Fit;
     const gainNats = gainOf(at);
-    const rivals = overlaps(at).filter(
-      (other) => gainOf(other) > 0 && candidates[other]?.elementId !== candidate.elementId,
-    );
+    const near = overlaps(at);
+    const likely = near.filter((other) => other !== at && gainOf(other) > 0);
+    const rivals = likely.filter((other) => candidates[other]?.elementId !== candidate.elementId);
     const before = rivals.map(gainOf);
     taken.add(at);
     model.explain(coveredBy(candidate), fit);
-    refit(overlaps(at));
+    refit(near);
     const rival = strongestRival(rivals, before, gainOf);
-    standing.push({
+    const one: Standing<C> = {
       candidate,
       fit,
       at,
@@ -89,7 +89,10 @@ const createSearch = <C extends Candidate>(
       gainNats,
       marginNats: gainNats - rival.contestedNats,
       runnerUp: rival.at === null ? null : (candidates[rival.at] as C),
-    });
+      contested: likely.length > 0,
+    };
+    standing.push(one);
+    return one;
   };
   const withdraw = (one: Standing<C>): void => {
     standing = standing.filter((other) => other !== one);
@@ -98,36 +101,47 @@ const createSearch = <C extends Candidate>(
     refit(overlaps(one.at));
   };
 
-  const fill = (maximumRounds: number): void => {
-    const all = candidates.map((_, at) => at);
+  /** Accepts what gains most among these until nothing gains; what it accepted. */
+  const fillFrom = (among: readonly number[], maximumRounds: number): Standing<C>[] => {
+    const accepted: Standing<C>[] = [];
     while (standing.length < maximumRounds) {
-      const best = bestOf(all);
-      if (best < 0 || gainOf(best) <= 0) return;
-      accept(best);
+      const best = bestOf(among);
+      if (best < 0 || gainOf(best) <= 0) break;
+      accepted.push(accept(best));
     }
+    return accepted;
+  };
+  const all = candidates.map((_, at) => at);
+  const fill = (maximumRounds: number): void => {
+    fillFrom(all, maximumRounds);
   };
 
-  /** Whether anything was exchanged or dropped. Alone in its surroundings a cause stands as it is. */
-  const weighAgain = (): boolean => {
+  /**
+   * Whether anything was exchanged. Each cause is taken away and its surroundings are explained without
+   * it: several narrow causes may explain together what a broad one, chosen first, explained worse.
+   */
+  const weighAgain = (maximumRounds: number): boolean => {
     let changed = false;
     for (const one of [...standing]) {
-      const near = overlaps(one.at);
-      if (!near.some((other) => other !== one.at && taken.has(other))) continue;
+      if (!taken.has(one.at)) continue;
+      if (!one.contested) continue;
+      const near = overlaps(one.at).filter((other) => other !== one.at);
       withdraw(one);
-      const best = bestOf(near);
-      if (best < 0 || gainOf(best) <= 0) {
+      const gainNats = gainOf(one.at);
+      const instead = fillFrom(near, maximumRounds);
+      const insteadNats = instead.reduce((sum, other) => sum + other.gainNats, 0);
+      if (insteadNats > Math.max(0, gainNats) + exchangeNats || gainNats <= 0) {
         changed = true;
         continue;
       }
-      const exchanged = best !== one.at && gainOf(best) > gainOf(one.at) + exchangeNats;
-      changed ||= exchanged;
-      accept(exchanged || gainOf(one.at) <= 0 ? best : one.at);
+      for (const other of instead.reverse()) withdraw(other);
+      accept(one.at);
     }
     return changed;
   };
 
   const result = (): Selected<C>[] =>
-    standing.map(({ fit: _fit, at: _at, ...selected }) => selected);
+    standing.map(({ fit: _fit, at: _at, contested: _contested, ...selected }) => selected);
   return { fill, weighAgain, result };
 };
 

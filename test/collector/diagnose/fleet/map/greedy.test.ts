@@ -64,6 +64,20 @@ describe('greedy selection', () => {
     );
   });
 
+  it('gives up a broad cause that several narrow ones explain better', () => {
+    // Three homes with slow radios: the gateway of each is slow too, which no common network explains.
+    const observations = Array.from({ length: 12 }, () => endToEnd(50));
+    const homes = [0, 1, 2].map((at) =>
+      candidate(
+        `wifi-${at}`,
+        [0, 1, 2, 3].map((of) => 4 * at + of),
+      ),
+    );
+    const network = candidate('network', [1, 2, 3, 5, 6, 7, 9, 10, 11], 16);
+    const found = select(observations, [...homes, network]);
+    expect(found.map((one) => one.candidate.key).sort()).toEqual(['wifi-0', 'wifi-1', 'wifi-2']);
+  });
+
   it('names the runner-up and by how much it lost', () => {
     const observations = [30, 31, 29, 30].map(endToEnd);
     const found = select(observations, [
