@@ -13,21 +13,24 @@ export const lateWithinMs = 86_400_000;
 const batchesAtOnce = 2_000;
 
 /**
- * Ingest's part: of a batch that is stored notes the stretch of time that lies in bins which may be
- * closed already. A device ships in order, so nothing but this batch is in that stretch.
+ * Ingest's part: of a batch that is stored notes the times that lie in bins which may be closed
+ * already, so that the tick finds just these rows among those that came in time.
  */
 export const createLateNotes =
   (rows: Pick<EngineRows, 'noteLate'>, clock: BinClock) =>
   async (sender: Identity, times: readonly number[], storedAt: number): Promise<void> => {
     const closedMs = clock.endOf(clock.newestClosed(storedAt));
-    const late = times.filter((timeMs) => timeMs < closedMs && timeMs > storedAt - lateWithinMs);
-    if (late.length === 0) return;
+    const late = [...new Set(times)]
+      .filter((timeMs) => timeMs < closedMs && timeMs > storedAt - lateWithinMs)
+      .sort((a, b) => a - b);
+    const [fromAt] = late;
+    if (fromAt === undefined) return;
     await rows.noteLate({
       id: randomUUID(),
       role: sender.role,
       sender: sender.id,
-      fromAt: Math.floor(Math.min(...late)),
-      toAt: Math.ceil(Math.max(...late)),
+      fromAt,
+      offsetsMs: late.map((timeMs) => timeMs - fromAt),
       storedAt,
     });
   };
@@ -59,15 +62,19 @@ async function* portionsOf(
   { closedMs, members }: { closedMs: number; members: Members },
 ): AsyncGenerator<Reading[]> {
   const deviceIds = members.deviceIds === null ? null : new Set(members.deviceIds);
-  for (const { role, sender, fromAt, toAt } of batches) {
+  for (const { role, sender, fromAt, offsetsMs } of batches) {
     const known = role === 'device' ? deviceIds : members.edgeIds && new Set(members.edgeIds);
     if (known !== null && !known.has(sender)) continue;
     // What lies after is read with its own bin.
-    const range = { fromMs: fromAt, toMs: Math.min(toAt + 1, closedMs) };
+    const times = new Set(offsetsMs.map((offsetMs) => fromAt + offsetMs));
+    const range = { fromMs: fromAt, toMs: Math.min(Math.max(...times) + 1, closedMs) };
     if (range.fromMs >= range.toMs) continue;
-    yield* readBin(store, range, {
+    const own = {
       deviceIds: role === 'device' ? [sender] : [],
       edgeIds: role === 'edge' ? [sender] : [],
-    });
+    };
+    for await (const readings of readBin(store, range, own)) {
+      yield readings.filter(({ timeMs }) => times.has(timeMs));
+    }
   }
 }

@@ -298,9 +298,9 @@ export const lateBatches = pgTable(
     id: uuid('id').primaryKey(),
     role: text('role').$type<'device' | 'edge'>().notNull(),
     sender: text('sender').notNull(),
-    /** Times of its records, both inclusive. */
+    /** Time of its first late record, and how much later all of them are, rising. */
     fromAt: at('from_at').notNull(),
-    toAt: at('to_at').notNull(),
+    offsetsMs: jsonb('offsets_ms').$type<number[]>().notNull(),
     storedAt: at('stored_at').notNull(),
   },
   (table) => [index('late_batches_stored_at').on(table.storedAt)],

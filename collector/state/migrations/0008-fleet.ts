@@ -67,7 +67,7 @@ export const fleet: Migration = {
       role text not null,
       sender text not null,
       from_at bigint not null,
-      to_at bigint not null,
+      offsets_ms jsonb not null,
       stored_at bigint not null
     )`,
     'create index late_batches_stored_at on late_batches (stored_at)',

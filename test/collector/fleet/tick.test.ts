@@ -1,0 +1,388 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createEngineRows } from '#collector/control/engine-rows.ts';
+import { createFleet } from '#collector/control/fleet.ts';
+import { createFleetRows } from '#collector/control/fleet-rows.ts';
+import { createOrganisationVersions } from '#collector/control/organisation-versions.ts';
+import { createBinClock } from '#collector/fleet/bin-clock.ts';
+import { createEngines } from '#collector/fleet/engines.ts';
+import { createFactsReader } from '#collector/fleet/facts.ts';
+import { createLateNotes } from '#collector/fleet/late.ts';
+import { createTick } from '#collector/fleet/tick.ts';
+import { openInProcessJobs } from '#collector/jobs/in-process.ts';
+import type { Jobs } from '#collector/jobs/jobs.ts';
+import { openState } from '#collector/state/open.ts';
+import * as tables from '#collector/state/schema.ts';
+import type { State } from '#collector/state/state.ts';
+import { openStore } from '#collector/store/open.ts';
+import type { Store } from '#collector/store/store.ts';
+import type { IncidentMessage } from '#contract/webhook.ts';
+import { silentLog } from '#runtime/log.ts';
+import { makePoint } from '../store/make-point.ts';
+import { tinyEngines } from './tiny-engine.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+
+const clock = createBinClock({ binSeconds: 60 });
+const log = silentLog();
+/** Bins of one test begin here; each test has a day of its own. */
+let firstBin = clock.binOf(1_790_000_000_000);
+
+let folder: string;
+let store: Store;
+let state: State;
+let jobs: Jobs;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'whyslow-tick-'));
+  store = await openStore({ engine: 'duckdb', file: join(folder, 'series.duckdb') });
+  state = await openState({ engine: 'pglite', folder: join(folder, 'state') });
+  jobs = openInProcessJobs({ state, log });
+});
+afterAll(async () => {
+  await jobs.stop();
+  await Promise.all([store.stop(), state.stop()]);
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  firstBin += 2_000;
+  const { fleetShards, fleetCheckpoints, standingCauses, sharedIncidents } = tables;
+  for (const table of [fleetShards, fleetCheckpoints, standingCauses, sharedIncidents]) {
+    await state.db.delete(table);
+  }
+  for (const table of [tables.sharedIncidentParts, tables.lateBatches, tables.jobs]) {
+    await state.db.delete(table);
+  }
+  for (const table of [tables.deliveries, tables.organisationVersions]) {
+    await state.db.delete(table);
+  }
+});
+
+const deviceId = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+/** A run in the middle of a bin of the test, through an edge. */
+const run = (bin: number, device: number, ms: number, more: { edge?: string; at?: number } = {}) =>
+  makePoint(
+    'http',
+    clock.startOf(firstBin + bin) + 30_000 + (more.at ?? 0),
+    { device: deviceId(device), app: 'crm', probe: 'p', via: 'tunnel', edge: more.edge ?? 'e1' },
+    { ok: 1, duration_ms: ms, received_at_ms: 1 },
+  );
+
+const tunnelUp = (bin: number, device: number, edge: string) =>
+  makePoint(
+    'tunnel',
+    clock.startOf(firstBin + bin) + 10_000,
+    { device: deviceId(device), edge },
+    { up: 1 },
+  );
+
+/** One collector; its engines are its own, all else is shared. `engine` is what its jobs say they are. */
+const collector = (worker: string, engine: Jobs['engine'] = 'in-process') => {
+  const { make, made } = tinyEngines();
+  const time = { nowMs: 0 };
+  const now = () => time.nowMs;
+  const rows = createEngineRows(state.db);
+  const organisations = createOrganisationVersions(state.db);
+  const readFacts = createFactsReader({ fleet: createFleet(state.db), organisations, now });
+  const engines = createEngines({ make, rows, readFacts, binMs: clock.binMs, worker, log });
+  const fleetRows = createFleetRows(state.db);
+  const tick = createTick({
+    store,
+    jobs: { ...jobs, engine },
+    engines,
+    rows,
+    fleetRows,
+    organisations,
+    readFacts,
+    clock,
+    worker,
+    pagesUrl: () => 'http://pages',
+    now,
+    log,
+  });
+  return {
+    made,
+    rows,
+    fleetRows,
+    engines,
+    late: createLateNotes(rows, clock),
+    /** Works a bin of the test when it is due. */
+    close(bin: number, shard = 'organisation', passed = 0) {
+      time.nowMs = clock.closesAt(firstBin + bin);
+      return tick({ shard, bin: firstBin + bin, passed });
+    },
+  };
+};
+
+const counts = ({ state: { counts: by } }: { state: { counts: Record<string, number> } }) =>
+  Object.entries(by).map(([bin, count]) => [Number(bin) - firstBin, count]);
+
+const waitingJobs = async (queue: string) =>
+  (await state.db.select().from(tables.jobs)).filter((job) => job.queue === queue);
+
+describe('a bin of the fleet’s evidence', () => {
+  test('is read from the store, closed once, and leaves what stands and the shared incident', async () => {
+    const one = collector('one');
+    await store.write([run(0, 1, 700), run(0, 2, 900), run(0, 3, 100), run(1, 1, 700)]);
+    await one.close(0);
+    await one.close(0);
+    expect(one.made.map(counts)).toEqual([[[0, 3]]]);
+    const [incident] = await one.fleetRows.list(10);
+    expect(incident).toMatchObject({
+      live: true,
+      incident: { deviceCount: 2, healthyDeviceCount: 1 },
+      affected: [
+        { deviceId: deviceId(2), addedMs: 800 },
+        { deviceId: deviceId(1), addedMs: 600 },
+      ],
+      history: [{ ms: 600, deviceCount: 2 }],
+    });
+    const standing = await one.fleetRows.standing(deviceId(1), 'crm');
+    expect(standing?.causes?.[0]?.incidentId).toBe(incident?.id);
+    expect(await one.fleetRows.standing(deviceId(3), 'crm')).toBeUndefined();
+    // Neither has a verdict yet that knows of it.
+    expect((await waitingJobs('diagnose')).map(({ id }) => id).sort()).toEqual([
+      `${deviceId(1)}_crm`,
+      `${deviceId(2)}_crm`,
+    ]);
+  });
+
+  test('stands until the next one says otherwise, and the incident ends', async () => {
+    const one = collector('one');
+    await store.write([run(0, 1, 700), run(0, 2, 700), run(1, 1, 100), run(1, 2, 100)]);
+    await one.close(0);
+    await one.close(1);
+    expect(await one.fleetRows.standing(deviceId(1), 'crm')).toBeUndefined();
+    const [incident] = await one.fleetRows.list(10);
+    expect(incident).toMatchObject({ live: false, incident: { endedAt: clock.endOf(firstBin) } });
+    // Whom it hit is still known.
+    expect(incident?.affected).toHaveLength(2);
+  });
+
+  test('is read in portions of bounded size, whatever it holds', async () => {
+    const { readBin } = await import('#collector/fleet/read-bin.ts');
+    const points = Array.from({ length: 300 }, (_, at) => run(0, 1, 100, { at: at % 100 }));
+    // The same device and time only once, so each run is of a probe of its own.
+    await store.write(points.map((p, i) => ({ ...p, tags: { ...p.tags, probe: `p${i}` } })));
+    const range = { fromMs: clock.startOf(firstBin), toMs: clock.endOf(firstBin) };
+    const sizes: number[] = [];
+    for await (const part of readBin(store, range, { deviceIds: null, edgeIds: null }, 20)) {
+      sizes.push(part.length);
+    }
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(20);
+    expect(sizes.reduce((a, b) => a + b)).toBe(300);
+  });
+});
+
+describe('a restart', () => {
+  test('goes on from the checkpoint and reads the bins since from the store', async () => {
+    const before = collector('before');
+    await store.write([0, 1, 2, 3].map((bin) => run(bin, 1, 700)));
+    await before.close(0);
+    await before.engines.save('organisation', 1);
+    await before.close(1);
+    const after = collector('after');
+    await after.close(3);
+    expect(after.made).toHaveLength(1);
+    expect(after.made[0]?.wasSaved).toBe(true);
+    expect(after.made.map(counts)).toEqual([
+      [
+        [0, 1],
+        [1, 1],
+        [2, 1],
+        [3, 1],
+      ],
+    ]);
+    const [incident, ...others] = await after.fleetRows.list(10);
+    expect(others).toEqual([]);
+    expect(incident?.history.map(({ atMs }) => clock.binOf(atMs - 1) - firstBin)).toEqual([
+      0, 1, 2, 3,
+    ]);
+  });
+
+  test('without a checkpoint learns from what is stored, and a spoilt one is no end of it', async () => {
+    await store.write([0, 40, 80].map((bin) => run(bin, 1, 100)));
+    const fresh = collector('fresh');
+    await fresh.close(80);
+    expect(fresh.made.map(counts)).toEqual([
+      [
+        [0, 1],
+        [40, 1],
+        [80, 1],
+      ],
+    ]);
+    const spoilt = { binMs: clock.binMs, bin: firstBin + 80, readAt: 0, bytes: Buffer.from('{') };
+    await fresh.rows.saveCheckpoint('organisation', spoilt, 1);
+    const next = collector('next');
+    await store.write([run(81, 1, 100)]);
+    await next.close(81);
+    expect(next.made.map(counts)).toEqual([
+      [
+        [0, 1],
+        [40, 1],
+        [80, 1],
+        [81, 1],
+      ],
+    ]);
+  });
+
+  test('keeps an engine of many megabytes in parts', async () => {
+    const { rows } = collector('large');
+    const bytes = Buffer.alloc(20_000_000, 7);
+    await rows.saveCheckpoint('big', { binMs: 60_000, bin: 5, readAt: 6, bytes }, 1);
+    const parts = await state.db
+      .select({ part: tables.fleetCheckpoints.part })
+      .from(tables.fleetCheckpoints);
+    expect(parts).toHaveLength(3);
+    const found = await rows.checkpoint('big');
+    expect(found).toMatchObject({ bin: 5, readAt: 6 });
+    expect(bytes.equals(found?.bytes ?? Buffer.alloc(0))).toBe(true);
+  });
+});
+
+describe('of several collectors', () => {
+  test('the one that has the engine is asked first, then another goes on from the checkpoint', async () => {
+    const [one, two] = [collector('one', 'bullmq'), collector('two', 'bullmq')];
+    await store.write([0, 1, 2].map((bin) => run(bin, 1, 700)));
+    await one.close(0);
+    await two.close(1);
+    // Left to the first: put back with one pass more.
+    expect(two.made).toEqual([]);
+    expect((await waitingJobs('tick')).map(({ payload }) => payload)).toEqual([
+      { shard: 'organisation', bin: firstBin + 1, passed: 1 },
+    ]);
+    await two.close(1, 'organisation', 8);
+    expect(two.made.map(counts)).toEqual([
+      [
+        [0, 1],
+        [1, 1],
+      ],
+    ]);
+    // Somebody else went on: what it had in memory is of no use.
+    await one.close(2, 'organisation', 8);
+    expect(one.made).toHaveLength(2);
+    expect(await one.fleetRows.list(10)).toHaveLength(1);
+  });
+
+  test('only one writes a bin, whoever works it', async () => {
+    const { fleetRows, rows } = collector('one');
+    const by = { worker: 'one', workingUntil: 1, binMs: clock.binMs };
+    expect(await rows.take('s', undefined, by)).toBe(true);
+    expect(await rows.take('s', undefined, { ...by, worker: 'two' })).toBe(false);
+    const known = await rows.shard('s');
+    expect(await rows.take('s', known, { ...by, worker: 'two' })).toBe(true);
+    expect(await rows.take('s', known, { ...by, worker: 'three' })).toBe(false);
+    const bin = {
+      ...{ shard: 's', bin: 5, toMs: 6, binMs: clock.binMs, readAt: 1, deviceCount: 1 },
+      ...{ keptUntil: 1, workingUntil: 0, verdicts: [], incidents: [] },
+    };
+    const silent = () => ({ deliveries: [], toldTo: [], endTold: false });
+    expect(await fleetRows.close({ ...bin, worker: 'one' }, silent)).toBeUndefined();
+    expect(await fleetRows.close({ ...bin, worker: 'two' }, silent)).toBeDefined();
+    expect(await fleetRows.close({ ...bin, worker: 'two' }, silent)).toBeUndefined();
+  });
+});
+
+describe('shards by edge', () => {
+  test('have the devices whose tunnel is there, and one incident of both is one', async () => {
+    const one = collector('one');
+    await store.write([
+      ...[tunnelUp(0, 1, 'e1'), tunnelUp(0, 2, 'e1'), tunnelUp(0, 3, 'e2')],
+      ...[run(0, 1, 700), run(0, 2, 700), run(0, 3, 700, { edge: 'e2' })],
+      // Straight, and at no edge.
+      ...[run(0, 1, 700, { edge: '', at: 5 }), run(0, 4, 100, { edge: '' })],
+    ]);
+    for (const shard of ['edge:e1', 'edge:e2', 'direct']) await one.close(0, shard);
+    expect(one.made.map(counts)).toEqual([[[0, 3]], [[0, 1]], [[0, 1]]]);
+    const incidents = await one.fleetRows.list(10);
+    expect(incidents).toMatchObject([
+      { live: true, incident: { deviceCount: 3, pairCount: 3, level: 'high' } },
+    ]);
+    expect(incidents[0]?.history).toMatchObject([{ deviceCount: 3 }]);
+    const standing = await one.fleetRows.standing(deviceId(3), 'crm');
+    expect(standing?.causes?.[0]?.incidentId).toBe(incidents[0]?.id);
+  });
+});
+
+describe('what comes late', () => {
+  test('reaches the engine with the next bin, as late', async () => {
+    const one = collector('one');
+    const device = { role: 'device' as const, id: deviceId(1) };
+    await store.write([run(0, 1, 100), run(1, 1, 100)]);
+    await one.close(0);
+    await one.close(1);
+    const late = [0, 1].flatMap((bin) => [1, 2].map((at) => run(bin, 1, 100, { at })));
+    await store.write(late);
+    const storedAt = clock.closesAt(firstBin + 1) + 10_000;
+    await one.late(
+      device,
+      late.map(({ timeMs }) => timeMs),
+      storedAt,
+    );
+    // In time: nothing to note.
+    await one.late(device, [storedAt], storedAt);
+    expect(await state.db.select().from(tables.lateBatches)).toHaveLength(1);
+    await store.write([run(2, 1, 100)]);
+    await one.close(2);
+    await one.close(3);
+    // And not the one again that came in time, between them.
+    expect(one.made[0]?.state.lateCount).toBe(4);
+    expect(one.made.map(counts)[0]).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ]);
+  });
+});
+
+describe('webhooks', () => {
+  const rule = { url: 'https://desk.test/', secret: `whsec_${'a'.repeat(32)}` };
+
+  test('hear of an incident once, when it hits a second device, and of its end', async () => {
+    const document = {
+      version: 1,
+      applications: [],
+      webhooks: [
+        { id: 'all', ...rule },
+        { id: 'other', ...rule, applications: ['mail'] },
+        { id: 'openings', ...rule, events: ['incident.opened'] },
+        { id: 'devices', ...rule, events: ['verdict.opened'] },
+      ],
+    };
+    const version = { version: 1, document, author: 'test', appliedAt: 0 };
+    await state.db.insert(tables.organisationVersions).values(version);
+    const one = collector('one');
+    await store.write([
+      run(0, 1, 700),
+      ...[run(1, 1, 700), run(1, 2, 700), run(2, 1, 700), run(2, 2, 700)],
+      ...[run(3, 1, 100), run(4, 1, 100)],
+    ]);
+    const told = async () =>
+      (await state.db.select().from(tables.deliveries))
+        .map(({ webhookId, eventType }) => `${webhookId} ${eventType}`)
+        .sort();
+    await one.close(0);
+    expect(await told()).toEqual([]);
+    await one.close(1);
+    await one.close(2);
+    expect(await told()).toEqual(['all incident.opened', 'openings incident.opened']);
+    await one.close(3);
+    await one.close(4);
+    expect(await told()).toEqual([
+      'all incident.closed',
+      'all incident.opened',
+      'openings incident.opened',
+    ]);
+    const rows = await state.db.select().from(tables.deliveries);
+    const opened = rows.find(({ eventType }) => eventType === 'incident.opened');
+    const message = JSON.parse(opened?.body ?? '{}') as IncidentMessage;
+    expect(message).toMatchObject({
+      type: 'incident.opened',
+      closedAt: null,
+      incident: { scope: 'application', deviceCount: 2, healthyDeviceCount: 0 },
+      url: `http://pages/incidents/shared/${message.incidentId}`,
+    });
+  });
+});
