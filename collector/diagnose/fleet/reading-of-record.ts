@@ -211,6 +211,8 @@ const ofOnward = (sample: OnwardSample): Reading => {
     rttMedianMs: sample.path?.rttMedianMs ?? null,
     lossRatio: sample.path?.lossRatio ?? null,
     sentCount: sentTo(hops),
+    mtuBytes: sample.path?.mtu?.bytes ?? null,
+    mtuBlackHole: sample.path?.mtu?.blackHole ?? false,
     requested: (sample.burstId ?? null) !== null,
   };
 };

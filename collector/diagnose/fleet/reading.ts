@@ -150,6 +150,9 @@ export type OnwardReading = {
   rttMedianMs: number | null;
   lossRatio: number | null;
   sentCount: number;
+  /** Where the edge tested with large packets. */
+  mtuBytes?: number | null;
+  mtuBlackHole?: boolean;
   /** Part of a burst: beside the plan. */
   requested?: boolean;
 };
