@@ -14,7 +14,7 @@ export const application: CellCause = {
         key: `front-end:${appId}/${frontEnd}:delay`,
         family: 'front-end',
         segment: 'server',
-        element: elementOf(`${appId}/${frontEnd}`, `the front end ${frontEnd} of ${appId}`),
+        element: elementOf(`${frontEnd}`, `the front end ${frontEnd} of ${appId}`),
         scope: 'front-end',
       };
     }

@@ -96,9 +96,18 @@ const acceptDevice = (
   };
 };
 
-/** Each crossing is a step that this device waits for, and notices late. */
-const timedSteps = ({ via, roundTrips }: ApplicationView): number =>
-  via === 'direct' ? roundTrips.direct : roundTrips.leg1;
+/** CONNECT, TLS, answer and its end; straight the look-up as well: each is noticed late. */
+const usualSteps = { tunnel: 4, direct: 5 } as const;
+
+const timedSteps = ({ via, newestRun }: ApplicationView): number => {
+  if (newestRun === null) return usualSteps[via];
+  const { dnsMs, connectMs, proxyConnectMs, tlsMs, waitMs, receiveMs } = newestRun;
+  // The local proxy's accept is no step that waits for anybody.
+  const opened = proxyConnectMs ?? connectMs;
+  return [proxyConnectMs === null ? dnsMs : null, opened, tlsMs, waitMs, receiveMs].filter(
+    (ms) => ms !== null,
+  ).length;
+};
 
 const lagLine = ({ nowMs, normalMs }: Delta): EvidenceLine => ({
   finding: 'against',

@@ -14,7 +14,7 @@ export const nameResolution: CellCause = {
         family: 'edge-dns',
         segment: 'dns',
         element: elementOf(
-          `dns:${who}`,
+          who,
           edgeId === null ? 'the resolvers of the devices' : `the resolver of edge ${edgeId}`,
         ),
         scope: edgeId === null ? 'network' : 'edge',
@@ -26,7 +26,7 @@ export const nameResolution: CellCause = {
       family: 'application-dns',
       segment: 'dns',
       element: elementOf(
-        `dns:${appId}${from === '' ? '' : `@${from}`}`,
+        `${appId}${from === '' ? '' : `@${from}`}`,
         `the name servers of ${appId}${kind === 'place' && edgeId !== null ? ` as edge ${edgeId} reaches them` : ''}`,
       ),
       scope: 'application',

@@ -87,7 +87,7 @@ const acceptRender = (
       view,
       key,
       family: 'page',
-      element: elementOf(`page:${appId}`, `the page of ${appId}`),
+      element: elementOf(appId, `the page of ${appId}`),
       rise,
       deviceCount,
       byApp: new Map([[appId, rise.ms]]),

@@ -8,10 +8,9 @@ export const tlsWork: CellCause = {
   penaltyNats: { application: 10, edge: 10.5, place: 11 },
   name: ({ kind, edgeId, appId }) => {
     const edge = edgeId ?? 'devices';
-    const id =
-      kind === 'edge' ? `tls:${edge}` : `tls:${appId}${kind === 'place' ? `@${edge}` : ''}`;
+    const id = kind === 'edge' ? edge : `${appId}${kind === 'place' ? `@${edge}` : ''}`;
     return {
-      key: `${id}:delay`,
+      key: `tls:${id}:delay`,
       family: 'tls',
       segment: 'tls',
       element: elementOf(

@@ -8,12 +8,9 @@ export const transfer: CellCause = {
   penaltyNats: { application: 10, place: 11, edge: 12 },
   name: ({ kind, edgeId, appId }) => {
     const edge = edgeId ?? 'devices';
-    const id =
-      kind === 'edge'
-        ? `transfer:${edge}`
-        : `transfer:${appId}${kind === 'place' ? `@${edge}` : ''}`;
+    const id = kind === 'edge' ? edge : `${appId}${kind === 'place' ? `@${edge}` : ''}`;
     return {
-      key: `${id}:delay`,
+      key: `transfer:${id}:delay`,
       family: 'transfer',
       segment: 'transfer',
       element: elementOf(

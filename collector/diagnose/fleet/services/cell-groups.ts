@@ -11,10 +11,25 @@ export const groupCells = (
   cells: readonly Cell[],
   former: ReadonlySet<string>,
 ): CellGroup[] =>
-  groupKinds.flatMap((kind) => {
-    const penaltyNats = cause.penaltyNats[kind];
-    return penaltyNats === undefined ? [] : groupsOf(cause, kind, penaltyNats, cells, former);
-  });
+  distinct(
+    groupKinds.flatMap((kind) => {
+      const penaltyNats = cause.penaltyNats[kind];
+      return penaltyNats === undefined ? [] : groupsOf(cause, kind, penaltyNats, cells, former);
+    }),
+    cause,
+  );
+
+/** Of two that the same cells belong to nothing tells them apart but how likely each is beforehand. */
+const distinct = (groups: readonly CellGroup[], { penaltyNats }: CellCause): CellGroup[] => {
+  const likeliest = new Map<string, CellGroup>();
+  const prior = ({ kind }: CellGroup) => penaltyNats[kind] ?? 0;
+  for (const group of groups) {
+    const cells = group.members.join(' ');
+    const known = likeliest.get(cells);
+    if (known === undefined || prior(group) < prior(known)) likeliest.set(cells, group);
+  }
+  return [...likeliest.values()];
+};
 
 const groupsOf = (
   cause: CellCause,

@@ -5,6 +5,7 @@ import { inEdge } from '../causes/edge.ts';
 import { inferMtuHoles } from '../causes/mtu.ts';
 import { nameResolution } from '../causes/name-resolution.ts';
 import { inferPages } from '../causes/page.ts';
+import { inferSlowLines } from '../causes/slow-line.ts';
 import { tlsWork } from '../causes/tls.ts';
 import { transfer } from '../causes/transfer.ts';
 import { acceptCells } from './accepted-cells.ts';
@@ -21,5 +22,6 @@ export const inferServices: Infer = (view, former, options) => [
   ),
   ...inferPages(view, former, options),
   ...inferDevices(view, former, options),
+  ...inferSlowLines(view, former),
   ...inferMtuHoles(view, former, options),
 ];

@@ -41,7 +41,7 @@ describe('a page', () => {
 
   it('is named when what follows its document takes longer on many devices', () => {
     expect(named(infer({ devices: users, pages: [pageCell('crm', 300)] }))).toEqual([
-      'page page page:crm',
+      'page page crm',
     ]);
   });
 
@@ -77,7 +77,7 @@ describe('a page', () => {
     });
     expect(infer(lone(300, null))).toEqual([]);
     expect(infer(lone(60, 60))).toEqual([]);
-    expect(named(infer(lone(300, 280)))).toEqual(['page page page:crm']);
+    expect(named(infer(lone(300, 280)))).toEqual(['page page crm']);
   });
 });
 
