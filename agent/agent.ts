@@ -1,41 +1,31 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import { platform, release } from 'node:os';
-import { join } from 'node:path';
-import { DeviceConfig, type EdgeEntry, type ForwardingPolicy } from '#contract/policy.ts';
+import { DeviceConfig, type ForwardingPolicy } from '#contract/policy.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
-import { createEcho } from '#probes/path/echo.ts';
-import { createPathEngine } from '#probes/path/engine.ts';
-import { type OriginTable, readOrigins } from '#probes/path/origins.ts';
-import { createProbers, stopProbers } from '#probes/registry.ts';
 import { ConfigError } from '#runtime/config.ts';
 import { type ConfigSync, startConfigSync } from '#runtime/config-sync.ts';
 import type { Log } from '#runtime/log.ts';
-import { openSecrets } from '#runtime/secrets-file.ts';
 import { createStopper, type Running } from '#runtime/service.ts';
 import packageFile from '../package.json' with { type: 'json' };
-import { startArtefactOutbox } from './artefacts.ts';
 import { ownTrafficOf } from './capture/own-traffic.ts';
 import { composeStatus } from './compose-status.ts';
 import type { AgentProgramConfig } from './config.ts';
-import type { NetworkWatch } from './control/network-state.ts';
-import { createGatewayMeter, type GatewayMeter } from './device/gateway.ts';
 import { startPostureReports } from './device/posture.ts';
+import { readPower } from './device/power.ts';
 import { readDefaultRoute } from './device/route.ts';
+import { createSameFlow } from './device/same-flow.ts';
 import { startDeviceSampler } from './device/sampler.ts';
 import type { EnforcementInputs } from './enforcement/enforcement.ts';
 import { enrol } from './enrol.ts';
 import { changeEvent } from './events.ts';
-import { type Forwarding, startForwarding } from './forward.ts';
-import { type Measuring, startMeasuring } from './measuring.ts';
+import { startForwarding } from './forward.ts';
 import { readNewToken } from './new-token.ts';
-import { defaultBudget } from './on-demand/budget.ts';
 import { answerLocally } from './on-demand/local.ts';
-import { type OnDemand, startOnDemand } from './on-demand/on-demand.ts';
-import { type Outgoing, startOutgoing } from './outgoing.ts';
+import { startOutgoing } from './outgoing.ts';
+import { startProbing } from './probing.ts';
 import { startSampling } from './sampling.ts';
-import { createSelfChecks } from './self-check.ts';
 import { type Standing, startStanding } from './standing.ts';
+import { type Bursts, startBursts } from './suspicion/bursts.ts';
 import { followPolicy } from './system-proxy/follow-policy.ts';
 
 export type RunningAgent = Running & {
@@ -203,6 +193,12 @@ const startParts = async (
     await ledger.flush(append);
   });
 
+  let bursts: Bursts | undefined;
+  const edgeInUse = () => {
+    const { edgeId } = forwarding.tunnel.status();
+    return sync?.current()?.edges.find(({ id }) => id === edgeId) ?? null;
+  };
+  const sameFlow = createSameFlow(edgeInUse);
   const { measuring, onDemand, gatewayMeter } = await startProbing({
     config,
     deviceId,
@@ -211,6 +207,10 @@ const startParts = async (
     network,
     edges: () => sync?.current()?.edges ?? [],
     outgoing,
+    onResult: (result) => {
+      sameFlow.note(result);
+      bursts?.observe(result);
+    },
     log,
     stopper,
   });
@@ -239,6 +239,7 @@ const startParts = async (
             received.forwarding.onNetwork?.[forwarding.network().type] ?? 'tunnel',
         });
         measuring.setPlan(received.plan.probes);
+        bursts?.setPlan(received.plan.probes);
         void systemProxy?.review();
         void network.check();
         log.info({ component: 'agent', revision: received.revision }, 'policy applied');
@@ -254,6 +255,7 @@ const startParts = async (
   const sampler = startDeviceSampler({
     deviceId,
     gatewayMeter,
+    siteKey: () => sync?.current()?.siteKey,
     spoolBytes: () => spool.status().pendingBytes,
   });
   const watchRoute = createRouteWatch((reason) => {
@@ -263,7 +265,13 @@ const startParts = async (
   const sampling = startSampling({
     deviceId,
     sampler,
-    tunnel: forwarding.tunnel,
+    tunnel: {
+      takeSample: () => ({
+        ...forwarding.tunnel.takeSample(),
+        // Collectors of before refuse what they do not know; the key says that this one does.
+        ...(sync?.current()?.siteKey === undefined ? {} : { sameFlow: sameFlow.current() }),
+      }),
+    },
     intervalMs: () => sync?.current()?.sampleIntervalMs ?? defaultSampleIntervalMs,
     append,
     onInterval: async () => {
@@ -275,6 +283,19 @@ const startParts = async (
     log,
   });
   stopper.add('sampling', () => sampling.stop());
+  bursts = await startBursts({
+    deviceId,
+    folder: config.stateFolder,
+    policy: () => sync?.current()?.burst,
+    plan: measuring.plan,
+    makeExtra: measuring.makeExtra,
+    edge: edgeInUse,
+    tunnel: forwarding.tunnel,
+    sampling,
+    power: () => readPower(readDefaultRoute()?.interfaceName ?? null),
+    log,
+  });
+  stopper.add('bursts', () => bursts?.stop());
   const posture = startPostureReports({ deviceId, agentVersion: packageFile.version, append });
   stopper.add('posture', () => posture.stop());
 
@@ -305,20 +326,6 @@ const startParts = async (
     socks: forwarding.socks,
     stop: () => stopper.stop(),
   };
-};
-
-const secretsOf = ({ secretsFile }: AgentProgramConfig, log: Log) => {
-  if (secretsFile === undefined) return {};
-  const tell = (reason: string) => log.error({ component: 'secrets', reason }, 'no secrets');
-  return { secrets: openSecrets(secretsFile, tell) };
-};
-
-const readAsnFile = (path: string): OriginTable => {
-  try {
-    return readOrigins(path);
-  } catch (error) {
-    throw new ConfigError(`asnFile: cannot read ${path}: ${(error as Error).message}`);
-  }
 };
 
 const readCaFile = (path: string, index: number): string => {
@@ -352,71 +359,6 @@ const readRefusal = (
   if (status === 403) return { identity: 'removed', identityReason: reason };
   const isOver = notAfter <= Date.now();
   return { identity: isOver ? 'expired' : 'enrolled', identityReason: isOver ? reason : '' };
-};
-
-/** One ICMP engine serves the path probes and the gateway's round trips. */
-const startProbing = async (parts: {
-  config: AgentProgramConfig;
-  deviceId: string;
-  extraCa: readonly string[];
-  forwarding: Forwarding;
-  network: NetworkWatch;
-  edges: () => readonly EdgeEntry[];
-  outgoing: Outgoing;
-  log: Log;
-  stopper: Stopper;
-}): Promise<{ measuring: Measuring; onDemand: OnDemand; gatewayMeter: GatewayMeter }> => {
-  const { config, deviceId, extraCa, forwarding, network, outgoing, log, stopper } = parts;
-  const workFolder = join(config.stateFolder, 'work');
-  await rm(workFolder, { recursive: true, force: true });
-  await mkdir(workFolder, { mode: 0o700 });
-  const pathEngine = createPathEngine({ log });
-  stopper.add('path engine', () => pathEngine.stop());
-  const origins = config.asnFile === undefined ? {} : { origins: readAsnFile(config.asnFile) };
-  const probers = createProbers({ pathEngine, ...origins, log });
-  stopper.add('probers', () => stopProbers(probers));
-  const outbox = startArtefactOutbox({ put: outgoing.client.putArtefact, log });
-  stopper.add('artefacts', () => outbox.stop());
-  const measuring = startMeasuring({
-    probers,
-    deviceId,
-    edgeId: () => forwarding.tunnel.status().edgeId,
-    edge: () => {
-      const { edgeId } = forwarding.tunnel.status();
-      const entry = parts.edges().find(({ id }) => id === edgeId);
-      return entry ? { ...entry, reflectorPort: entry.reflectorPort ?? null } : null;
-    },
-    network,
-    context: { extraCa, workFolder, browserPath: config.browserPath, ...secretsOf(config, log) },
-    onArtefacts: outbox.hold,
-    proxy: () => forwarding.probeProxy,
-    bypassOf: (destination) => forwarding.bypassOf(destination),
-    selfChecks: createSelfChecks(),
-    ledger: outgoing.ledger,
-    append: outbox.releasing(outgoing.spool.append),
-    log,
-  });
-  const onDemand = await startOnDemand({
-    deviceId,
-    folder: config.stateFolder,
-    measuring,
-    ledger: outgoing.ledger,
-    limits: {
-      maxBytes: config.onDemand?.maxBytes ?? defaultBudget.maxBytes,
-      maxCpuRatio: config.onDemand?.maxCpuRatio ?? defaultBudget.maxCpuRatio,
-    },
-    append: outgoing.spool.append,
-    log,
-  });
-  // It begins nothing more, then the runs under way end, then what became of them is told.
-  stopper.add('last reports', () => onDemand.ended());
-  stopper.add('measuring', () => measuring.stop());
-  stopper.add('on demand', () => onDemand.stop());
-  return {
-    measuring,
-    onDemand,
-    gatewayMeter: createGatewayMeter(createEcho({ engine: pathEngine, log })),
-  };
 };
 
 /** Tells when the device moved to another network. */

@@ -26,6 +26,8 @@ export const startMeasuring = (
     ledger: RunLedger;
     append: (record: TelemetryRecord) => Promise<boolean>;
     log: Log;
+    /** Told of each result once it is kept. */
+    onResult?: (result: Result) => void;
     readClocks?: NonNullable<SchedulerOptions['readClocks']>;
   },
 ): Measuring => {
@@ -50,6 +52,7 @@ export const startMeasuring = (
     // Without room in the spool it has been counted there.
     await append(result);
     ledger.end(toMake.runId);
+    parts.onResult?.(result);
     return result;
   };
 

@@ -86,10 +86,11 @@ export const runPlanned = async (
 };
 
 /** Why it was made, where the plan is not the whole answer. */
-const markOf = ({ pairId, repeats, requestId }: RunToMake) => ({
+const markOf = ({ pairId, repeats, requestId, burstId }: RunToMake) => ({
   ...(pairId === undefined ? {} : { pairId }),
   ...(repeats === undefined ? {} : { repeats }),
   ...(requestId === undefined ? {} : { requestId }),
+  ...(burstId === undefined ? {} : { burstId }),
 });
 
 /** What the run itself heard from the edge that carried it. */

@@ -149,8 +149,8 @@ export const openRunLedger = (parts: { folder: string; deviceId: string }): RunL
 };
 
 /** A result that was never planned is not counted among those that were. */
-const besidePlan = ({ requestId, repeats }: Result): MissedReason | undefined => {
-  if (requestId !== undefined) return 'request-ended';
+const besidePlan = ({ requestId, burstId, repeats }: Result): MissedReason | undefined => {
+  if (requestId !== undefined || burstId !== undefined) return 'request-ended';
   return repeats === undefined ? undefined : 'not-repeated';
 };
 

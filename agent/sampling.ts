@@ -8,6 +8,11 @@ import type { Tunnel } from './tunnel/tunnel.ts';
 
 const stopDeadlineMs = 2_000;
 
+export type Sampling = Running & {
+  /** More often and marked, for as long as a burst lasts; undefined: as usual again. */
+  setDense(dense: { burstId: string; everyMs: number } | undefined): void;
+};
+
 /** Takes one sample of device and tunnel an interval, for as long as it runs. */
 export const startSampling = (parts: {
   deviceId: string;
@@ -18,33 +23,47 @@ export const startSampling = (parts: {
   /** Called once an interval, beside the samples. */
   onInterval: () => Promise<void>;
   log: Log;
-}): Running => {
+}): Sampling => {
   const { deviceId, sampler, tunnel, append, log } = parts;
   const stopping = new AbortController();
+  let dense: { burstId: string; everyMs: number } | undefined;
+  let wake = new AbortController();
+  let lastIntervalMs = Number.NEGATIVE_INFINITY;
 
   const sampleOnce = async () => {
     await sampler.measureGateway();
-    const device = sampler.take();
+    const mark = dense === undefined ? {} : { burstId: dense.burstId };
+    const device = { ...sampler.take(), ...mark };
     const id = randomUUID();
     const at = Date.now();
     await append(device);
-    await append({ kind: 'tunnel', id, deviceId, at, ...tunnel.takeSample() });
+    await append({ kind: 'tunnel', id, deviceId, at, ...tunnel.takeSample(), ...mark });
+    const nowMs = performance.now();
+    if (dense !== undefined && nowMs - lastIntervalMs < parts.intervalMs()) return;
+    lastIntervalMs = nowMs;
     await parts.onInterval();
   };
 
   const sampleForEver = async () => {
     while (!stopping.signal.aborted) {
       const startedMs = performance.now();
+      wake = new AbortController();
       await sampleOnce().catch((error: unknown) =>
         log.error({ component: 'sampling', err: error }, 'sample failed'),
       );
       const spentMs = performance.now() - startedMs;
-      await sleep(Math.max(100, parts.intervalMs() - spentMs), stopping.signal);
+      const everyMs = dense?.everyMs ?? parts.intervalMs();
+      const signal = AbortSignal.any([stopping.signal, wake.signal]);
+      await sleep(Math.max(100, everyMs - spentMs), signal);
     }
   };
   const ended = sampleForEver();
 
   return {
+    setDense(wanted) {
+      dense = wanted;
+      wake.abort();
+    },
     stop: async () => {
       stopping.abort();
       // A gateway that does not answer must not hold up the stop.

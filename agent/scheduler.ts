@@ -18,7 +18,7 @@ export type Scheduler = {
   setPlan(probes: readonly ProbeDefinition[]): void;
   status(): ScheduledProbe[];
   /** Makes a turn beside the plan, as soon as a lane is free. Undefined: a run that gave nothing. */
-  makeExtra(turn: TakenTurn, requestId: string): Promise<readonly (Result | undefined)[]>;
+  makeExtra(turn: TakenTurn, why: BesidePlan): Promise<readonly (Result | undefined)[]>;
   /** Ends runs under way; each is told by its signal. */
   stop(): Promise<void>;
 };
@@ -36,7 +36,11 @@ export type RunToMake = {
   /** The distorted result it is made again for. */
   repeats?: string | undefined;
   requestId?: string | undefined;
+  burstId?: string | undefined;
 };
+
+/** Whose request, or which burst, a turn beside the plan belongs to. */
+export type BesidePlan = { requestId: string } | { burstId: string };
 
 /** Runs that will have no result. */
 export type MissedRun = { probeId: string; reason: MissedReason; count: number };
@@ -243,9 +247,9 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
         isRunning: isBusy,
         nextRunInMs: Math.max(0, nextAt - timeline.now()),
       })),
-    makeExtra: (taken, requestId) =>
+    makeExtra: (taken, why) =>
       new Promise((resolve) => {
-        const turn = toTurn(taken, resolve, 'request-ended', () => ({ requestId }));
+        const turn = toTurn(taken, resolve, 'request-ended', () => why);
         if (stopping.signal.aborted) return drop(turn);
         lanes.add(turn);
         wake.abort();

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceSample } from '#contract/telemetry.ts';
+import { readTextOrNothing } from './read-text.ts';
 
 export type Link = NonNullable<DeviceSample['link']>;
 
@@ -23,6 +24,20 @@ const linkType = (at: (file: string) => string): Link['type'] => {
 const readSpeed = (path: string): number | null => {
   const speed = readNumber(path);
   return speed === null || speed <= 0 ? null : speed;
+};
+
+/**
+ * Of a Wi-Fi link, by the kernel's file of wireless extensions: interface, status, quality, level.
+ * Null where there is none, and where the driver counts in units of its own.
+ */
+export const readSignalDbm = (name: string, file = '/proc/net/wireless'): number | null => {
+  const line = readTextOrNothing(file)
+    .split('\n')
+    .map((each) => each.trim().split(/\s+/))
+    .find(([label]) => label === `${name}:`);
+  const level = Number.parseFloat(line?.[3] ?? '');
+  // Drivers that give no dBm give 0 to 255.
+  return Number.isFinite(level) && level < 0 && level > -200 ? level : null;
 };
 
 export type TrafficCounters = { receivedBytes: number; sentBytes: number };

@@ -4,9 +4,16 @@ import type { DeviceSample } from '#contract/telemetry.ts';
 import { startLoopDelayMeter } from '#runtime/clock.ts';
 import { busyRatio, readCpuTimes } from './cpu.ts';
 import type { Gateway, GatewayMeter } from './gateway.ts';
-import { firstExternalInterface, readLink, readTraffic, type TrafficCounters } from './link.ts';
+import {
+  firstExternalInterface,
+  readLink,
+  readSignalDbm,
+  readTraffic,
+  type TrafficCounters,
+} from './link.ts';
 import { readMemoryUsedRatio } from './memory.ts';
 import { type DefaultRoute, readDefaultRoute } from './route.ts';
+import { siteIdOf } from './site.ts';
 
 export type DeviceSampler = {
   /** What happened since the last call. Reads a handful of /proc and /sys files and waits for none. */
@@ -20,6 +27,8 @@ export type DeviceSampler = {
 export const startDeviceSampler = (parts: {
   deviceId: string;
   gatewayMeter: GatewayMeter;
+  /** Of the organisation; undefined: the collector takes neither site nor signal. */
+  siteKey?: () => string | undefined;
   spoolBytes: () => number;
 }): DeviceSampler => {
   const loop = startLoopDelayMeter();
@@ -30,6 +39,7 @@ export const startDeviceSampler = (parts: {
     const now = readCounters();
     const route = readDefaultRoute();
     const traffic = trafficSince(before, now);
+    const siteKey = parts.siteKey?.();
     const sample: DeviceSample = {
       kind: 'device',
       id: randomUUID(),
@@ -42,8 +52,8 @@ export const startDeviceSampler = (parts: {
       eventLoopDelayMs: Math.min(loop.takeMs(), 86_400_000),
       receivedBytes: traffic?.receivedBytes ?? null,
       sentBytes: traffic?.sentBytes ?? null,
-      link: now.interfaceName === null ? null : readLink(now.interfaceName),
-      gateway: gatewayOf(route, gateway),
+      link: linkOf(now.interfaceName, siteKey !== undefined),
+      gateway: withSite(gatewayOf(route, gateway), siteKey),
       agentCpuRatio: agentCpuRatio(before, now),
       agentMemoryBytes: process.memoryUsage.rss(),
       spoolBytes: parts.spoolBytes(),
@@ -61,6 +71,19 @@ export const startDeviceSampler = (parts: {
     },
     stop: () => loop.stop(),
   };
+};
+
+const linkOf = (name: string | null, mayHaveSignal: boolean): DeviceSample['link'] => {
+  if (name === null) return null;
+  const link = readLink(name);
+  if (link.type !== 'wifi' || !mayHaveSignal) return link;
+  return { ...link, signalDbm: readSignalDbm(name) };
+};
+
+const withSite = (gateway: Gateway | null, siteKey: string | undefined): Gateway | null => {
+  if (gateway === null || siteKey === undefined) return gateway;
+  const siteId = siteIdOf(gateway.address, siteKey);
+  return siteId === undefined ? gateway : { ...gateway, siteId };
 };
 
 type Counters = {

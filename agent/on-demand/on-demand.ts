@@ -102,7 +102,7 @@ export const startOnDemand = async (parts: {
         probes,
         burst: order.burst,
         budget: openBudget(parts.limits, lastsMs),
-        make: (turn) => measuring.makeExtra(turn, id),
+        make: (turn) => measuring.makeExtra(turn, { requestId: id }),
         onLost: (probe, reason, count) => {
           at.lostCount += count;
           ledger.count(probe.id, reason, count);

@@ -34,6 +34,8 @@ export const openFlow = (options: {
   authority: string;
   /** Of an extended CONNECT (RFC 8441): protocol, path and what else it takes. */
   extended?: OutgoingHttpHeaders;
+  /** What else the edge is told. */
+  headers?: OutgoingHttpHeaders;
   /** Sent with the request. It may come twice: a request that got no answer is made again. */
   ahead?: Buffer;
   signal: AbortSignal;
@@ -45,6 +47,7 @@ export const openFlow = (options: {
       ':method': 'CONNECT',
       ':authority': options.authority,
       ...options.extended,
+      ...options.headers,
     });
     session.streams.add(stream);
     if (options.ahead) stream.write(options.ahead);

@@ -1,13 +1,15 @@
 import type { TunnelSample } from '#contract/telemetry.ts';
 import { type DatagramLoss, startDatagramLoss } from './datagram-loss.ts';
 import type { Link } from './link.ts';
-import { createRecentTimes } from './recent-times.ts';
+import { createRecentTimes, medianOf } from './recent-times.ts';
 import { measureUnderlay } from './underlay.ts';
 
 /** What is measured of the edge in use beside its control session. */
 export type PathTimes = {
   /** Another edge is in use, or none. */
   restart(): void;
+  /** Outside the tunnel more often, for as long as a burst lasts; undefined: as usual again. */
+  measureEvery(ms: number | undefined): void;
   take(): Pick<
     TunnelSample,
     'controlRttMs' | 'dataRttMs' | 'queueMs' | 'handshakeMs' | 'underlayRttMs' | 'udpLossRatio'
@@ -15,7 +17,10 @@ export type PathTimes = {
   stop(): void;
 };
 
-const underlayIntervalMs = 10_000;
+/** Ninety in five minutes, a handshake each. */
+const underlayIntervalMs = 3_300;
+/** At once when an edge is chosen, so that the first sample has more than one to go by. */
+const firstHandshakes = 3;
 /** Jitter lifts one round trip or another, a queue all of them: what is compared are the lowest. */
 const queueWindowMs = 5_000;
 
@@ -28,13 +33,19 @@ export const startPathTimes = (parts: {
   const dataRoundTrips = createRecentTimes(parts.now);
   const queueing = createRecentTimes(parts.now);
   const datagrams: DatagramLoss = startDatagramLoss();
-  let underlayRttMs: number | null = null;
+  const outside = createOutsideTimes();
 
   const measureOutside = async () => {
     const link = current();
     if (!link) return;
     const ms = await measureUnderlay(link.edge.host, link.edge.port);
-    if (link === current()) underlayRttMs = ms;
+    if (link === current()) outside.add(ms);
+  };
+  const measureFirst = async () => {
+    const link = current();
+    for (let i = 0; i < firstHandshakes && link !== undefined && link === current(); i += 1) {
+      await measureOutside();
+    }
   };
   const measureData = async () => {
     const link = current();
@@ -45,21 +56,23 @@ export const startPathTimes = (parts: {
     const controlMs = link?.control.roundTrips.lowestMs(queueWindowMs) ?? null;
     if (dataMs !== null && controlMs !== null) queueing.add(Math.max(0, dataMs - controlMs));
   };
-  const timers = [
-    setInterval(measureData, parts.pingIntervalMs),
-    setInterval(measureOutside, underlayIntervalMs),
-  ];
+  const dataTimer = setInterval(measureData, parts.pingIntervalMs);
+  let outsideTimer = setInterval(measureOutside, underlayIntervalMs);
 
   return {
     restart() {
       dataRoundTrips.clear();
       queueing.clear();
-      underlayRttMs = null;
+      outside.clear();
       const link = current();
       // Of the time before it was in use.
       link?.control.roundTrips.takeMedianMs();
       datagrams.setEdge(link?.edge);
-      void measureOutside();
+      void measureFirst();
+    },
+    measureEvery(ms) {
+      clearInterval(outsideTimer);
+      outsideTimer = setInterval(measureOutside, ms ?? underlayIntervalMs);
     },
     take() {
       const link = current();
@@ -69,13 +82,38 @@ export const startPathTimes = (parts: {
         dataRttMs: link ? dataRoundTrips.takeMedianMs() : null,
         queueMs: link ? queueing.takeMedianMs() : null,
         handshakeMs: link?.control.handshakeMs() ?? null,
-        underlayRttMs: link ? underlayRttMs : null,
+        underlayRttMs: link ? outside.takeMedianMs() : null,
         udpLossRatio: link ? udpLossRatio : null,
       };
     },
     stop() {
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(dataTimer);
+      clearInterval(outsideTimer);
       datagrams.stop();
+    },
+  };
+};
+
+/**
+ * Handshakes since the last sample. Their middle one, as the pings inside have theirs: the fastest of
+ * some would show a third of a queue that comes and goes, and the tunnel would be blamed for the rest.
+ */
+const createOutsideTimes = () => {
+  let since: (number | null)[] = [];
+  let lastMs: number | null = null;
+  return {
+    add(ms: number | null): void {
+      since.push(ms);
+    },
+    /** That of the sample before where none has ended since; null where none was answered. */
+    takeMedianMs(): number | null {
+      if (since.length > 0) lastMs = medianOf(since.filter((ms) => ms !== null));
+      since = [];
+      return lastMs;
+    },
+    clear(): void {
+      since = [];
+      lastMs = null;
     },
   };
 };

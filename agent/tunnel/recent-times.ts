@@ -46,7 +46,7 @@ export const createRecentTimes = (now = () => performance.now()): RecentTimes =>
 };
 
 /** The upper one of two middle ones; null without any. */
-const medianOf = (values: readonly number[]): number | null => {
+export const medianOf = (values: readonly number[]): number | null => {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? null;
 };

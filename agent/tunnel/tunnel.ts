@@ -5,6 +5,7 @@ import { sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { createUnsentLimit } from '#runtime/kernel/unsent-limit.ts';
 import type { Log } from '#runtime/log.ts';
+import { createBurstNotice, type TunnelBurst } from './burst-notice.ts';
 import { startControl } from './control.ts';
 import { createDataPool, type DataPool, type DataSession } from './data-pool.ts';
 import { createDegradations } from './degradations.ts';
@@ -43,6 +44,8 @@ export type Tunnel = {
   withSession: WithSession;
   status(): TunnelStatus;
   takeSample(): Omit<TunnelSample, 'kind' | 'id' | 'deviceId' | 'at'>;
+  /** While a burst lasts: the edge is told with each connection there; undefined: it is over. */
+  setBurst(burst: TunnelBurst | undefined): void;
   /** Returns how to stop listening. */
   onChange(listener: (change: TunnelChange) => void): () => void;
   stop(): Promise<void>;
@@ -108,6 +111,7 @@ export const createTunnel = (parts: {
     log,
     onProblem: (why) => degradations.set('unsent-limit', `TCP_NOTSENT_LOWAT not set: ${why}`),
   });
+  const burstNotice = createBurstNotice(now);
   const pathTimes = startPathTimes({ current, now, pingIntervalMs });
 
   const decide = (isRound = false) => {
@@ -320,14 +324,19 @@ export const createTunnel = (parts: {
       decide();
     },
     connect({ host, port, signal, prefer }) {
+      const headers = burstNotice.headersFor(host, port);
       const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
       return withSession(
-        (session, edgeId) => openFlow({ session, edgeId, authority, signal }),
+        (session, edgeId) => openFlow({ session, edgeId, authority, headers, signal }),
         signal,
         prefer,
       );
     },
     withSession,
+    setBurst(burst) {
+      burstNotice.set(burst);
+      pathTimes.measureEvery(burst?.everyMs);
+    },
     status: () => ({
       state: current() ? 'up' : links.size === 0 ? 'off' : 'connecting',
       edgeId: current()?.edge.id ?? null,

@@ -1,19 +1,9 @@
 import { connect, isIP } from 'node:net';
 
 const connectMs = 5_000;
-const connectCount = 3;
 
-/** Round trip to the edge outside the tunnel: the fastest of three TCP handshakes, null without any. */
-export const measureUnderlay = async (host: string, port: number): Promise<number | null> => {
-  const times: number[] = [];
-  for (let i = 0; i < connectCount; i++) {
-    const ms = await measureHandshake(host, port);
-    if (ms !== null) times.push(ms);
-  }
-  return times.length === 0 ? null : Math.min(...times);
-};
-
-const measureHandshake = (host: string, port: number): Promise<number | null> =>
+/** Round trip to the edge outside the tunnel: one TCP handshake; null without an answer. */
+export const measureUnderlay = (host: string, port: number): Promise<number | null> =>
   new Promise((resolve) => {
     let startedMs = performance.now();
     const socket = connect({
