@@ -29,6 +29,9 @@ export type Gathered = {
 
 /** Likelihood gains no more from further observers. */
 const mostObservers = 400;
+/** Of a smaller group all speak; of a larger one three healthy ones for each that is off its normal. */
+const fewObservers = 60;
+const healthyShare = 3;
 /** Each unit is looked at three times; of more than this many none is kept in memory in between. */
 const mostKept = 20_000;
 
@@ -53,7 +56,8 @@ export const gather = (view: BinView): Gathered => {
   const touched = touchedBy(source, suspects);
   if (touched.size === 0) return { slots: [], units: [], groups: new Map() };
   countObservers(source, touched);
-  const speaking = new Map([...touched].map(([key, { ids }]) => [key, sample(ids, suspects)]));
+  const off = new Set(suspects);
+  const speaking = new Map([...touched].map(([key, { ids }]) => [key, sample(ids, off)]));
   const included = new Set(suspects);
   for (const chosen of speaking.values()) for (const number of chosen) included.add(number);
   return build(source, [...included].sort(ascending), touched, speaking);
@@ -122,16 +126,20 @@ const countObservers = (source: Source, touched: ReadonlyMap<string, Touched>): 
   }
 };
 
-/** As many off their normal among those chosen as among all, chosen by hash so that sites mix. */
-const sample = (ids: readonly number[], suspects: readonly number[]): readonly number[] => {
-  if (ids.length <= mostObservers) return ids;
-  const off = new Set(suspects);
+/**
+ * Who speaks for a cause of many: up to 400, chosen by hash so that sites mix. Of the healthy so many
+ * that they stay the majority where they are it; more would say the same again.
+ */
+const sample = (ids: readonly number[], suspects: ReadonlySet<number>): readonly number[] => {
+  if (ids.length <= fewObservers) return ids;
   const byHash = (numbers: number[]) => numbers.sort((a, b) => hash(a) - hash(b) || a - b);
-  const suspect = byHash(ids.filter((number) => off.has(number)));
-  const healthy = byHash(ids.filter((number) => !off.has(number)));
-  const share = Math.round((mostObservers * suspect.length) / ids.length);
-  const kept = Math.min(mostObservers - 1, Math.max(1, share));
-  return [...suspect.slice(0, kept), ...healthy.slice(0, mostObservers - kept)].sort(ascending);
+  const suspect = byHash(ids.filter((number) => suspects.has(number)));
+  const healthy = byHash(ids.filter((number) => !suspects.has(number)));
+  const kept = Math.max(fewObservers, healthyShare * suspect.length);
+  const scale = Math.min(1, mostObservers / (suspect.length + Math.min(kept, healthy.length)));
+  const some = (numbers: number[], most: number) =>
+    numbers.slice(0, Math.max(1, Math.round(scale * most)));
+  return [...some(suspect, suspect.length), ...some(healthy, kept)].sort(ascending);
 };
 
 /** Knuth's multiplicative hash of a number. */
