@@ -1,0 +1,71 @@
+import { type AnyArray, at, slotOf } from './columns.ts';
+import { createKeyColumns, type Keys } from './baseline.ts';
+
+/** Finds the row of a key by what it is; makes one where there is none. */
+export type KeyTable = {
+  rows: Keys;
+  rowOf(kind: number, owner: number, sub: number): number;
+  /** -1: there is none. */
+  find(kind: number, owner: number, sub: number): number;
+  /** After rows have moved. */
+  rebuild(): void;
+};
+
+export const createKeyTable = (saved?: Record<string, AnyArray>): KeyTable => {
+  const rows = createKeyColumns(saved);
+  let table = new Int32Array(1 << 12).fill(-1);
+
+  const place = (owner: number, what: number): number => {
+    const mask = table.length - 1;
+    let at_ = mix(owner, what) & mask;
+    for (;;) {
+      const row = at(table, at_);
+      if (row < 0) return at_;
+      const page = rows.page(row);
+      const slot = slotOf(row);
+      if (at(page.owner, slot) === owner && at(page.what, slot) === what) return at_;
+      at_ = (at_ + 1) & mask;
+    }
+  };
+
+  const rebuild = (): void => {
+    let size = 1 << 12;
+    while (size < rows.count * 1.7) size *= 2;
+    table = new Int32Array(size).fill(-1);
+    for (let row = 0; row < rows.count; row += 1) {
+      const page = rows.page(row);
+      const slot = slotOf(row);
+      table[place(at(page.owner, slot), at(page.what, slot))] = row;
+    }
+  };
+
+  const find = (kind: number, owner: number, sub: number): number =>
+    at(table, place(owner, whatOf(kind, sub)));
+
+  const rowOf = (kind: number, owner: number, sub: number): number => {
+    const what = whatOf(kind, sub);
+    const where = place(owner, what);
+    const known = at(table, where);
+    if (known >= 0) return known;
+    const row = rows.add();
+    const page = rows.page(row);
+    page.owner[slotOf(row)] = owner;
+    page.what[slotOf(row)] = what;
+    table[where] = row;
+    if (rows.count * 1.4 > table.length) rebuild();
+    return row;
+  };
+
+  if (rows.count > 0) rebuild();
+  return { rows, rowOf, find, rebuild };
+};
+
+const whatOf = (kind: number, sub: number): number => ((kind << 26) | sub) >>> 0;
+
+/** 32-bit finaliser of MurmurHash3. */
+const mix = (owner: number, what: number): number => {
+  let hash = Math.imul(owner, 0x9e3779b1) ^ what;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+};

@@ -1,0 +1,164 @@
+import { type AnyArray, at, type ColumnSpec, createColumns, slotOf } from './columns.ts';
+
+/** What came in for one bin, as it came. Nothing in here depends on the order of arrival. */
+export type OpenBin = ReturnType<typeof createOpenBin>;
+
+const sampleColumns = { key: 'u32', ms: 'f32' } as const satisfies ColumnSpec;
+
+/** Sent and lost packets of a row of `losses`. */
+const lossColumns = { row: 'u32', sent: 'u16', lost: 'u16' } as const satisfies ColumnSpec;
+
+/** A device met a place (edge, application, address). */
+const meetingColumns = { place: 'u32', device: 'u32' } as const satisfies ColumnSpec;
+
+/** What is known of a device besides what it times: the newest of the bin. */
+const deviceColumns = {
+  /** 0: none. */
+  deviceTime: 'f64',
+  cpuRatio: 'f32',
+  memoryRatio: 'f32',
+  signalDbm: 'f32',
+  linkType: 'u8',
+  site: 'u32',
+  tunnelTime: 'f64',
+  edge: 'u32',
+  /** Only runs said it. */
+  runTime: 'f64',
+  runEdge: 'u32',
+  /** 0: not known, 1: no, 2: yes. */
+  sameFlow: 'u8',
+  reconnects: 'u16',
+  seen: 'u8',
+} as const satisfies ColumnSpec;
+
+const edgeColumns = { time: 'f64', cpuRatio: 'f32', sessions: 'u32', seen: 'u8' } as const satisfies ColumnSpec;
+
+/** One device, application and way. */
+const runColumns = {
+  pair: 'u32',
+  runs: 'u16',
+  ok: 'u16',
+  pages: 'u16',
+  okPages: 'u16',
+  failureTime: 'f64',
+  failure: 'u32',
+  pageFailureTime: 'f64',
+  pageFailure: 'u32',
+  /** Newest run that was ok; 0: none. */
+  time: 'f64',
+  lasted: 'f32',
+  dns: 'f32',
+  connect: 'f32',
+  proxyConnect: 'f32',
+  tls: 'f32',
+  wait: 'f32',
+  receive: 'f32',
+  lag: 'f32',
+  edgeQueue: 'f32',
+  edgeDns: 'f32',
+  edgeConnect: 'f32',
+  bodyBytes: 'f64',
+  probe: 'u32',
+  dnsSource: 'u32',
+  remoteAddress: 'u32',
+  edgeAddress: 'u32',
+  edge: 'u32',
+  /** 1: the edge said something, 2: asked for. */
+  marks: 'u8',
+} as const satisfies ColumnSpec;
+
+const traceColumns = {
+  /** Kind of what is traced and whose: see paths. */
+  kind: 'u8',
+  owner: 'u32',
+  target: 'u32',
+  time: 'f64',
+  rttMs: 'f32',
+  sent: 'u16',
+  lost: 'u16',
+  mtuBytes: 'u32',
+  marks: 'u8',
+  firstHop: 'u32',
+  hops: 'u8',
+} as const satisfies ColumnSpec;
+
+const hopColumns = {
+  ttl: 'u8',
+  address: 'u32',
+  asn: 'u32',
+  sent: 'u8',
+  received: 'u8',
+  rttMs: 'f32',
+  rttMinMs: 'f32',
+} as const satisfies ColumnSpec;
+
+export const createOpenBin = (bin: number, saved?: Record<string, Record<string, AnyArray>>) => {
+  const parts = {
+    planned: createColumns(sampleColumns, saved?.['planned']),
+    beside: createColumns(sampleColumns, saved?.['beside']),
+    losses: createColumns(lossColumns, saved?.['losses']),
+    meetings: createColumns(meetingColumns, saved?.['meetings']),
+    devices: createColumns(deviceColumns, saved?.['devices']),
+    edges: createColumns(edgeColumns, saved?.['edges']),
+    runs: createColumns(runColumns, saved?.['runs']),
+    traces: createColumns(traceColumns, saved?.['traces']),
+    hops: createColumns(hopColumns, saved?.['hops']),
+  };
+  /** Pair → row of `runs` + 1. */
+  let rowOfPair = new Uint32Array(64);
+  const remember = (pair: number, row: number): void => {
+    if (pair >= rowOfPair.length) {
+      const longer = new Uint32Array(Math.max(pair + 1, rowOfPair.length * 2));
+      longer.set(rowOfPair);
+      rowOfPair = longer;
+    }
+    rowOfPair[pair] = row + 1;
+  };
+  for (let row = 0; row < parts.runs.count; row += 1) {
+    remember(at(parts.runs.page(row).pair, slotOf(row)), row);
+  }
+
+  return {
+    bin,
+    ...parts,
+    sample(key: number, ms: number, beside: boolean): void {
+      const log = beside ? parts.beside : parts.planned;
+      const row = log.add();
+      const page = log.page(row);
+      page.key[slotOf(row)] = key;
+      page.ms[slotOf(row)] = ms;
+    },
+    loss(row: number, sent: number, lost: number): void {
+      if (sent <= 0) return;
+      const added = parts.losses.add();
+      const page = parts.losses.page(added);
+      page.row[slotOf(added)] = row;
+      page.sent[slotOf(added)] = Math.min(65_535, sent);
+      page.lost[slotOf(added)] = Math.min(65_535, lost);
+    },
+    meet(place: number, device: number): void {
+      const row = parts.meetings.add();
+      const page = parts.meetings.page(row);
+      page.place[slotOf(row)] = place;
+      page.device[slotOf(row)] = device;
+    },
+    deviceRow(device: number): number {
+      while (parts.devices.count <= device) parts.devices.add();
+      return device;
+    },
+    edgeRow(edge: number): number {
+      while (parts.edges.count <= edge) parts.edges.add();
+      return edge;
+    },
+    runRow(pair: number): number {
+      const known = rowOfPair[pair] ?? 0;
+      if (known > 0) return known - 1;
+      const row = parts.runs.add();
+      parts.runs.page(row).pair[slotOf(row)] = pair;
+      remember(pair, row);
+      return row;
+    },
+    save: () =>
+      Object.fromEntries(Object.entries(parts).map(([name, columns]) => [name, columns.save()])),
+  };
+};

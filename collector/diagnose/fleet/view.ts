@@ -1,0 +1,197 @@
+import type { BinView, Cell, DeviceView, EdgeView, OnwardView, PageCell } from './bin-view.ts';
+import { cellParts } from './bin-view.ts';
+import { dayTimeOf, subOf } from './baseline.ts';
+import type { Closed } from './close-bin.ts';
+import { at, slotOf } from './columns.ts';
+import { deltaFor, type Look } from './delta.ts';
+import type { FleetState } from './fleet-state.ts';
+import { type KindName, kindNames } from './kinds.ts';
+import { ailingMark, hotMark } from './marks.ts';
+import type { Facts } from './reading.ts';
+import { cellKinds } from './pooled.ts';
+import { type DeviceLook, deviceView } from './view-device.ts';
+import { traceView } from './view-trace.ts';
+
+/** Views of devices that are kept; with more, they are made again when they are asked for again. */
+const keptViews = 20_000;
+
+/** The closed bin as inference sees it. Made on demand; good until learning begins. */
+export const viewOf = (state: FleetState, closed: Closed, facts: Facts, order: number[]): BinView => {
+  const { bin, open } = closed;
+  const base: Look = { state, bin, when: dayTimeOf((bin + 0.5) * state.binMs) };
+  const runs = runsByDevice(state, closed);
+  const look: DeviceLook = {
+    ...base,
+    open,
+    factsOf: (deviceId) => facts.devices[deviceId] ?? {},
+    runsOf: runs,
+  };
+  const views = new Map<number, DeviceView>();
+  const device = (index: number): DeviceView => {
+    const known = views.get(index);
+    if (known) return known;
+    const made = deviceView(look, index);
+    if (views.size >= keptViews) views.clear();
+    views.set(index, made);
+    return made;
+  };
+  const active = order.filter((one) => {
+    const last = at(state.devices.page(one).bin, slotOf(one));
+    return last > 0 && bin - last < 3;
+  });
+  const marked = (mark: number): number[] =>
+    active.filter((one) => {
+      const page = state.devices.page(one);
+      return at(page.bin, slotOf(one)) === bin && (at(page.marks, slotOf(one)) & mark) !== 0;
+    });
+  const places = placesOf(state, bin);
+  return {
+    fromMs: bin * state.binMs,
+    toMs: (bin + 1) * state.binMs,
+    bin,
+    binMs: state.binMs,
+    active,
+    hot: marked(hotMark),
+    ailing: marked(ailingMark),
+    device,
+    indexOf: (deviceId) => state.deviceNames.find(deviceId) || undefined,
+    onward: places.flatMap((place) => onwardView(base, place) ?? []),
+    cells: places.flatMap((place) => cellsOf(base, place)),
+    edges: edgeViews(base),
+    pages: pageCells(base, closed),
+  };
+};
+
+/** Rows of the bin's runs by device. */
+const runsByDevice = (state: FleetState, { open }: Closed) => {
+  const deviceOf = (row: number): number => {
+    const pair = at(open.runs.page(row).pair, slotOf(row));
+    return at(state.keys.rows.page(pair).owner, slotOf(pair));
+  };
+  const ends = new Uint32Array(state.deviceNames.count + 1);
+  for (let row = 0; row < open.runs.count; row += 1) ends[deviceOf(row) + 1] = at(ends, deviceOf(row) + 1) + 1;
+  for (let i = 1; i < ends.length; i += 1) ends[i] = at(ends, i) + at(ends, i - 1);
+  const next = ends.slice();
+  const rows = new Uint32Array(open.runs.count);
+  for (let row = 0; row < open.runs.count; row += 1) {
+    const device = deviceOf(row);
+    rows[at(next, device)] = row;
+    next[device] = at(next, device) + 1;
+  }
+  return (device: number): number[] => [...rows.subarray(at(ends, device), at(ends, device + 1))];
+};
+
+/** Places met in this bin, by edge, application and address. */
+const placesOf = (state: FleetState, bin: number): number[] => {
+  const { rows } = state.places;
+  const met: { place: number; name: string }[] = [];
+  for (let place = 0; place < rows.count; place += 1) {
+    if (at(rows.page(place).bin, slotOf(place)) !== bin) continue;
+    const { edgeId, appId, frontEnd } = namesOf(state, place);
+    met.push({ place, name: `${edgeId ?? ''}\t${appId}\t${frontEnd ?? ''}` });
+  }
+  return met.sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ place }) => place);
+};
+
+const namesOf = (state: FleetState, place: number) => {
+  const page = state.places.rows.page(place);
+  const slot = slotOf(place);
+  const [edge, address] = [at(page.edge, slot), at(page.address, slot)];
+  return {
+    edgeId: edge === 0 ? null : state.edgeNames.textOf(edge),
+    appId: state.appNames.textOf(at(page.app, slot)),
+    frontEnd: address === 0 ? null : state.addresses.textOf(address),
+  };
+};
+
+/** A reading of the edge's is the middle of several handshakes. */
+const handshakes = 5;
+
+const onwardView = (look: Look, place: number): OnwardView | null => {
+  const { state, bin } = look;
+  const { edgeId, appId, frontEnd } = namesOf(state, place);
+  if (edgeId === null) return null;
+  const own = deltaFor(look, 'ownConnect', place, 0);
+  const inRuns = deltaFor(look, 'runConnect', place, 0);
+  const ownSamples = handshakes * (own?.sampleCount ?? 0);
+  const isOwn = own !== null && ownSamples >= (inRuns?.sampleCount ?? 0);
+  const connect = isOwn && (own.ready || !inRuns?.ready) ? own : (inRuns ?? own);
+  const page = state.places.rows.page(place);
+  const trace = traceView(look, state.keys.find(kindNames.indexOf('onwardRtt'), place, 0));
+  const dns = deltaFor(look, 'ownDns', place, 0);
+  const loss = state.losses.read(at(page.loss, slotOf(place)), bin);
+  if (connect === null && trace === null && dns === null) return null;
+  return { edgeId, appId, frontEnd, connect, dns, trace, loss };
+};
+
+const cellsOf = (look: Look, place: number): Cell[] => {
+  const page = look.state.places.rows.page(place);
+  const slot = slotOf(place);
+  return cellKinds.flatMap((kind, i) => {
+    const part = cellParts[i];
+    const delta = deltaFor(look, kindNames[kind] as KindName, place, 0);
+    if (part === undefined || delta === null) return [];
+    const cell: Cell = {
+      part,
+      ...namesOf(look.state, place),
+      delta,
+      sampleSpreadMs: at(page.spread, slot * 5 + i),
+      deviceCount: at(page.devices, slot),
+    };
+    return [cell];
+  });
+};
+
+const edgeViews = (look: Look): EdgeView[] => {
+  const { state, bin } = look;
+  const views: EdgeView[] = [];
+  for (let edge = 1; edge < state.edges.count; edge += 1) {
+    const page = state.edges.page(edge);
+    const slot = slotOf(edge);
+    if (at(page.bin, slot) === 0 || bin - at(page.bin, slot) > state.how.longestGap) continue;
+    const cpuRatio = at(page.cpuRatio, slot);
+    views.push({
+      edgeId: state.edgeNames.textOf(edge),
+      lag: deltaFor(look, 'edgeLag', edge, 0),
+      queue: deltaFor(look, 'edgeQueue', edge, 0),
+      cpuRatio: Number.isNaN(cpuRatio) ? null : cpuRatio,
+      sessionCount: at(page.sessions, slot),
+    });
+  }
+  return views.sort((a, b) => (a.edgeId < b.edgeId ? -1 : 1));
+};
+
+/** Applications with page loads in this bin, and what their third parties took. */
+const pageCells = (look: Look, { pending }: Closed): PageCell[] => {
+  const thirds = new Map<number, PageCell['thirdParties'][number][]>();
+  const { state } = look;
+  const cells: PageCell[] = [];
+  const [render, third] = [kindNames.indexOf('pageRender'), kindNames.indexOf('thirdParty')];
+  const apps: number[] = [];
+  for (const key of pending.keys) {
+    const page = state.keys.rows.page(key);
+    const what = at(page.what, slotOf(key));
+    const kind = what >>> 26;
+    const owner = at(page.owner, slotOf(key));
+    if (kind === render) apps.push(owner);
+    if (kind !== third) continue;
+    const delta = deltaFor(look, 'thirdParty', owner, subOf(what));
+    if (delta === null) continue;
+    const host = state.thirdParties.textOf(owner).split('\t')[1] ?? '';
+    const list = thirds.get(subOf(what)) ?? [];
+    list.push({ host, delta, deviceCount: delta.sampleCount });
+    thirds.set(subOf(what), list);
+  }
+  for (const app of apps) {
+    const delta = deltaFor(look, 'pageRender', app, 0);
+    if (delta === null) continue;
+    const thirdParties = (thirds.get(app) ?? []).sort((a, b) => (a.host < b.host ? -1 : 1));
+    cells.push({
+      appId: state.appNames.textOf(app),
+      deviceCount: delta.sampleCount,
+      render: delta,
+      thirdParties,
+    });
+  }
+  return cells.sort((a, b) => (a.appId < b.appId ? -1 : 1));
+};
