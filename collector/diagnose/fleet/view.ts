@@ -36,6 +36,8 @@ export const viewOf = (state: FleetState, closed: Closed, facts: Facts, order: n
     return made;
   };
   const active = order.filter((one) => {
+    // Named by a reading of a bin that is still open: nothing is kept of it yet.
+    if (one >= state.devices.count) return false;
     const last = at(state.devices.page(one).bin, slotOf(one));
     return last > 0 && bin - last < 3;
   });
