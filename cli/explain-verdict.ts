@@ -1,4 +1,10 @@
-import { type Ledger, type LedgerPart, segmentNames, type Verdict } from '#contract/verdict.ts';
+import {
+  type Ledger,
+  type LedgerPart,
+  type SharedIncident,
+  segmentNames,
+  type Verdict,
+} from '#contract/verdict.ts';
 
 const barWidth = 40;
 const nameWidth = 46;
@@ -11,6 +17,14 @@ export const explainVerdict = (verdict: Verdict): string =>
     `  ${verdict.action}`,
     ...(verdict.ledger === null ? [] : ledgerLines(verdict.ledger)),
     ...verdict.evidence.map((line) => `  ${signs[line.finding]} ${line.text}`),
+    '',
+  ].join('\n');
+
+/** An incident beside the verdicts: when, how far it reaches, and what it is. */
+export const explainIncident = (incident: SharedIncident): string =>
+  [
+    `${new Date(incident.seenAt).toISOString()}  INCIDENT ${incident.endedAt === null ? 'goes on' : 'ended'}  level ${incident.level}  ${incident.id}`,
+    `  ${incident.sentence}`,
     '',
   ].join('\n');
 

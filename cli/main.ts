@@ -4,6 +4,7 @@ import { ConfigError } from '#runtime/config.ts';
 import { registerApply } from './apply.ts';
 import { registerDevice } from './device.ts';
 import { registerDiagnose } from './diagnose.ts';
+import { registerExplain } from './explain.ts';
 import { registerProbe } from './probe.ts';
 import { registerPrograms } from './programs.ts';
 import { registerRun } from './run.ts';
@@ -28,6 +29,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
 
   registerUp(program);
   registerWhy(program);
+  registerExplain(program);
   registerProbe(program);
   registerRun(program);
   registerTrace(program);
