@@ -31,7 +31,7 @@ const countLines = (blame: Accepted, { byBlame, findings }: BinScene): Evidence[
     {
       finding: 'against',
       segment: blame.segment,
-      text: `${sayCount(incident.deviceCount, 'device')} noticeably slower by it (${sayCount(incident.pairCount, 'device and application')}).`,
+      text: `${sayCount(incident.deviceCount, 'device')} ${incident.deviceCount === 1 ? 'is' : 'are'} noticeably slower by it, with ${sayCount(incident.pairCount, 'application')} in all.`,
       value: incident.deviceCount,
       baseline: null,
       unit: 'devices',

@@ -55,7 +55,13 @@ export const createIncidentBook = (saved: readonly Tracked[] = []) => {
         byBlame.set(blame, one);
       };
       const sorted = [...blames].sort((a, b) => (a.key < b.key ? -1 : 1));
-      const byKey = new Map(tracked.map((one) => [one.key, one]));
+      // Of two with one key the one that goes on.
+      const byKey = new Map(
+        [...tracked.filter(isEnded), ...tracked.filter((one) => !isEnded(one))].map((one) => [
+          one.key,
+          one,
+        ]),
+      );
       for (const blame of sorted) assign(blame, byKey.get(keyOf(blame)));
       const left = tracked.filter((one) => !taken.has(one) && one.endedAt === null);
       const byDevice = left.length === 0 ? new Map() : indexByDevice(left);
@@ -82,6 +88,8 @@ export const createIncidentBook = (saved: readonly Tracked[] = []) => {
 };
 
 const keyOf = ({ kind, segment, element }: Accepted): string => `${kind} ${segment} ${element.id}`;
+
+const isEnded = (one: Tracked): boolean => one.endedAt !== null;
 
 const isOver = (one: Tracked, bin: number): boolean =>
   one.endedAt === null && bin - one.seenBin >= binsToEnd;
