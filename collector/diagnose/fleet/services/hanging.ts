@@ -10,11 +10,7 @@ export type Pair = {
   frontEnd: string | null;
   hangs: boolean;
 };
-export type HangingPair = Pair & {
-  failureType: string;
-  /** Its straight way was tested and swallows large packets. */
-  straightHole: { bytes: number | null } | null;
-};
+export type HangingPair = Pair & { failureType: string };
 
 /** What is connected and then waits for ever: failures after the handshake of TCP. */
 const hangs: ReadonlySet<string> = new Set([
@@ -31,10 +27,7 @@ export const hangingPairs = (view: BinView): { hanging: HangingPair[]; tried: Pa
     view.device(index).applications.flatMap((application): HangingPair[] => {
       const pair = pairOf(index, application);
       if (!pair.hangs) return [];
-      const { failureType, directTrace } = application;
-      const straightHole =
-        directTrace?.mtuBlackHole === true ? { bytes: directTrace.mtuBytes } : null;
-      return [{ ...pair, failureType: failureType ?? '', straightHole }];
+      return [{ ...pair, failureType: application.failureType ?? '' }];
     }),
   );
   return { hanging, tried: hanging.length === 0 ? [] : triedPairs(view) };
@@ -51,11 +44,11 @@ export const pairsOf = (view: BinView, deviceIndex: number): Pair[] =>
     .applications.filter(({ runCount }) => runCount > 0)
     .map((application) => pairOf(deviceIndex, application));
 
-const pairOf = (deviceIndex: number, application: ApplicationView): Pair => {
-  const { okCount, runCount, failureType } = application;
-  return {
-    ...placeOf(application),
-    deviceIndex,
-    hangs: runCount > 0 && okCount === 0 && failureType !== null && hangs.has(failureType),
-  };
-};
+export const isHanging = ({ okCount, runCount, failureType }: ApplicationView): boolean =>
+  runCount > 0 && okCount === 0 && failureType !== null && hangs.has(failureType);
+
+const pairOf = (deviceIndex: number, application: ApplicationView): Pair => ({
+  ...placeOf(application),
+  deviceIndex,
+  hangs: isHanging(application),
+});

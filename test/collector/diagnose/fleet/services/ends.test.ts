@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { allOn } from '../../../../../collector/diagnose/fleet/accepted.ts';
+import type {
+  ApplicationView,
+  TraceView,
+} from '../../../../../collector/diagnose/fleet/bin-view.ts';
 import { inferServices } from '../../../../../collector/diagnose/fleet/services/infer-services.ts';
-import { applicationView, delta, onwardView, pageCell, sceneOf, trace } from './scene.ts';
+import { applicationView, cell, delta, onwardView, pageCell, sceneOf, trace } from './scene.ts';
 
 const infer = (parts: Parameters<typeof sceneOf>[0], former: string[] = []) =>
   inferServices(sceneOf(parts), new Set(former), allOn);
@@ -122,12 +126,84 @@ describe('a way that swallows large packets', () => {
     expect(named(infer({ devices, onward }))).toEqual(['mtu client-edge device-0>ams']);
   });
 
-  it('is certain where the path was tested with large packets', () => {
-    const tested = [
-      onwardView('ams', 'crm', { trace: trace({ mtuBlackHole: true, mtuBytes: 1_280 }) }),
+  it('is found where the ways that swallow them meet, and ways that do not never go', () => {
+    const hop = (address: string) => ({ address }) as TraceView['hops'][number];
+    const way = (app: string, addresses: string[], swallows: boolean) =>
+      onwardView('ams', app, {
+        trace: trace({
+          hops: addresses.map(hop),
+          mtuBlackHole: swallows,
+          mtuBytes: swallows ? 1_280 : 1_500,
+        }),
+      });
+    const ways = [
+      way('crm', ['10.0.0.1', '10.0.1.1', '192.0.2.1'], true),
+      way('docs', ['10.0.0.1', '10.0.1.1', '192.0.2.2'], true),
+      way('wiki', ['10.0.0.1', '10.0.2.1', '192.0.2.3'], false),
     ];
-    const [hole] = infer({ devices: [{ applications: both.slice(0, 1) }], onward: tested });
-    expect(hole).toMatchObject({ family: 'mtu', segment: 'edge-origin' });
+    const slow = [
+      cell('tls', 'ams', 'crm', 400),
+      cell('tls', 'ams', 'docs', 420),
+      cell('tls', 'ams', 'wiki', 0),
+    ];
+    const apps = ['crm', 'docs', 'wiki'].map((app) => applicationView(app));
+    const [hole, ...others] = infer({
+      devices: [{ applications: apps }],
+      cells: slow,
+      onward: ways,
+    });
+    expect(others).toEqual([]);
+    expect(hole).toMatchObject({
+      family: 'mtu',
+      kind: 'delay',
+      segment: 'edge-origin',
+      element: { from: '10.0.0.1', to: '10.0.1.1' },
+    });
+    expect(hole?.costMs(0, 'crm')).toBeCloseTo(400, 0);
+    expect(hole?.costMs(0, 'wiki')).toBe(0);
     expect(hole?.evidenceFor(0, 'crm')[0]?.text).toContain('1280 bytes');
+  });
+
+  it('costs a hanging application more than any delay', () => {
+    const hops = [{ address: '10.0.0.1' }] as unknown as TraceView['hops'];
+    const tested = [onwardView('ams', 'crm', { trace: trace({ hops, mtuBlackHole: true }) })];
+    const [hole] = infer({ devices: [{ applications: both.slice(0, 1) }], onward: tested });
+    expect(hole).toMatchObject({ family: 'mtu', kind: 'failure', segment: 'edge-origin' });
+  });
+});
+
+describe('a line of one device', () => {
+  const run = (receiveMs: number) =>
+    ({
+      proxyConnectMs: 40,
+      connectMs: 0,
+      dnsMs: null,
+      tlsMs: 45,
+      waitMs: 60,
+      receiveMs,
+      bodyBytes: 100_000,
+      edge: { queueMs: 0, dnsMs: 1, connectMs: 10, address: null },
+    }) as unknown as ApplicationView['newestRun'];
+  const loads = (riseMs: number, receiveMs: number) => ({
+    cells: ['crm', 'docs'].map((app) => cell('transfer', 'ams', app, 0)),
+    devices: [
+      {
+        applications: ['crm', 'docs'].map((app) =>
+          applicationView(app, {
+            newestRun: run(receiveMs),
+            total: delta(riseMs),
+            recentTotals: [riseMs, riseMs, 0],
+          }),
+        ),
+      },
+    ],
+  });
+
+  it('that is slow is named when whatever it loads takes its time, and for nobody else', () => {
+    expect(named(infer(loads(200, 270)))).toEqual(['transfer transfer device-0']);
+  });
+
+  it('is not where the rise lies elsewhere', () => {
+    expect(infer(loads(200, 70))).toEqual([]);
   });
 });
