@@ -9,7 +9,7 @@ import type { Group } from './gather.ts';
 import type { Slot } from './slots.ts';
 import type { DelayCause } from './solve-delay.ts';
 import type { LossCause } from './solve-loss.ts';
-import { delayKey, lossKey } from './to-candidates.ts';
+import { delayKey, lossKey, onwardSuffix } from './to-candidates.ts';
 import { deviceUnit, onwardId, onwardUnit, type Path, type Unit } from './unit.ts';
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
@@ -52,7 +52,7 @@ export const createAccept = (view: BinView, slots: readonly Slot[]) => {
       elementOn(about, crossings(deviceIndex, appId)[0]);
     return {
       key:
-        (kind === 'delay' ? delayKey(group) : lossKey(group)) + (leg === 'onward' ? '/onward' : ''),
+        (kind === 'delay' ? delayKey(group) : lossKey(group)) + (leg === 'onward' ? onwardSuffix : ''),
       family: about.family,
       kind,
       segment: segmentOf(about.family, leg),

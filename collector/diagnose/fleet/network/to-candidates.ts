@@ -6,6 +6,9 @@ export type NetworkCandidate = Candidate & { group: Group };
 /** A cause that stood in the bin before needs about half as much to stand now. */
 const standingShare = 0.55;
 
+/** Marks the half of a cause that lies between edges and applications. */
+export const onwardSuffix = '/onward';
+
 export const delayKey = (group: Group): string => `${group.key}/delay`;
 export const lossKey = (group: Group): string => `${group.key}/loss`;
 
@@ -19,7 +22,9 @@ export const toCandidates = (
   keyOf: (group: Group) => string = delayKey,
 ): NetworkCandidate[] => {
   const made = groups.map((group): NetworkCandidate => {
-    const standing = former.has(keyOf(group)) ? standingShare : 1;
+    const key = keyOf(group);
+    const stood = former.has(key) || former.has(key + onwardSuffix);
+    const standing = stood ? standingShare : 1;
     return {
       key: group.key,
       group,
