@@ -1,134 +1,98 @@
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { diagnose } from '#collector/diagnose/diagnose.ts';
-import { createFold } from '#collector/diagnose/fold.ts';
-import { type EvidencePoints, evidenceWindow, inputAt } from '#collector/diagnose/input.ts';
-import { toPoints } from '#collector/store/points.ts';
-import type { Point } from '#collector/store/schema.ts';
-import type { Segment } from '#contract/verdict.ts';
-import { calm, deviceId, startMs, type World } from '#test/collector/diagnose/recording.ts';
-import { many, names, recordsOf, tell } from '#test/collector/diagnose/story.ts';
+import { scoreAll } from './diagnosis/score-all.ts';
+import { type SectionName, sectionNames } from './diagnosis/sections.ts';
+import { wrongLines } from './diagnosis/wrong.ts';
 
-/**
- * How fast verdicts are made from a full window (two hours of one-minute probing of four
- * applications), and how often the first version names the right segment on stories nobody tuned
- * it to. There is no peer to run beside it; `peer` and `ratio` are null.
- */
-type Row = {
-  name: string;
-  unit: string;
-  ours: number;
-  peer: number | null;
-  ratio: number | null;
-  target: number | null;
-  met: boolean | null;
-};
+const usage = `npm run bench:diagnosis [-- OPTIONS]
 
-const row = (name: string, unit: string, ours: number, target: number | null): Row => ({
-  name,
-  unit,
-  ours: Math.round(ours * 1_000) / 1_000,
-  peer: null,
-  ratio: null,
-  target,
-  met: target === null ? null : ours >= target,
+Scores the engine, and simple methods beside it, on simulated fleets whose truth is known.
+  --seeds 1-4,7     worlds; default 1,2 (1 to 50 may be looked at while tuning)
+  --held-out        worlds 901 to 908, two days to warm up: run once, with frozen code
+  --only a,b        of ${sectionNames.join(', ')}
+  --devices N       of a world; default 500
+  --warm-days N     before the scored day; default 1
+  --json FILE       rows { name, unit, ours, peer, ratio, target, met }
+  --markdown FILE   the tables
+  --wrong FILE      one JSON line for each wrong, unknown or missed ticket, false alarm and decoy of
+                    the engine, with its truth, what was said, and the seed to make it again`;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1,2' },
+    'held-out': { type: 'boolean', default: false },
+    only: { type: 'string' },
+    devices: { type: 'string', default: '500' },
+    'warm-days': { type: 'string', default: '1' },
+    json: { type: 'string' },
+    markdown: { type: 'string' },
+    wrong: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
 });
 
-const others = { mail: { serverMs: 5 }, wiki: { serverMs: 15 }, crm: { serverMs: 40 } };
+/** `1-3,7` */
+const numbersOf = (text: string): number[] =>
+  text.split(',').flatMap((part) => {
+    const [from = Number.NaN, to = from] = part.split('-').map(Number);
+    if (!Number.isInteger(from) || !Number.isInteger(to)) throw new Error(`no seeds: ${part}`);
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  });
 
-const fullWindow = (): EvidencePoints => {
-  const records = recordsOf({ others, via: ['tunnel', 'direct'], minutes: many(120) });
-  const points = records.flatMap((record) => toPoints(record, startMs));
-  const of = (name: string) => points.filter((point) => point.measurement === name);
-  return Object.fromEntries(
-    Object.keys(evidenceWindow).map((name) => [name, of(name) as Point[]]),
-  ) as unknown as EvidencePoints;
-};
-
-const perSecond = (work: () => void, forMs: number): number => {
-  for (let i = 0; i < 20; i += 1) work();
-  const begun = performance.now();
-  let count = 0;
-  while (performance.now() - begun < forMs) {
-    work();
-    count += 1;
-  }
-  return (count * 1_000) / (performance.now() - begun);
-};
-
-const speed = (): Row[] => {
-  const points = fullWindow();
-  const subject = { deviceId, appId: 'payroll', deviceName: 'LAPTOP-7', appName: 'Payroll' };
-  const live = perSecond(() => {
-    const input = inputAt(points, subject);
-    if (input !== undefined) diagnose(input);
-  }, 3_000);
-  const records = recordsOf({ others, minutes: many(120) });
-  const replays = perSecond(() => {
-    const fold = createFold(names);
-    for (const record of records) fold.add(toPoints(record, startMs));
-  }, 3_000);
-  return [
-    row('verdicts from a full two-hour window', 'verdicts/s', live, 100),
-    row('records replayed, a verdict for each result', 'records/s', replays * records.length, null),
-  ];
-};
-
-const faults: { segment: Segment; of: (ms: number) => Partial<World> }[] = [
-  { segment: 'device', of: (ms) => ({ lagMs: calm.lagMs + ms / 3 }) },
-  { segment: 'gateway', of: (ms) => ({ gatewayMs: calm.gatewayMs + ms / 3 }) },
-  { segment: 'client-edge', of: (ms) => ({ pathMs: calm.pathMs + ms / 3 }) },
-  { segment: 'tunnel-queue', of: (ms) => ({ queueMs: calm.queueMs + ms / 3 }) },
-  { segment: 'in-edge', of: (ms) => ({ edgeQueueMs: calm.edgeQueueMs + ms }) },
-  { segment: 'edge-origin', of: (ms) => ({ onwardMs: calm.onwardMs + ms / 3 }) },
-  { segment: 'dns', of: (ms) => ({ dnsMs: calm.dnsMs + ms }) },
-  { segment: 'tls', of: (ms) => ({ tlsMs: calm.tlsMs + ms }) },
-  { segment: 'server', of: (ms) => ({ serverMs: calm.serverMs + ms }) },
-  { segment: 'transfer', of: (ms) => ({ transferMs: calm.transferMs + ms }) },
-];
-const sizesMs = [60, 120, 240, 480, 960];
-const seeds = Array.from({ length: 20 }, (_, index) => 1_000 + index);
-
-const accuracy = (): Row[] => {
-  let right = 0;
-  let named = 0;
-  let told = 0;
-  const errors: number[] = [];
-  for (const { segment, of } of faults)
-    for (const ms of sizesMs)
-      for (const seed of seeds) {
-        const verdict = tell({ seed, minutes: [...many(10), ...many(2, { world: of(ms) })] }).at(
-          -1,
-        );
-        told += 1;
-        if (verdict?.state !== 'slow') continue;
-        named += 1;
-        if (verdict.segment !== segment) continue;
-        right += 1;
-        errors.push(Math.abs((verdict.addedMs ?? 0) - ms) / ms);
-      }
-  const quiet = seeds.flatMap((seed) => tell({ seed, minutes: many(60) }));
-  const alarms = quiet.filter((verdict) => verdict.state === 'slow').length;
-  errors.sort((a, b) => a - b);
-  return [
-    row('right segment two runs after the fault began', '%', (100 * right) / told, 98),
-    row('right among the named', '%', (100 * right) / named, 99.5),
-    row(
-      'error of the added milliseconds, median',
-      '%',
-      100 * (errors[errors.length >> 1] ?? 0),
-      null,
-    ),
-    row(`slow verdicts in ${quiet.length} calm ones`, 'count', alarms, null),
-  ];
-};
-
-const { values } = parseArgs({ options: { json: { type: 'string' } } });
-const rows = [...speed(), ...accuracy()];
-for (const { name, unit, ours, target, met } of rows)
-  console.log(
-    `${name.padEnd(52)} ${String(ours).padStart(12)} ${unit.padEnd(12)}${target === null ? '' : ` target ${target} ${met ? 'met' : 'MISSED'}`}`,
+const sectionsOf = (text: string | undefined): ReadonlySet<SectionName> => {
+  if (text === undefined) return new Set(sectionNames);
+  return new Set(
+    text.split(',').map((name) => {
+      const known = sectionNames.find((section) => section === name);
+      if (known === undefined) throw new Error(`no section ${name}: ${sectionNames.join(', ')}`);
+      return known;
+    }),
   );
-console.log(`on ${cpus()[0]?.model ?? 'an unknown CPU'}, Node ${process.version}, one thread`);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+};
+
+/** On a terminal one line that changes, elsewhere a line for each tenth. */
+const createProgress = () => {
+  const begunMs = performance.now();
+  let last = '';
+  return (what: string, share: number): void => {
+    const seconds = ((performance.now() - begunMs) / 1_000).toFixed(0);
+    const text = `${what}: ${(100 * share).toFixed(0)} %`;
+    if (process.stderr.isTTY) process.stderr.write(`\r${text}, ${seconds} s   `);
+    else if (`${what} ${Math.floor(10 * share)}` !== last)
+      process.stderr.write(`${text}, ${seconds} s\n`);
+    last = `${what} ${Math.floor(10 * share)}`;
+  };
+};
+
+const main = (): void => {
+  if (values.help) {
+    console.log(usage);
+    return;
+  }
+  const isHeldOut = values['held-out'];
+  const plan = {
+    seeds: isHeldOut ? numbersOf('901-908') : numbersOf(values.seeds),
+    devices: isHeldOut ? 500 : Number(values.devices),
+    warmDays: isHeldOut ? 2 : Number(values['warm-days']),
+    only: sectionsOf(values.only),
+  };
+  const { rows, markdown, engineSheets } = scoreAll(plan, createProgress());
+  if (process.stderr.isTTY) process.stderr.write('\n');
+  console.log(markdown.join('\n'));
+  for (const { name, unit, ours, target, met } of rows)
+    console.log(
+      `${name.padEnd(52)} ${String(ours).padStart(10)} ${unit.padEnd(12)}${target === '' ? '' : ` ${target} ${met === null ? '' : met ? 'met' : 'MISSED'}`}`,
+    );
+  console.log(
+    `seeds ${plan.seeds.join(' ')}, ${plan.devices} devices, ${plan.warmDays} + 1 days; ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`,
+  );
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+  if (values.markdown !== undefined) writeFileSync(values.markdown, `${markdown.join('\n')}\n`);
+  if (values.wrong !== undefined) {
+    writeFileSync(values.wrong, '');
+    for (const sheet of engineSheets) appendFileSync(values.wrong, wrongLines(sheet).join(''));
+  }
+};
+
+main();
