@@ -32,7 +32,7 @@ export const measureScale = (
   applications: number,
   bins = 12,
 ): ScaleMeasurement => {
-  const random = new Random(1);
+  const random = new Random(1, 'scale');
   const engine = createEngine({ binMs, facts: factsFor(devices) });
   const spent = { readings: 0, intakeMs: 0, closeMs: 0, closeMostMs: 0, verdicts: 0 };
   for (let bin = 0; bin < bins; bin += 1) {
