@@ -111,11 +111,12 @@ export const createFleetRows = (db: Database) => ({
     return row && rowOf(row);
   },
 
-  /** Those under way first, then the newest. */
+  /** Those that are not one device's alone: under way first, then the newest. */
   async list(limit: number): Promise<SharedRow[]> {
     const rows = await db
       .select()
       .from(sharedIncidents)
+      .where(sql`${sharedIncidents.incident}->>'scope' <> 'device'`)
       .orderBy(desc(sharedIncidents.live), desc(sharedIncidents.startedAt))
       .limit(limit);
     return rows.map(rowOf);

@@ -43,7 +43,8 @@ const isExplainedBy = (run: Verdict, { state }: Verdict): boolean => {
   if (state !== 'slow' && state !== 'failing') return false;
   // A run that does not get through is more than slow: only what explains that is its cause.
   if (run.state === 'failing') return state === 'failing';
-  return run.state === 'slow' || run.state === 'inconclusive';
+  // Without a total nothing was judged: what was left out is not slow.
+  return run.state === 'slow' || (run.state === 'inconclusive' && run.totalMs !== null);
 };
 
 /** The fleet's first; the runs' own as context where there is room. */

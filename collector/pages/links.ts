@@ -5,3 +5,5 @@ export const answerUrl = (deviceId: string, appId: string): string =>
   `${deviceUrl(deviceId)}/applications/${encodeURIComponent(appId)}`;
 export const artefactUrl = (resultId: string, kind: string): string =>
   `/v1/results/${encodeURIComponent(resultId)}/artefacts/${encodeURIComponent(kind)}`;
+export const sharedIncidentUrl = (id: string): string =>
+  `/incidents/shared/${encodeURIComponent(id)}`;

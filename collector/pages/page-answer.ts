@@ -9,6 +9,7 @@ import { answerUrl, applicationUrl, deviceUrl } from './links.ts';
 import { incidentCells, incidentColumns, scoreMark, stateMark } from './marks.ts';
 import { pathDrawing } from './path-drawing.ts';
 import { runsTable } from './runs-table.ts';
+import { causeLines } from './shared-incident.ts';
 
 /** The triage answer: the sentence, what to do, and everything it rests on. */
 export const answerPage = (frame: Frame, view: DeviceApplicationView): Html => {
@@ -29,7 +30,7 @@ ${
 }
 ${view.tunnelTax !== null && html`<section><h2>What the tunnel costs</h2><p>${view.tunnelTax.sentence}</p></section>`}
 <section><h2>The path</h2>${pathDrawing(view.path, nowMs)}</section>
-${verdict !== null && html`<section><h2>Evidence</h2>${evidence(verdict.evidence)}</section>`}
+${verdict !== null && html`<section><h2>Evidence</h2>${evidenceColumns(verdict.evidence)}</section>`}
 <section><h2>Over time</h2><div class="charts">${view.charts.map(chartFigure)}</div></section>
 <section><h2>Recent runs</h2>${runsTable(view.runs, nowMs)}</section>
 <section><h2>Incidents</h2>${
@@ -49,7 +50,7 @@ const answer = (view: DeviceApplicationView, verdict: Verdict, nowMs: number): H
   return html`<section class="card answer edge-${view.state}" aria-label="The answer">
 <p class="facts big">${stateMark(view.state)}${scoreMark(isOld ? null : verdict.score, verdict.score === null ? null : scoreBand(verdict.score))}<span>${percent(verdict.confidence)} sure</span>${!isOld && html`<span>${since(view, nowMs)}</span>`}</p>
 <h1>${isOld && html`<span class="quiet">Last known ${when(verdict.at, nowMs)}: </span>`}${verdict.sentence}</h1>
-${verdict.action !== '' && html`<p class="action"><b>What to do</b> ${verdict.action}</p>`}
+${causeLines(verdict.causes ?? [])}${verdict.action !== '' && html`<p class="action"><b>What to do</b> ${verdict.action}</p>`}
 <p class="facts">${verdict.totalMs !== null && html`<span><b>${ms(verdict.totalMs)}</b> now</span>`}${verdict.baselineMs !== null && html`<span>${ms(verdict.baselineMs)} usual (${baselineWords[verdict.baselineFrom]})</span>`}${verdict.edgeId !== null && html`<span>edge ${verdict.edgeId}</span>`}<span>from ${count(verdict.resultCount, 'result', 'results')}, newest ${when(verdict.at, nowMs)}</span><span>${also(view)}</span></p>
 </section>
 <section><h2>Where the time goes</h2>${
@@ -96,7 +97,8 @@ const findings = [
   { finding: 'context', title: 'Context', sign: '•', none: 'None.' },
 ] as const satisfies readonly { finding: Evidence['finding']; [word: string]: string }[];
 
-const evidence = (all: readonly Evidence[]): Html =>
+/** What points to it, what was cleared, and the rest, side by side. */
+export const evidenceColumns = (all: readonly Evidence[]): Html =>
   html`<div class="columns">${findings.map(({ finding, title, sign, none }) => {
     const own = all.filter((line) => line.finding === finding);
     return html`<div class="card finding finding-${finding}"><h3><span aria-hidden="true">${sign}</span> ${title}</h3>${

@@ -1,9 +1,10 @@
-import type { ApplicationSummary, DeviceSummary } from '../triage/views.ts';
+import type { ApplicationSummary, DeviceSummary, SharedIncidentLine } from '../triage/views.ts';
 import { count, when } from './format.ts';
 import { type Html, html } from './html.ts';
 import { empty, type Frame, layout, windowChoice } from './layout.ts';
 import { answerUrl, applicationUrl, deviceUrl } from './links.ts';
 import { scoreMark, sparkline, stateMark } from './marks.ts';
+import { sharedNow } from './shared-incident.ts';
 
 export type DeviceSearch = { q: string; devices: readonly DeviceSummary[]; moreCount: number };
 
@@ -11,13 +12,14 @@ export type DeviceSearch = { q: string; devices: readonly DeviceSummary[]; moreC
 export const applicationsPage = (
   frame: Frame,
   applications: readonly ApplicationSummary[],
+  shared: readonly SharedIncidentLine[],
   search: DeviceSearch,
 ): Html =>
   layout(frame, {
     title: 'Applications',
     section: '/',
     body: html`<div class="title"><h1>${headline(applications)}</h1>${windowChoice(frame, '/')}</div>
-${
+${sharedNow(shared, frame.nowMs)}${
   applications.length === 0
     ? empty(
         'No application is declared yet: write one into a file and run ',

@@ -1,26 +1,40 @@
-import type { EdgeLine, IncidentLine } from '../triage/views.ts';
+import type { EdgeLine, IncidentLine, SharedIncidentLine } from '../triage/views.ts';
 import { count, ms, percent, quantity, when } from './format.ts';
 import { type Html, html } from './html.ts';
 import { empty, type Frame, layout, table, windowChoice } from './layout.ts';
 import { incidentCells, incidentColumns } from './marks.ts';
 import { onward } from './page-application.ts';
+import { sharedCells, sharedColumns } from './shared-incident.ts';
 
-export const incidentsPage = (frame: Frame, incidents: readonly IncidentLine[]): Html =>
+export const incidentsPage = (
+  frame: Frame,
+  shared: readonly SharedIncidentLine[],
+  incidents: readonly IncidentLine[],
+): Html =>
   layout(frame, {
     title: 'Incidents',
     section: '/incidents',
     body: html`<h1>${incidentsHeadline(incidents)}</h1>
-${
-  incidents.length === 0
-    ? empty(
-        'An incident opens when an application stays slow or failing on a device over several verdicts.',
-      )
-    : table(
-        'Incidents',
-        incidentColumns,
-        incidents.map((incident) => incidentCells(incident, frame.nowMs)),
-      )
-}`,
+<section><h2>What several devices share</h2>${
+      shared.length === 0
+        ? empty('No cause that several devices share was found so far.')
+        : table(
+            'Shared incidents',
+            sharedColumns,
+            shared.map((incident) => sharedCells(incident, frame.nowMs)),
+          )
+    }</section>
+<section><h2>By device</h2>${
+      incidents.length === 0
+        ? empty(
+            'An incident opens when an application stays slow or failing on a device over several verdicts.',
+          )
+        : table(
+            'Incidents',
+            incidentColumns,
+            incidents.map((incident) => incidentCells(incident, frame.nowMs)),
+          )
+    }</section>`,
   });
 
 const incidentsHeadline = (incidents: readonly IncidentLine[]): string => {

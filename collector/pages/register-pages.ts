@@ -12,6 +12,7 @@ import { deviceApplicationView } from '../triage/device-application.ts';
 import { listDevices } from '../triage/devices.ts';
 import { edgesView } from '../triage/edges.ts';
 import { incidentsView } from '../triage/incidents.ts';
+import { sharedIncidentsView, sharedIncidentView } from '../triage/shared-incidents.ts';
 import {
   defaultWindow,
   type TriageParts,
@@ -29,6 +30,7 @@ import { applicationsPage, devicesPage } from './page-applications.ts';
 import { devicePage } from './page-device.ts';
 import { edgesPage, incidentsPage } from './page-lists.ts';
 import { problemPage } from './page-problem.ts';
+import { sharedIncidentPage } from './page-shared-incident.ts';
 
 /** What the pages and their API need; `requireViewer` lets a signed-in person through or throws. */
 export type PagesParts = TriageParts & {
@@ -89,11 +91,12 @@ type Drawing = { parts: PagesParts; frame: Frame; window: Window; request: Fasti
 /** One page: its address and how it is drawn; null where there is nothing to draw. */
 const pages: Record<string, (drawing: Drawing) => Promise<Html | null>> = {
   '/': async ({ parts, frame, window, request }) => {
-    const [applications, search] = await Promise.all([
+    const [applications, shared, search] = await Promise.all([
       listApplications(parts, window, frame.nowMs),
+      sharedIncidentsView(parts),
       searchDevices(parts, request, frame.nowMs),
     ]);
-    return applicationsPage(frame, applications, search);
+    return applicationsPage(frame, applications, shared, search);
   },
   '/applications/:appId': async ({ parts, frame, window, request }) => {
     const view = await applicationView(parts, param(request, 'appId'), window, frame.nowMs);
@@ -114,7 +117,16 @@ const pages: Record<string, (drawing: Drawing) => Promise<Html | null>> = {
     const view = await deviceApplicationView(parts, about, window, frame.nowMs);
     return view === null ? null : answerPage(frame, view);
   },
-  '/incidents': async ({ parts, frame }) => incidentsPage(frame, await incidentsView(parts)),
+  '/incidents': async ({ parts, frame }) =>
+    incidentsPage(
+      frame,
+      ...(await Promise.all([sharedIncidentsView(parts), incidentsView(parts)])),
+    ),
+  '/incidents/shared/:incidentId': async ({ parts, frame, request }) => {
+    const incidentId = uuidParam(request, 'incidentId');
+    const view = incidentId === null ? null : await sharedIncidentView(parts, incidentId);
+    return view === null ? null : sharedIncidentPage(frame, view);
+  },
   '/edges': async ({ parts, frame, window }) => edgesPage(frame, await edgesView(parts, window)),
 };
 

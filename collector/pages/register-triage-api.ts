@@ -10,6 +10,7 @@ import { listDevices } from '../triage/devices.ts';
 import { deviceFlows } from '../triage/edge-flows.ts';
 import { edgesView } from '../triage/edges.ts';
 import { incidentsView } from '../triage/incidents.ts';
+import { sharedIncidentsView, sharedIncidentView } from '../triage/shared-incidents.ts';
 import {
   ApplicationSummary,
   ApplicationView,
@@ -19,6 +20,8 @@ import {
   EdgeFlow,
   EdgeLine,
   IncidentLine,
+  SharedIncidentLine,
+  SharedIncidentView,
 } from '../triage/views.ts';
 import { defaultWindow, windowNames, windowOf } from '../triage/window.ts';
 import type { PagesParts } from './register-pages.ts';
@@ -104,6 +107,19 @@ const registerLists = (app: App, parts: PagesParts): void => {
     async () => ({ incidents: await incidentsView(parts) }),
   );
   app.get(
+    '/v1/incidents/shared',
+    {
+      schema: {
+        ...route('Causes that hit several devices, those under way first'),
+        response: answers(
+          Type.Object({ incidents: Type.Array(SharedIncidentLine) }),
+          'The newest 200',
+        ),
+      },
+    },
+    async () => ({ incidents: await sharedIncidentsView(parts) }),
+  );
+  app.get(
     '/v1/triage/edges',
     {
       schema: {
@@ -136,6 +152,21 @@ const registerViews = (app: App, parts: PagesParts): void => {
       const nowMs = parts.now();
       const window = windowOf(query.window ?? defaultWindow, nowMs);
       return found(await applicationView(parts, params.appId, window, nowMs));
+    },
+  );
+  app.get(
+    '/v1/incidents/shared/:incidentId',
+    {
+      schema: {
+        ...route('One cause that hits several devices'),
+        params: Type.Object({ incidentId: Uuid }),
+        response: answers(SharedIncidentView, 'The incident, who suffers most, and its course'),
+      },
+    },
+    async ({ params }) => {
+      const view = await sharedIncidentView(parts, params.incidentId);
+      if (view === null) throw new Problem('not-found', { detail: 'no such incident' });
+      return view;
     },
   );
   app.get(

@@ -99,6 +99,8 @@ export const newestOnward = async (
   });
   const newest = new Map<string, Point<'onward'>>();
   for (const point of points) {
+    // Most samples of a burst have no trace: the one before them has.
+    if (point.fields.burst_id !== null && point.fields.hops === null) continue;
     const key = `${point.tags.edge} ${point.tags.app}`;
     if (!newest.has(key)) newest.set(key, point);
   }

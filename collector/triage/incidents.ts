@@ -1,5 +1,5 @@
 import type { State } from '#collector/state/state.ts';
-import type { Verdict } from '#contract/verdict.ts';
+import type { Verdict, VerdictCause } from '#contract/verdict.ts';
 import { applicationNames, deviceNames, named } from './catalogue.ts';
 import type { IncidentLine } from './views.ts';
 import type { TriageParts } from './window.ts';
@@ -41,8 +41,12 @@ export const incidentsOf = async (
     openedAt: row.openedAt,
     closedAt: row.closedAt,
     sentence: (told(row) as Verdict).sentence,
+    sharedIncidentId: (told(row) as Verdict).causes?.find(isShared)?.incidentId ?? null,
   }));
 };
+
+const isShared = ({ scope, deviceCount }: VerdictCause): boolean =>
+  scope !== 'device' && deviceCount > 1;
 
 /** While it lasts the newest words; once closed those it was opened with, as the newest say it is over. */
 const told = (row: { live: boolean; openingVerdict: unknown; latestVerdict: unknown }): unknown =>

@@ -13,7 +13,16 @@ import {
   Text,
   Uuid,
 } from '#contract/scalar.ts';
-import { segments, Verdict, verdictStates } from '#contract/verdict.ts';
+import {
+  causeFamilies,
+  causeKinds,
+  causeScopes,
+  incidentLevels,
+  SharedIncident,
+  segments,
+  Verdict,
+  verdictStates,
+} from '#contract/verdict.ts';
 
 /** What the triage pages show and the triage API answers: one shape for both. */
 
@@ -104,10 +113,46 @@ export const IncidentLine = Type.Object(
     openedAt: Nullable(EpochMs),
     closedAt: Nullable(EpochMs),
     sentence: Text(600),
+    /** The shared incident that explains it. */
+    sharedIncidentId: Nullable(Text(64)),
   },
   closed,
 );
 export type IncidentLine = Static<typeof IncidentLine>;
+
+/** One cause that hits several devices, in a line. */
+export const SharedIncidentLine = Type.Object(
+  {
+    id: Text(64),
+    family: OneOf(causeFamilies),
+    kind: OneOf(causeKinds),
+    segment: OneOf(segments),
+    scope: OneOf(causeScopes),
+    level: OneOf(incidentLevels),
+    element: Text(300),
+    startedAt: EpochMs,
+    /** Null: it goes on. */
+    endedAt: Nullable(EpochMs),
+    deviceCount: Count,
+    healthyDeviceCount: Count,
+    sentence: Text(600),
+  },
+  closed,
+);
+export type SharedIncidentLine = Static<typeof SharedIncidentLine>;
+
+export const SharedIncidentView = Type.Object(
+  {
+    incident: SharedIncident,
+    /** Who suffers most; of an ended one, by its last bin. */
+    affected: Type.Array(
+      Type.Object({ device: Named, application: Named, addedMs: DurationMs }, closed),
+    ),
+    charts: Type.Array(Chart),
+  },
+  closed,
+);
+export type SharedIncidentView = Static<typeof SharedIncidentView>;
 
 /** One TTL of a drawn path; `address` null is a silent hop. */
 export const PathHop = Type.Object(

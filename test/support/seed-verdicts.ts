@@ -1,5 +1,5 @@
 import { check, explain } from '#contract/check.ts';
-import { type LedgerPart, type Segment, Verdict } from '#contract/verdict.ts';
+import { type LedgerPart, type Segment, SharedIncident, Verdict } from '#contract/verdict.ts';
 
 type Subject = { id: string; name: string };
 type Told = { id: string; name: string; story: string };
@@ -23,7 +23,7 @@ export const verdictOf = (
   application: Told,
   nowMs: number,
 ): Verdict => {
-  const verdict = { ...base(device, application, nowMs), ...told(device, application) };
+  const verdict = { ...base(device, application, nowMs), ...told(device, application, nowMs) };
   const checked = check(Verdict, verdict);
   if (!checked.ok) throw new Error(`the seed's verdict is not valid: ${explain(checked.mistakes)}`);
   return checked.value;
@@ -59,7 +59,72 @@ const base = (device: Subject & { edge: string }, application: Told, nowMs: numb
   resultCount: 120,
 });
 
-const told = (device: Subject, { name, story }: Told): Partial<Verdict> => {
+/** The shared incidents of the seed: one goes on, one is over. */
+export const seedIncidentIds = {
+  now: '00000000-0000-4000-8000-0000000000a1',
+  over: '00000000-0000-4000-8000-0000000000a2',
+} as const;
+
+const plainElement = { from: null, to: null, asn: null, silentHopCount: 0 };
+
+/** A server that hits four devices, and a link that did; its name is not ours. */
+export const sharedIncidentOf = (
+  which: keyof typeof seedIncidentIds,
+  nowMs: number,
+): SharedIncident => {
+  const incident: SharedIncident = {
+    kind: 'incident',
+    version: 1,
+    id: seedIncidentIds[which],
+    family: 'application',
+    causeKind: 'delay',
+    segment: 'server',
+    element: { ...plainElement, id: 'sales', name: 'the server of Sales tool' },
+    scope: 'application',
+    level: 'high',
+    startedAt: nowMs - 1_200_000,
+    seenAt: nowMs - 20_000,
+    endedAt: null,
+    perRoundTripMs: 978,
+    lossRatio: null,
+    deviceCount: 4,
+    pairCount: 4,
+    healthyDeviceCount: 0,
+    impactMsMinutes: 78_000,
+    confidence: 0.94,
+    sentence:
+      'The server of Sales tool takes 978 ms longer to answer since 20 minutes, for all 4 devices that use it.',
+    evidence: [evidence('against', 'server', 'Both edges wait for it alike.', 1_034, 56)],
+    ...(which === 'now'
+      ? {}
+      : {
+          family: 'link' as const,
+          segment: 'edge-origin' as const,
+          element: {
+            id: '203.0.113.70>203.0.113.71',
+            name: `between 203.0.113.70 and 203.0.113.71 (<b>AS 64500</b>)`,
+            from: '203.0.113.70',
+            to: '203.0.113.71',
+            asn: 64_500,
+            silentHopCount: 1,
+          },
+          scope: 'network' as const,
+          endedAt: nowMs - 3_600_000,
+          seenAt: nowMs - 3_600_000,
+          startedAt: nowMs - 7_200_000,
+          perRoundTripMs: 40,
+          deviceCount: 3,
+          healthyDeviceCount: 1,
+          sentence: `<script>alert('link')</script> Each round trip behind Frankfurt took 40 ms longer.`,
+        }),
+  };
+  const checked = check(SharedIncident, incident);
+  if (!checked.ok)
+    throw new Error(`the seed's incident is not valid: ${explain(checked.mistakes)}`);
+  return checked.value;
+};
+
+const told = (device: Subject, { name, story }: Told, nowMs: number): Partial<Verdict> => {
   switch (story) {
     case 'server-slow':
       return {
@@ -74,6 +139,23 @@ const told = (device: Subject, { name, story }: Told): Partial<Verdict> => {
         action:
           'Ask the application’s owner to look at the server: response time, load, database. Nothing to do on the device.',
         ledger: ledgerOf({ server: 1_034 }, 5),
+        causes: [
+          {
+            family: 'application',
+            kind: 'delay',
+            segment: 'server',
+            element: { ...plainElement, id: 'sales', name: `the server of ${name}` },
+            scope: 'application',
+            addedMs: 978,
+            share: 0.99,
+            perRoundTripMs: 978,
+            lossRatio: null,
+            deviceCount: 4,
+            healthyDeviceCount: 0,
+            startedAt: nowMs - 1_200_000,
+            incidentId: seedIncidentIds.now,
+          },
+        ],
         evidence: [
           evidence('against', 'server', 'The server takes much longer to answer.', 1_034, 56),
           evidence('against', 'server', 'The other devices on two edges see the same.', null, null),

@@ -8,7 +8,7 @@ import type { Organisation } from '#contract/organisation.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { hopsOf, type Leg, pageLoadOf, requestOf } from './seed-results.ts';
-import { verdictOf } from './seed-verdicts.ts';
+import { sharedIncidentOf, verdictOf } from './seed-verdicts.ts';
 
 const minuteMs = 60_000;
 
@@ -99,6 +99,27 @@ const seedState = async ({ db }: State, nowMs: number): Promise<void> => {
     })),
   );
   await seedVerdicts({ db } as State, nowMs);
+  await db
+    .insert(tables.sharedIncidents)
+    .values([sharedRow('now', nowMs), sharedRow('over', nowMs)]);
+};
+
+const sharedRow = (which: 'now' | 'over', nowMs: number) => {
+  const incident = sharedIncidentOf(which, nowMs);
+  const { id, startedAt, seenAt, endedAt, deviceCount } = incident;
+  const affected = seedDevices.slice(0, deviceCount).map((device, index) => ({
+    deviceId: device.id,
+    appId: which === 'now' ? 'sales' : 'files',
+    addedMs: 978 - index * 10,
+  }));
+  const history = Array.from({ length: 20 }, (_, index) => ({
+    atMs: seenAt - (19 - index) * minuteMs,
+    ms: (incident.perRoundTripMs ?? 0) + sway(seenAt - index * minuteMs, 40),
+    lossRatio: null,
+    deviceCount,
+  }));
+  const row = { id, key: incident.element.id, live: endedAt === null, startedAt, seenAt, endedAt };
+  return { ...row, incident, affected, history, toldTo: [] };
 };
 
 const seedVerdicts = async ({ db }: Pick<State, 'db'>, nowMs: number): Promise<void> => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerPage } from '#collector/pages/page-answer.ts';
 import type { DeviceApplicationView } from '#collector/triage/views.ts';
 import { seedApplications, seedDevices } from '#test/support/seed.ts';
+import { seedIncidentIds } from '#test/support/seed-verdicts.ts';
 import { type RunningPages, startPages } from '#test/support/seeded-pages.ts';
 
 const [anna] = seedDevices;
@@ -17,6 +18,8 @@ const everyPage = [
   `/devices/${seedDevices[3].id}/applications/odd`,
   `/devices/${anna.id}/applications/new-app`,
   '/incidents',
+  `/incidents/shared/${seedIncidentIds.now}`,
+  `/incidents/shared/${seedIncidentIds.over}`,
   '/edges',
 ];
 
@@ -99,6 +102,59 @@ describe('the first page', () => {
       expect(body.slice(body.indexOf('id="devices"'))).not.toContain('anna-laptop');
     },
   );
+});
+
+describe('a cause that several devices share', () => {
+  test('stands on the first page while it goes on, and leads to its own page', async () => {
+    const { body } = await read('/');
+    const text = visible(body);
+    expect(text).toContain('What several devices share the server of Sales tool');
+    expect(text).toContain('4 devices have it, no healthy one crosses it');
+    expect(body).toContain(`href="/incidents/shared/${seedIncidentIds.now}"`);
+    expect(body).not.toContain(seedIncidentIds.over);
+  });
+
+  test('is named under the sentence of a device’s answer, with whom it hits', async () => {
+    const { body } = await read(`/devices/${anna.id}/applications/sales`);
+    expect(visible(body)).toContain(
+      'the server of Sales tool the application’s server the application +978 ms, 99 % of what was added 4 devices have it, no healthy one crosses it shared incident',
+    );
+  });
+
+  test('has a page with its sentence, level, devices, evidence and course', async () => {
+    const { body } = await read(`/incidents/shared/${seedIncidentIds.now}`);
+    const text = visible(body);
+    expect(text).toContain('● Goes on 10 % of all devices or more 94 % sure since 20 min ago');
+    expect(text).toContain('The server of Sales tool takes 978 ms longer');
+    expect(text).toContain('Both edges wait for it alike.');
+    for (const { name } of seedDevices.slice(0, 3)) expect(text).toContain(name);
+    expect(text).toContain('Added each time');
+    expect(text).toContain('Devices that suffer');
+    const over = visible((await read(`/incidents/shared/${seedIncidentIds.over}`)).body);
+    expect(over).toContain('✓ Ended');
+    expect(over).toContain('3 devices have it, 1 healthy one crosses it');
+    expect(over).toContain('AS 64500');
+  });
+
+  test('is answered as JSON too, one and all, and none that there is not', async () => {
+    const all = JSON.parse((await read('/v1/incidents/shared')).body) as {
+      incidents: { id: string; endedAt: number | null }[];
+    };
+    expect(all.incidents.map(({ id }) => id)).toEqual([seedIncidentIds.now, seedIncidentIds.over]);
+    const one = JSON.parse((await read(`/v1/incidents/shared/${seedIncidentIds.now}`)).body);
+    expect(one).toMatchObject({
+      incident: { id: seedIncidentIds.now, scope: 'application', deviceCount: 4 },
+      affected: [
+        { device: { name: 'anna-laptop' }, application: { name: 'Sales tool' } },
+        {},
+        {},
+        {},
+      ],
+    });
+    for (const path of ['/v1/incidents/shared', '/incidents/shared']) {
+      expect((await read(`${path}/${randomUUID()}`)).response.status).toBe(404);
+    }
+  });
 });
 
 describe('the triage answer', () => {
