@@ -17,8 +17,9 @@ import { startShipper } from '#runtime/shipper.ts';
 import { openSpool } from '#runtime/spool.ts';
 import { startCategoryFile } from './category-file.ts';
 import type { EdgeProgramConfig } from './config.ts';
-import { createOnwardProbes } from './onward-probes.ts';
+import { createOnwardProbes, measureOnward, type OnwardMeasuring } from './onward-probes.ts';
 import { type EdgeServerOptions, type EdgeService, startEdgeServer } from './server.ts';
+import { createOnwardBursts, type OnwardBursts } from './suspicion/onward-bursts.ts';
 import { startSupervisor } from './workers/supervisor.ts';
 
 export type RunningEdge = Running & { address: { host: string; port: number } };
@@ -75,6 +76,7 @@ const startParts = async (
   stopper.add('shipper', () => shipper.stop());
   const emit = (record: TelemetryRecord) => void spool.append(record).catch(() => {});
 
+  let bursts: OnwardBursts | undefined;
   const server = await startServer(
     config,
     {
@@ -85,6 +87,7 @@ const startParts = async (
       ...(config.ipForwarding ? { ipForwarding: config.ipForwarding } : {}),
       ...(config.clientless ? clientlessOptions(config.clientless) : {}),
       onFlow: emit,
+      onBurst: (asked) => bursts?.take(asked),
       ...(config.dnsServers ? { dnsServers: config.dnsServers } : {}),
       ...(listen.reflectorPort === undefined ? {} : { reflectorPort: listen.reflectorPort }),
       log,
@@ -101,7 +104,7 @@ const startParts = async (
     'certificate',
     identity.onChange((renewed) => server.setCertificate(renewed)),
   );
-  await followPolicy({ config, identity, client, server, emit, log, stopper });
+  bursts = await followPolicy({ config, identity, client, server, emit, log, stopper });
 
   emit(changeEvent(config.edgeId, 'started', `listening on ${listen.host}:${server.address.port}`));
   // Before the rest, so that policy and revocations reach the flows that are still open.
@@ -151,23 +154,34 @@ const followPolicy = async (parts: {
   emit: (record: TelemetryRecord) => void;
   log: Log;
   stopper: ReturnType<typeof createStopper>;
-}): Promise<void> => {
+}): Promise<OnwardBursts> => {
   const { config, server, emit, log, stopper } = parts;
   const { edgeId } = config;
   const pathProber = createPathProber({ log });
   stopper.add('path prober', () => pathProber.stop());
-  const onward = createOnwardProbes({
+  const measuring: OnwardMeasuring = {
     edgeId,
     access: server.access,
     isSpecial: server.isSpecial,
     resolve: server.resolve,
     pathProber,
     workFolder: config.stateFolder,
-    emit,
     now: Date.now,
     log,
-  });
+  };
+  const onward = createOnwardProbes({ ...measuring, emit });
   stopper.add('onward probes', () => onward.stop());
+  let inForce: EdgeConfig | undefined;
+  const bursts = createOnwardBursts({
+    policy: () => inForce?.burst,
+    targets: () => inForce?.onward ?? [],
+    measure: (target, signal, wish) => measureOnward(measuring, target, signal, wish),
+    emit,
+    now: Date.now,
+    monotonicMs: () => performance.now(),
+    log,
+  });
+  stopper.add('onward bursts', () => bursts.stop());
   if (config.categoryFile !== undefined) {
     const categories = startCategoryFile({
       file: config.categoryFile,
@@ -200,6 +214,7 @@ const followPolicy = async (parts: {
     refuse: (edgeConfig) =>
       edgeConfig.edgeId === edgeId ? undefined : `it is for edge ${edgeConfig.edgeId}`,
     onChange: (edgeConfig) => {
+      inForce = edgeConfig;
       server.setPolicy(edgeConfig);
       onward.update(edgeConfig.onward);
       sampling.every(edgeConfig.sampleIntervalMs);
@@ -209,6 +224,7 @@ const followPolicy = async (parts: {
     log,
   });
   stopper.add('config sync', () => sync.stop());
+  return bursts;
 };
 
 const enrol = (

@@ -1,5 +1,6 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { parseAuthority } from '#contract/authority.ts';
+import { burstHeader, parseBurstNotice } from '#contract/burst.ts';
 import { formatEdgeTiming } from '#contract/server-timing.ts';
 import { cut } from './cut.ts';
 import type { FlowOutcome, OpenFlow } from './flow.ts';
@@ -8,6 +9,7 @@ import type { Meter } from './meter.ts';
 import { refuse } from './refusal.ts';
 import { refuseStream } from './refuse-stream.ts';
 import { relay } from './relay.ts';
+import type { BurstAsked } from './suspicion/onward-bursts.ts';
 
 /** Serves an extended CONNECT (RFC 8441): one stream of a device that asks for a `:protocol`. */
 export type ServeProtocol = (request: {
@@ -27,6 +29,8 @@ export const serveStream = async (options: {
   edgeId: string;
   openFlow: OpenFlow;
   protocols: ReadonlyMap<string, ServeProtocol>;
+  /** Told of a device's suspicion about where a flow goes. */
+  onBurst?: (asked: BurstAsked) => void;
   meter: Meter;
 }): Promise<void> => {
   const { stream, headers, edgeId } = options;
@@ -52,6 +56,8 @@ export const serveStream = async (options: {
     return refuseStream(stream, edgeId, refuse('http_request_error', 'CONNECT host:port, or http'));
   }
 
+  const notice = isConnect ? parseBurstNotice(headers[burstHeader]) : undefined;
+  if (notice) options.onBurst?.({ ...notice, destination });
   const outcome = await options.openFlow({
     deviceId: options.deviceId,
     destination,

@@ -21,6 +21,7 @@ import { createMeter, type Reading } from './meter.ts';
 import { createPolicyInForce } from './policy-in-force.ts';
 import { createResolve, type Resolve } from './resolve.ts';
 import { createSessionServer, type EdgeCertificate, type SessionStart } from './session.ts';
+import type { BurstAsked } from './suspicion/onward-bursts.ts';
 import { createServeUdp } from './udp-flow.ts';
 
 /** By which a connection came in: certificates of devices, or passwords of users without one. */
@@ -73,6 +74,8 @@ export const startForwarder = async (
     /** Takes the record of a flow that has ended. */
     onFlow?: ((record: FlowRecord) => void) | undefined;
     onSession?: (session: SessionStart) => () => void;
+    /** Told of devices' suspicions. */
+    onBurst?: ((asked: BurstAsked) => void) | undefined;
     log: Log;
   },
 ): Promise<Forwarder> => {
@@ -133,6 +136,7 @@ export const startForwarder = async (
       ['connect-ip', createServeIp(ip)],
     ]),
     ...(parts.onSession ? { onSession: parts.onSession } : {}),
+    ...(parts.onBurst ? { onBurst: parts.onBurst } : {}),
   });
 
   return {

@@ -9,7 +9,13 @@ import { dial } from './dial.ts';
 import { median } from './median.ts';
 import type { Resolve, Resolved } from './resolve.ts';
 
-const connectCount = 5;
+/** How much of it: of a burst each sample is a part. */
+export type OnwardWish = { connectCount: number; trace: boolean };
+
+const everything: OnwardWish = { connectCount: 5, trace: true };
+const packetCount = 5;
+/** Of a burst's, more would have routers fall silent. */
+const fewPackets = 3;
 const pathTimeoutMs = 10_000;
 
 /**
@@ -71,12 +77,13 @@ export const createOnwardProbes = (parts: {
   };
 };
 
-type Measuring = Omit<Parameters<typeof createOnwardProbes>[0], 'emit'>;
+export type OnwardMeasuring = Omit<Parameters<typeof createOnwardProbes>[0], 'emit'>;
 
 export const measureOnward = async (
-  parts: Measuring,
+  parts: OnwardMeasuring,
   target: OnwardTarget,
   signal: AbortSignal,
+  wish: OnwardWish = everything,
 ): Promise<OnwardSample> => {
   const at = parts.now();
   const application = parts.access()?.privateApplication(target);
@@ -102,9 +109,12 @@ export const measureOnward = async (
     return { ...nothing, pathMissing: reason };
   }
   // One after the other: side by side they would measure each other.
-  const connects = await measureConnects(resolved.addresses, target.port, signal);
+  const connects = await measureConnects(resolved.addresses, target.port, signal, wish);
   const address = connects.address ?? resolved.addresses[0] ?? target.host;
-  const { path, pathMissing } = await tracePath(parts, target, address, signal);
+  const packets = wish === everything ? packetCount : fewPackets;
+  const { path, pathMissing } = wish.trace
+    ? await tracePath(parts, target, address, signal, packets)
+    : { path: null, pathMissing: 'not traced with this sample of a burst' };
   return {
     ...nothing,
     connectMs: connects.medianMs,
@@ -114,7 +124,12 @@ export const measureOnward = async (
   };
 };
 
-const measureConnects = async (addresses: string[], port: number, signal: AbortSignal) => {
+const measureConnects = async (
+  addresses: string[],
+  port: number,
+  signal: AbortSignal,
+  { connectCount }: OnwardWish,
+) => {
   const times: number[] = [];
   let address: string | undefined;
   for (let i = 0; i < connectCount && !signal.aborted; i++) {
@@ -133,10 +148,11 @@ const measureConnects = async (addresses: string[], port: number, signal: AbortS
 };
 
 const tracePath = async (
-  parts: Measuring,
+  parts: OnwardMeasuring,
   target: OnwardTarget,
   address: string,
   signal: AbortSignal,
+  packets: number,
 ): Promise<Pick<OnwardSample, 'path' | 'pathMissing'>> => {
   const probe: PathProbe = {
     id: 'onward',
@@ -148,7 +164,7 @@ const tracePath = async (
     host: address,
     protocol: 'tcp',
     port: target.port,
-    packetCount: 5,
+    packetCount: packets,
     maxHops: 30,
   };
   const outcome = await parts.pathProber.run(probe, {

@@ -13,6 +13,7 @@ import { startReflectorOf } from './reflector.ts';
 import type { Resolve } from './resolve.ts';
 import { toEdgeSample } from './sample.ts';
 import type { EdgeCertificate } from './session.ts';
+import type { BurstAsked } from './suspicion/onward-bursts.ts';
 
 /** The forwarding half of an edge, without a collector. */
 export type EdgeServer = {
@@ -45,6 +46,8 @@ export type EdgeServerOptions = ForwarderOptions & {
   reflectorPort?: number;
   /** Takes the record of a flow that has ended. */
   onFlow?: (record: FlowRecord) => void;
+  /** Told of devices' suspicions. */
+  onBurst?: (asked: BurstAsked) => void;
   log: Log;
 };
 
@@ -54,7 +57,12 @@ export const startEdgeServer = async (options: EdgeServerOptions): Promise<EdgeS
   const limited = { ...defaultLimits, ...options.limits };
   const bank = createBank({ limits: limited, monotonicMs: systemClock.monotonicMs });
   const limits = createLimits({ bank: bank.of(0), bytesPerSecond: limited.bytesPerSecond });
-  const forwarder = await startForwarder(options, { limits, onFlow: options.onFlow, log });
+  const forwarder = await startForwarder(options, {
+    limits,
+    onFlow: options.onFlow,
+    onBurst: options.onBurst,
+    log,
+  });
   const stopped = async (error: unknown): Promise<never> => {
     await forwarder.stop(0);
     throw error;

@@ -20,6 +20,7 @@ import type { Limits } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { plainAddress } from './reflector.ts';
 import { endRefused, refuseStream } from './refuse-stream.ts';
+import type { BurstAsked } from './suspicion/onward-bursts.ts';
 
 export type EdgeCertificate = {
   certificatePem: string;
@@ -91,6 +92,8 @@ export const createSessionServer = (parts: {
   limits: Pick<Limits, 'note'>;
   /** Clients say who they are by password with every request; left out: by certificate. */
   logIn?: LogIn;
+  /** Told of devices' suspicions. */
+  onBurst?: (asked: BurstAsked) => void;
   meter: Meter;
   idleMs?: number;
   headersMs?: number;

@@ -8,12 +8,12 @@ import { type Measurement, type Point, series } from '../store/schema.ts';
 export const evidenceWindow = {
   http: { windowMs: 2 * 3_600_000, rows: 1_500 },
   page_load: { windowMs: 2 * 3_600_000, rows: 300 },
-  path: { windowMs: 3_600_000, rows: 60 },
+  path: { windowMs: 3_600_000, rows: 300 },
   dns: { windowMs: 3_600_000, rows: 100 },
   tunnel: { windowMs: 2 * 3_600_000, rows: 2_000 },
   device: { windowMs: 2 * 3_600_000, rows: 2_000 },
   edge: { windowMs: 2 * 3_600_000, rows: 4_000 },
-  onward: { windowMs: 3_600_000, rows: 200 },
+  onward: { windowMs: 3_600_000, rows: 400 },
 } as const satisfies Partial<Record<Measurement, { windowMs: number; rows: number }>>;
 
 /** How far back, and how many rows at most, the device's other applications are looked at. */

@@ -9,6 +9,7 @@ import type {
   ListenerName,
 } from '../forwarder.ts';
 import type { EdgeCertificate } from '../session.ts';
+import type { BurstAsked } from '../suspicion/onward-bursts.ts';
 
 export type WorkerStart = {
   options: ForwarderOptions;
@@ -52,4 +53,5 @@ export type WorkerNews =
   | { type: 'give-back'; key: string; openCount: number }
   | { type: 'session'; session: number; deviceId: string; address: string }
   | { type: 'session-ended'; session: number }
-  | { type: 'flows'; records: FlowRecord[] };
+  | { type: 'flows'; records: FlowRecord[] }
+  | { type: 'burst'; asked: BurstAsked };

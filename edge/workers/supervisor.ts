@@ -66,6 +66,9 @@ export const startSupervisor = async (
       case 'flows':
         for (const record of message.records) options.onFlow?.(record);
         break;
+      case 'burst':
+        options.onBurst?.(message.asked);
+        break;
     }
   };
   const crew = createCrew({

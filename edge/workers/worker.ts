@@ -41,6 +41,7 @@ export const createWorker = (parts: {
       process: order.process,
       onFlow: flows.add,
       onSession: sessions.begin,
+      onBurst: (asked) => tell({ type: 'burst', asked }),
       log,
     });
     if (order.categoryFile !== undefined) await loadCategories(order.categoryFile);
