@@ -1,5 +1,5 @@
 import { at, slotOf } from './columns.ts';
-import type { ApplicationView, DeviceView } from './bin-view.ts';
+import type { ApplicationView, Delta, DeviceView, LossCount, TraceView } from './bin-view.ts';
 import { subOf } from './baseline.ts';
 import { deltaFor, deltaOf, keyOf, type Look, recentOf } from './delta.ts';
 import { extraRounds, linkTypes } from './intake.ts';
@@ -17,55 +17,132 @@ export type DeviceLook = Look & {
   runsOf(device: number): readonly number[];
 };
 
-export const deviceView = (look: DeviceLook, device: number): DeviceView => {
-  const { state, bin } = look;
-  const page = state.devices.page(device);
-  const slot = slotOf(device);
-  const deviceId = state.deviceNames.textOf(device);
-  const facts = look.factsOf(deviceId);
-  const edge = at(page.edge, slot);
-  const trace = traceView(look, keyOf(look, kindOf.deviceRtt, device, edge * 2 + traceKinds.leg1));
-  const loss = (row: number) => state.losses.read(row, bin);
-  const isNow = at(page.bin, slot) === bin;
-  const site = at(page.site, slot);
-  return {
-    index: device,
-    deviceId,
-    facts,
-    edgeId: edge === 0 ? null : state.edgeNames.textOf(edge),
-    siteId: facts.site ?? (site === 0 ? undefined : state.words.textOf(site)),
-    asn: facts.asn ?? trace?.hops.find(({ asn }) => asn !== null)?.asn ?? null,
-    region: facts.region ?? null,
-    linkType: linkTypes[at(page.linkType, slot) - 1] ?? null,
-    isHot: isNow && (at(page.marks, slot) & hotMark) !== 0,
-    recentBins: bitsOf((at(page.history, slot) << Math.min(8, bin - at(page.bin, slot))) & 7),
-    firstSeenMs: at(page.firstBin, slot) * state.binMs,
-    lag: deltaFor(look, 'lag', device, 0),
-    lagExtraMs: isNow ? at(page.lagExtraMs, slot) : 0,
-    gateway: deltaFor(look, 'gateway', device, 0),
-    underlay: deltaFor(look, 'underlay', device, edge),
-    tunnel: deltaFor(look, 'tunnel', device, edge),
-    queue: deltaFor(look, 'queue', device, edge),
-    runRoundTrip: deltaFor(look, 'runRoundTrip', device, edge),
+/** Made piece by piece when it is asked for: most of what is known of most devices is never looked at. */
+export const deviceView = (look: DeviceLook, device: number): DeviceView =>
+  new LazyDevice(look, device);
+
+class LazyDevice implements DeviceView {
+  readonly index: number;
+  readonly deviceId: string;
+  readonly facts: DeviceFacts;
+  readonly edgeId: string | null;
+  readonly siteId: string | undefined;
+  readonly region: string | null;
+  readonly linkType: string | null;
+  readonly isHot: boolean;
+  readonly recentBins: number;
+  readonly firstSeenMs: number;
+  readonly lagExtraMs: number;
+  readonly sameFlow: boolean;
+  readonly cpuRatio: number | null;
+  readonly memoryUsedRatio: number | null;
+  readonly signalDbm: number | null;
+  readonly reconnectCount: number;
+  readonly #look: DeviceLook;
+  readonly #edge: number;
+  /** What was asked for already; undefined: not yet. */
+  #lag: Delta | null | undefined;
+  #gateway: Delta | null | undefined;
+  #underlay: Delta | null | undefined;
+  #tunnel: Delta | null | undefined;
+  #queue: Delta | null | undefined;
+  #runRoundTrip: Delta | null | undefined;
+  #trace: TraceView | null | undefined;
+  #applications: readonly ApplicationView[] | undefined;
+
+  constructor(look: DeviceLook, device: number) {
+    const { state, bin } = look;
+    const page = state.devices.page(device);
+    const slot = slotOf(device);
+    const site = at(page.site, slot);
+    const isNow = at(page.bin, slot) === bin;
+    this.#look = look;
+    this.#edge = at(page.edge, slot);
+    this.index = device;
+    this.deviceId = state.deviceNames.textOf(device);
+    this.facts = look.factsOf(this.deviceId);
+    this.edgeId = this.#edge === 0 ? null : state.edgeNames.textOf(this.#edge);
+    this.siteId = this.facts.site ?? (site === 0 ? undefined : state.words.textOf(site));
+    this.region = this.facts.region ?? null;
+    this.linkType = linkTypes[at(page.linkType, slot) - 1] ?? null;
+    this.isHot = isNow && (at(page.marks, slot) & hotMark) !== 0;
+    const behind = Math.min(8, bin - at(page.bin, slot));
+    this.recentBins = bitsOf((at(page.history, slot) << behind) & 7);
+    this.firstSeenMs = at(page.firstBin, slot) * state.binMs;
+    this.lagExtraMs = isNow ? at(page.lagExtraMs, slot) : 0;
     // Nothing said: an agent of before, whose probes left by the tunnel's way in most networks.
-    sameFlow: at(page.sameFlow, slot) !== 1,
-    gatewayLoss: loss(at(page.gatewayLoss, slot)),
-    underlayLoss: loss(at(page.underlayLoss, slot)),
-    tunnelLoss: loss(at(page.tunnelLoss, slot)),
-    cpuRatio: known(at(page.cpuRatio, slot)),
-    memoryUsedRatio: known(at(page.memoryRatio, slot)),
-    signalDbm: known(at(page.signalDbm, slot)),
-    reconnectCount: isNow ? at(page.reconnects, slot) : 0,
-    trace,
-    applications: applicationViews(look, device),
-  };
-};
+    this.sameFlow = at(page.sameFlow, slot) !== 1;
+    this.cpuRatio = known(at(page.cpuRatio, slot));
+    this.memoryUsedRatio = known(at(page.memoryRatio, slot));
+    this.signalDbm = known(at(page.signalDbm, slot));
+    this.reconnectCount = isNow ? at(page.reconnects, slot) : 0;
+  }
+
+  get asn(): number | null {
+    return this.facts.asn ?? this.trace?.hops.find(({ asn }) => asn !== null)?.asn ?? null;
+  }
+  get lag(): Delta | null {
+    if (this.#lag === undefined) this.#lag = this.#delta('lag', 0);
+    return this.#lag;
+  }
+  get gateway(): Delta | null {
+    if (this.#gateway === undefined) this.#gateway = this.#delta('gateway', 0);
+    return this.#gateway;
+  }
+  get underlay(): Delta | null {
+    if (this.#underlay === undefined) this.#underlay = this.#delta('underlay', this.#edge);
+    return this.#underlay;
+  }
+  get tunnel(): Delta | null {
+    if (this.#tunnel === undefined) this.#tunnel = this.#delta('tunnel', this.#edge);
+    return this.#tunnel;
+  }
+  get queue(): Delta | null {
+    if (this.#queue === undefined) this.#queue = this.#delta('queue', this.#edge);
+    return this.#queue;
+  }
+  get runRoundTrip(): Delta | null {
+    if (this.#runRoundTrip === undefined) {
+      this.#runRoundTrip = this.#delta('runRoundTrip', this.#edge);
+    }
+    return this.#runRoundTrip;
+  }
+  get gatewayLoss(): LossCount | null {
+    return this.#loss('gatewayLoss');
+  }
+  get underlayLoss(): LossCount | null {
+    return this.#loss('underlayLoss');
+  }
+  get tunnelLoss(): LossCount | null {
+    return this.#loss('tunnelLoss');
+  }
+  get trace(): TraceView | null {
+    if (this.#trace === undefined) {
+      const sub = this.#edge * 2 + traceKinds.leg1;
+      this.#trace = traceView(this.#look, keyOf(this.#look, kindOf.deviceRtt, this.index, sub));
+    }
+    return this.#trace;
+  }
+  get applications(): readonly ApplicationView[] {
+    this.#applications ??= applicationViews(this.#look, this.index);
+    return this.#applications;
+  }
+
+  #delta(kind: keyof typeof kindOf, sub: number): Delta | null {
+    return deltaFor(this.#look, kind, this.index, sub);
+  }
+
+  #loss(which: 'gatewayLoss' | 'underlayLoss' | 'tunnelLoss'): LossCount | null {
+    const { state, bin } = this.#look;
+    return state.losses.read(at(state.devices.page(this.index)[which], slotOf(this.index)), bin);
+  }
+}
 
 const bitsOf = (bits: number): number => (bits & 1) + ((bits >> 1) & 1) + ((bits >> 2) & 1);
 const known = (value: number): number | null => (Number.isNaN(value) ? null : value);
 
 const applicationViews = (look: DeviceLook, device: number): ApplicationView[] => {
-  const byApp = new Map<string, { tunnel?: number; direct?: number }>();
+  const byApp = new Map<string, Rows>();
   for (const row of look.runsOf(device)) {
     const sub = subOfRun(look, row);
     const appId = look.state.appNames.textOf(sub >> 1);
@@ -75,49 +152,93 @@ const applicationViews = (look: DeviceLook, device: number): ApplicationView[] =
   }
   return [...byApp]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([appId, rows]) => applicationView(look, device, appId, rows));
+    .map(([appId, rows]) => new LazyApplication(look, device, appId, rows));
 };
+type Rows = { tunnel?: number; direct?: number };
 
 const subOfRun = ({ state, open }: DeviceLook, row: number): number => {
   const pair = at(open.runs.page(row).pair, slotOf(row));
   return subOf(at(state.keys.rows.page(pair).what, slotOf(pair)));
 };
 
-const applicationView = (
-  look: DeviceLook,
-  device: number,
-  appId: string,
-  rows: { tunnel?: number; direct?: number },
-): ApplicationView => {
-  const { state, open } = look;
-  const via = rows.tunnel === undefined ? 'direct' : 'tunnel';
-  const row = (rows.tunnel ?? rows.direct) as number;
-  const page = open.runs.page(row);
-  const slot = slotOf(row);
-  const app = state.appNames.find(appId);
-  const pair = at(page.pair, slot);
-  const newestRun = newestRunOf(look, device, appId, via, row);
-  const counts = countsOf(look, row);
-  const edge = at(state.devices.page(device).edge, slotOf(device));
-  return {
-    appId,
-    via,
-    edgeId: via === 'direct' || edge === 0 ? null : state.edgeNames.textOf(edge),
-    frontEnd: (via === 'tunnel' ? newestRun?.edge?.address : newestRun?.remoteAddress) ?? null,
-    ...counts,
-    newestRun,
-    total: deltaOf(look, pair),
-    recentTotals: recentOf(look, pair),
-    directConnect: deltaFor(look, 'directConnect', device, app),
-    directTrace: traceView(
-      look,
-      keyOf(look, kindOf.deviceRtt, device, app * 2 + traceKinds.direct),
-    ),
-    roundTrips: roundTripsOf(newestRun, via),
-    render: deltaFor(look, 'render', device, app),
-    pageTotal: deltaFor(look, 'pageTotal', device, app),
-  };
-};
+class LazyApplication implements ApplicationView {
+  readonly appId: string;
+  readonly via: 'tunnel' | 'direct';
+  readonly edgeId: string | null;
+  readonly runCount: number;
+  readonly okCount: number;
+  readonly failureType: string | null;
+  readonly #look: DeviceLook;
+  readonly #device: number;
+  readonly #app: number;
+  readonly #row: number;
+  readonly #pair: number;
+  #newestRun: HttpReading | null | undefined;
+  #total: Delta | null | undefined;
+  #directTrace: TraceView | null | undefined;
+
+  constructor(look: DeviceLook, device: number, appId: string, rows: Rows) {
+    const { state, open } = look;
+    const row = (rows.tunnel ?? rows.direct) as number;
+    const edge = at(state.devices.page(device).edge, slotOf(device));
+    this.#look = look;
+    this.#device = device;
+    this.#app = state.appNames.find(appId);
+    this.#row = row;
+    this.#pair = at(open.runs.page(row).pair, slotOf(row));
+    this.appId = appId;
+    this.via = rows.tunnel === undefined ? 'direct' : 'tunnel';
+    this.edgeId = this.via === 'direct' || edge === 0 ? null : state.edgeNames.textOf(edge);
+    const { runCount, okCount, failureType } = countsOf(look, row);
+    this.runCount = runCount;
+    this.okCount = okCount;
+    this.failureType = failureType;
+  }
+
+  get frontEnd(): string | null {
+    const { open, state } = this.#look;
+    const page = open.runs.page(this.#row);
+    const address = this.via === 'tunnel' ? page.edgeAddress : page.remoteAddress;
+    return state.addresses.textOf(at(address, slotOf(this.#row))) || null;
+  }
+  get newestRun(): HttpReading | null {
+    if (this.#newestRun === undefined) {
+      const { appId, via } = this;
+      this.#newestRun = newestRunOf(this.#look, this.#device, appId, via, this.#row);
+    }
+    return this.#newestRun;
+  }
+  get total(): Delta | null {
+    if (this.#total === undefined) this.#total = deltaOf(this.#look, this.#pair);
+    return this.#total;
+  }
+  get recentTotals(): readonly (number | null)[] {
+    return recentOf(this.#look, this.#pair);
+  }
+  get directConnect(): Delta | null {
+    return this.#delta('directConnect');
+  }
+  get directTrace(): TraceView | null {
+    if (this.#directTrace === undefined) {
+      const sub = this.#app * 2 + traceKinds.direct;
+      this.#directTrace = traceView(this.#look, keyOf(this.#look, kindOf.deviceRtt, this.#device, sub));
+    }
+    return this.#directTrace;
+  }
+  get roundTrips(): ApplicationView['roundTrips'] {
+    return roundTripsOf(this.#look, this.#row, this.via);
+  }
+  get render(): Delta | null {
+    return this.#delta('render');
+  }
+  get pageTotal(): Delta | null {
+    return this.#delta('pageTotal');
+  }
+
+  #delta(kind: keyof typeof kindOf): Delta | null {
+    return deltaFor(this.#look, kind, this.#device, this.#app);
+  }
+}
 
 /** Page loads are counted only where nothing else is: a browser's trouble is not the application's. */
 const countsOf = (
@@ -151,10 +272,7 @@ const newestRunOf = (
   const slot = slotOf(row);
   const timeMs = at(page.time, slot);
   if (timeMs === 0) return null;
-  const text = (number: number): string | null => (number === 0 ? null : state.words.textOf(number));
-  const address = (number: number): string | null =>
-    number === 0 ? null : state.addresses.textOf(number);
-  const edge = at(page.edge, slot);
+  const { words, addresses } = state;
   const marks = at(page.marks, slot);
   return {
     kind: 'http',
@@ -163,7 +281,7 @@ const newestRunOf = (
     appId,
     probeId: state.words.textOf(at(page.probe, slot)),
     via,
-    edgeId: edge === 0 ? null : state.edgeNames.textOf(edge),
+    edgeId: state.edgeNames.textOf(at(page.edge, slot)) || null,
     ok: true,
     failureType: null,
     distorted: false,
@@ -171,7 +289,7 @@ const newestRunOf = (
     lagMs: exact(at(page.lag, slot)),
     totalMs: exact(at(page.lasted, slot)),
     dnsMs: exact(at(page.dns, slot)),
-    dnsSource: text(at(page.dnsSource, slot)),
+    dnsSource: words.textOf(at(page.dnsSource, slot)) || null,
     connectMs: exact(at(page.connect, slot)),
     proxyConnectMs: exact(at(page.proxyConnect, slot)),
     tlsMs: exact(at(page.tls, slot)),
@@ -185,20 +303,23 @@ const newestRunOf = (
             queueMs: exact(at(page.edgeQueue, slot)),
             dnsMs: exact(at(page.edgeDns, slot)),
             connectMs: exact(at(page.edgeConnect, slot)),
-            address: address(at(page.edgeAddress, slot)),
+            address: addresses.textOf(at(page.edgeAddress, slot)) || null,
           },
-    remoteAddress: address(at(page.remoteAddress, slot)),
+    remoteAddress: addresses.textOf(at(page.remoteAddress, slot)) || null,
   };
 };
 
 /** One for each phase that waits for an answer from the other end, as the ledger counts them. */
 const roundTripsOf = (
-  run: HttpReading | null,
+  { open }: DeviceLook,
+  row: number,
   via: 'tunnel' | 'direct',
 ): ApplicationView['roundTrips'] => {
-  const exchanges = run === null || run.tlsMs !== null ? 2 : 1;
-  const trips = 1 + exchanges;
-  const rounds = extraRounds(run?.bodyBytes ?? 0);
+  const page = open.runs.page(row);
+  const slot = slotOf(row);
+  const isPlain = at(page.time, slot) > 0 && Number.isNaN(at(page.tls, slot));
+  const trips = isPlain ? 2 : 3;
+  const rounds = extraRounds(at(page.bodyBytes, slot));
   return via === 'tunnel'
     ? { leg1: trips, leg2: trips + rounds, direct: 0 }
     : { leg1: 0, leg2: 0, direct: trips + rounds };

@@ -70,16 +70,17 @@ const hopView = (look: Look, row: number, ttl: number): TraceView['hops'][number
  */
 const hopDelta = (look: Look, pathKey: number, anyKey: number): Delta | null => {
   if (pathKey < 0) return null;
-  const { rows } = look.state.keys;
   const own = deltaOf(look, pathKey);
   const any = deltaOf(look, anyKey);
-  const learned = (key: number): number => at(rows.page(key).learned, slotOf(key));
-  const since = (key: number): number => at(rows.page(key).firstBin, slotOf(key));
-  const isYoung = 2 * learned(pathKey) < learned(anyKey) && !isOld(look, since(pathKey));
-  return isYoung && any?.ready ? any : better(own, any);
+  return any?.ready && isYoungBeside(look, pathKey, anyKey) ? any : better(own, any);
 };
-const isOld = ({ state, bin }: Look, since: number): boolean =>
-  (bin - since) * state.binMs >= 12 * 3_600_000;
+
+const isYoungBeside = ({ state, bin }: Look, pathKey: number, anyKey: number): boolean => {
+  const own = state.keys.rows.page(pathKey);
+  const any = state.keys.rows.page(anyKey);
+  if (2 * at(own.learned, slotOf(pathKey)) >= at(any.learned, slotOf(anyKey))) return false;
+  return (bin - at(own.firstBin, slotOf(pathKey))) * state.binMs < 12 * 3_600_000;
+};
 
 /** When a way that is not yet normal took the place of one that is; null: nothing changed. */
 const changedAtMs = (look: Look, target: number, path: number): number | null => {
