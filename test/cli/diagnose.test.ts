@@ -57,10 +57,13 @@ const header = {
 };
 const story = { minutes: [...many(8), ...many(3, { world: { serverMs: 700 } })] };
 
-describe('whyslow diagnose --replay', () => {
+describe('whyslow diagnose --replay --runs', () => {
   it('gives a verdict a result, the same bytes each time and the same as the fold', async () => {
     const file = await write('story.ndjson', [header, ...recordsOf(story)]);
-    const [first, second] = [await diagnose('--replay', file), await diagnose('--replay', file)];
+    const [first, second] = await Promise.all([
+      diagnose('--runs', '--replay', file),
+      diagnose('--runs', '--replay', file),
+    ]);
     expect(first.stderr).toBe('');
     expect(second.stdout).toBe(first.stdout);
     const verdicts = first.stdout
@@ -73,7 +76,7 @@ describe('whyslow diagnose --replay', () => {
 
   it('--last gives the last one only, --exit-code tells a script that it is slow', async () => {
     const file = await write('last.ndjson', [header, ...recordsOf(story)]);
-    const { code, stdout } = await diagnose('--replay', file, '--last', '--exit-code');
+    const { code, stdout } = await diagnose('--runs', '--replay', file, '--last', '--exit-code');
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ state: 'slow', segment: 'server' });
   });
@@ -106,7 +109,7 @@ describe('whyslow diagnose --replay', () => {
     const example = /```ndjson\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
     const shown = /of Payroll:\n\n```\n([\s\S]*?)```/.exec(docs)?.[1] ?? 'nothing';
     const file = await write('example.ndjson', [example.trim()]);
-    const { stdout } = await diagnose('--replay', file, '--last', '--explain');
+    const { stdout } = await diagnose('--runs', '--replay', file, '--last', '--explain');
     expect(stdout).toContain(shown.trim());
   });
 });
