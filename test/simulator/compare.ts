@@ -1,70 +1,73 @@
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import type { WorldOptions } from './options.ts';
-import type { FaultKind } from './truth.ts';
-import { createWorld, type World } from './world.ts';
+import type { Fault, FaultKind } from './truth.ts';
+import { createWorld, type World, type WorldBin } from './world.ts';
 
-/** What was expected of a kind of fault, and what its records show on average. */
+/** What is expected of a kind of fault, and what its records show on average. */
 export type Comparison = {
   kind: FaultKind;
-  faultCount: number;
   runCount: number;
   expectedMs: number;
   observedMs: number;
   ratio: number;
 };
 
+type Comparable = Pick<World, 'faults'> & { bins(): Iterable<WorldBin> };
+
+/** The same world without faults and decoys. */
+export const twinOf = (options: Partial<WorldOptions> & { seed: number }): World =>
+  createWorld({ ...options, faultsPerDay: 0, decoysPerDay: 0 });
+
 /**
- * Holds the truth against the records: a world with one kind of fault against its twin without any,
- * run by run. Both have the same weather and other dice, so that only means agree.
+ * Holds the truth against the records: a world against its twin, run by run. Both have the same
+ * weather and other dice, so that only means agree.
  */
-export const compareKind = (
-  kind: FaultKind,
-  given: Partial<WorldOptions> & { seed: number },
-): Comparison => {
-  const options = { sampleSeconds: 300, warmDays: 0, decoysPerDay: 0, ...given } as const;
-  const world = createWorld({ ...options, onlyKinds: [kind] });
-  const twin = createWorld({ ...options, faultsPerDay: 0 });
-  const isPage = world.faults[0]?.segment === 'page';
-  const totals = { runCount: 0, expectedMs: 0, observedMs: 0 };
+export const compareWithTwin = (world: Comparable, twin: Comparable): Comparison[] => {
+  const sums = new Map<FaultKind, { runCount: number; expectedMs: number; observedMs: number }>();
+  const faults = new Map(world.faults.map((fault) => [fault.id, fault]));
   const others = twin.bins()[Symbol.iterator]();
-  for (const bin of world.bins()) {
+  for (const { records, truth } of world.bins()) {
     const other = others.next();
-    if (other.done || bin.truth.activeFaults.length === 0) continue;
-    const usual = timesIn(other.value.records, isPage);
-    for (const [pair, ms] of timesIn(bin.records, isPage)) {
-      const [deviceId = '', appId = ''] = pair.split('/');
-      const [first] = bin.truth.addedMs(deviceId, appId);
-      const before = usual.get(pair);
-      if (first === undefined || before === undefined) continue;
-      totals.runCount += 1;
-      totals.observedMs += ms - before;
-      for (const impact of bin.truth.addedMs(deviceId, appId)) totals.expectedMs += impact.ms;
+    if (other.done || truth.activeFaults.length === 0) continue;
+    const usual = timesIn(other.value.records);
+    for (const [run, ms] of timesIn(records)) {
+      const [deviceId = '', appId = '', what] = run.split('/');
+      const [only, second] = truth.addedMs(deviceId, appId);
+      const before = usual.get(run);
+      const fault = faults.get(only?.faultId ?? '');
+      // Two losses at once cost more than their sum: each run's truth is of one fault.
+      if (!fault || !only || second || before === undefined || what !== measureOf(fault)) continue;
+      const sum = sums.get(fault.kind) ?? { runCount: 0, expectedMs: 0, observedMs: 0 };
+      sum.runCount += 1;
+      sum.expectedMs += only.ms;
+      sum.observedMs += ms - before;
+      sums.set(fault.kind, sum);
     }
   }
-  return summed(kind, world, totals);
+  return [...sums].sort(([a], [b]) => a.localeCompare(b)).map(toComparison);
 };
 
-const summed = (
-  kind: FaultKind,
-  { faults }: World,
-  { runCount, expectedMs, observedMs }: Pick<Comparison, 'runCount' | 'expectedMs' | 'observedMs'>,
-): Comparison => ({
+const measureOf = ({ segment }: Fault): string => (segment === 'page' ? 'page' : 'request');
+
+const toComparison = ([kind, { runCount, expectedMs, observedMs }]: [
+  FaultKind,
+  { runCount: number; expectedMs: number; observedMs: number },
+]): Comparison => ({
   kind,
-  faultCount: faults.length,
   runCount,
-  expectedMs: expectedMs / runCount,
-  observedMs: observedMs / runCount,
-  ratio: observedMs / expectedMs,
+  expectedMs: Math.round(expectedMs / runCount),
+  observedMs: Math.round(observedMs / runCount),
+  ratio: Math.round((1_000 * observedMs) / expectedMs) / 1_000,
 });
 
-/** By device and application: a request's total, or the largest paint of a page. */
-const timesIn = (records: readonly TelemetryRecord[], isPage: boolean): Map<string, number> => {
+/** By device, application and what was measured: a request's total, or the largest paint of a page. */
+const timesIn = (records: readonly TelemetryRecord[]): Map<string, number> => {
   const times = new Map<string, number>();
   for (const record of records) {
     if (record.kind !== 'result') continue;
     const key = `${record.deviceId}/${record.appId}`;
-    if (isPage && record.type === 'page-load') times.set(key, record.body.lcpMs ?? 0);
-    if (!isPage && record.type === 'http') times.set(key, record.durationMs);
+    if (record.type === 'page-load') times.set(`${key}/page`, record.body.lcpMs ?? 0);
+    if (record.type === 'http') times.set(`${key}/request`, record.durationMs);
   }
   return times;
 };

@@ -75,9 +75,13 @@ export const createTruths = (
     const { site } = device;
     const wanted = use.straight ?? device.leg;
     const { leg } = stateAt(fromMs).legOf(site.ispIndex, wanted);
-    const way = topology.firstLeg(site.line, site.ispIndex, leg.core, leg.destination, leg.via);
+    const over = (core: number): string[] => {
+      const way = topology.firstLeg(site.line, site.ispIndex, core, leg.destination, leg.via);
+      return [site.gatewayAddress, ...way.links.map(({ address }) => address)];
+    };
     return {
-      first: [site.gatewayAddress, ...way.links.map(({ address }) => address)],
+      first: over(leg.core),
+      other: over(1 - leg.core),
       second: use.onward?.links.map(({ address }) => address) ?? [],
     };
   };

@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { compareWithTwin, twinOf } from './compare.ts';
 import { truthLinesOf } from './truth-lines.ts';
 import { createWorld } from './world.ts';
 
-const usage =
-  'npx tsx test/simulator/main.ts --seed N [--devices N] [--days SCORED] [--warm-days N] [--bin 60|300] [--sample SECONDS] [--truth FILE] > FILE';
+const usage = `npx tsx test/simulator/main.ts --seed N > FILE
+  [--devices N] [--days SCORED] [--warm-days N] [--bin 60|300] [--sample SECONDS]
+  [--faults PER_DAY] [--decoys PER_DAY] [--truth FILE]
+  --check    instead: each kind of fault, what the truth expects against what records show`;
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
@@ -20,9 +23,11 @@ const main = async (): Promise<void> => {
       faults: { type: 'string', default: '36' },
       decoys: { type: 'string', default: '24' },
       truth: { type: 'string' },
+      check: { type: 'boolean', default: false },
     },
   });
   if (values.seed === undefined) throw new Error(`--seed is missing\n${usage}`);
+  if (values.check) return checkKinds(Number(values.seed), Number(values.devices));
   const world = createWorld({
     seed: Number(values.seed),
     devices: Number(values.devices),
@@ -43,6 +48,12 @@ const main = async (): Promise<void> => {
     await truthOut?.(truthLinesOf(world, bin.truth));
   }
   truth?.end();
+};
+
+/** Many faults, so that each kind is there often; runs that two of them slow are left out. */
+const checkKinds = async (seed: number, devices: number): Promise<void> => {
+  const options = { seed, devices, sampleSeconds: 300, warmDays: 0, faultsPerDay: 100 };
+  await lineWriter(process.stdout)(compareWithTwin(createWorld(options), twinOf(options)));
 };
 
 const lineWriter = (to: Writable) => async (values: readonly object[]) => {

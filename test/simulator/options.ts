@@ -18,6 +18,8 @@ export type WorldOptions = {
   otherFlowRatio: number;
   /** Share of devices that label what they send one bin late. */
   skewedRatio: number;
+  /** Share of a device's bins that are shipped one to six bins later, rightly labelled. */
+  lateRatio: number;
   /** Share of runs through the tunnel of which the edge's timing is missing. */
   edgeTimingMissingRatio: number;
   /** Multiplies bins that are missing altogether. */
@@ -48,6 +50,7 @@ export const defaultOptions = {
   silentRatio: 0.12,
   otherFlowRatio: 0.3,
   skewedRatio: 0.03,
+  lateRatio: 0,
   edgeTimingMissingRatio: 0.08,
   missingFactor: 1,
   noiseFactor: 1,

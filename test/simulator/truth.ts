@@ -116,10 +116,12 @@ export type Truth = {
   activeDecoys: Decoy[];
 };
 
-/** What every device runs and which way its packets take, silent and hidden routers included. */
+/** The way packets take, silent and hidden routers included. */
 export type TrueRoute = {
   /** From the device to its edge, or straight to the application. */
   first: string[];
+  /** The same over the ISP's other core: what traces of a device without `sameFlow` may show. */
+  other?: string[];
   /** From the edge to the application; empty on the straight path. */
   second: string[];
 };

@@ -11,7 +11,7 @@ import { createTruths } from './judge-truth.ts';
 import { type WorldOptions, withDefaults } from './options.ts';
 import { runPage } from './page-run.ts';
 import { createPopulation, type Device, type Population } from './population.ts';
-import { isThere } from './presence.ts';
+import { binsOfDelay, isThere } from './presence.ts';
 import { Random } from './random.ts';
 import { dayMs, scheduleFaults } from './schedule.ts';
 import { createTopology, type Topology } from './topology.ts';
@@ -99,6 +99,7 @@ function* runBins(parts: Parts): Generator<WorldBin> {
   const uses = edgeUsesOf(population);
   const devices = [...population.devices].sort((a, b) => a.offsetRatio - b.offsetRatio);
   const binMs = options.binSeconds * 1_000;
+  const late = new Map<number, Timed[]>();
   const endMs = options.startMs + (options.warmDays + options.scoredDays) * dayMs;
   for (let fromMs = options.startMs; fromMs < endMs; fromMs += binMs) {
     const state = truths.stateAt(fromMs);
@@ -109,18 +110,31 @@ function* runBins(parts: Parts): Generator<WorldBin> {
       random: travel.random,
       ...{ fromMs, binMs, binNumber: Math.round((fromMs - options.startMs) / binMs) },
     };
-    const records = measure(bench, devices, uses);
+    const records = measure(bench, devices, uses, late);
     yield { fromMs, toMs: fromMs + binMs, records, truth: truths.at(fromMs) };
   }
 }
 
 type Timed = { atMs: number; record: TelemetryRecord };
 
-const measure = (bench: Bench, devices: Device[], uses: EdgeUse[]): TelemetryRecord[] => {
-  const { options, fromMs, topology } = bench;
-  const made: Timed[] = [];
+const measure = (
+  bench: Bench,
+  devices: Device[],
+  uses: EdgeUse[],
+  late: Map<number, Timed[]>,
+): TelemetryRecord[] => {
+  const { options, fromMs, topology, binNumber } = bench;
+  const made: Timed[] = late.get(binNumber) ?? [];
+  late.delete(binNumber);
   for (const device of devices) {
-    if (isThere(options, device, fromMs)) measureDevice(bench, device, made);
+    if (!isThere(options, device, fromMs)) continue;
+    const delay = binsOfDelay(options, device, fromMs);
+    if (delay === 0) measureDevice(bench, device, made);
+    else {
+      const waiting = late.get(binNumber + delay) ?? [];
+      measureDevice(bench, device, waiting);
+      late.set(binNumber + delay, waiting);
+    }
   }
   const sampleMs = options.sampleSeconds * 1_000;
   const lateMs = sampleMs * 0.99;
