@@ -170,8 +170,9 @@ const noteKey = (
   const { values, from, to } = pooled;
   const offMs = kinds[kind]?.timed ? lagExtraOf(state, key) : 0;
   const middleMs = middleOf(values, from, to);
-  const ms = (kinds[kind]?.lowEnd ? lowEndOf(values, from, to) : middleMs) - offMs;
-  const skewMs = to - from < 3 ? 0 : trimmedMeanOf(values, from, to) - middleMs;
+  const statisticMs = kinds[kind]?.lowEnd ? lowEndOf(values, from, to) : middleMs;
+  const ms = statisticMs - offMs;
+  const skewMs = to - from < 3 ? 0 : trimmedMeanOf(values, from, to) - statisticMs;
   const isBeside = samples.planned !== undefined;
   noteValue(page, slot, { ms, samples: to - from, skewMs, bin, beside: isBeside }, when, state.how);
   if (samples.planned !== undefined && samples.planned.length > 0) {

@@ -1,11 +1,11 @@
-import type { BinView, Cell, DeviceView, EdgeView, OnwardView, PageCell } from './bin-view.ts';
+import type { BinView, Cell, Delta, DeviceView, EdgeView, OnwardView, PageCell } from './bin-view.ts';
 import { cellParts } from './bin-view.ts';
-import { dayTimeOf, subOf } from './baseline.ts';
+import { dayTimeOf } from './baseline.ts';
 import type { Closed } from './close-bin.ts';
 import { at, slotOf } from './columns.ts';
-import { deltaFor, type Look } from './delta.ts';
+import { deltaFor, deltaOf, keyOf, type Look } from './delta.ts';
 import type { FleetState } from './fleet-state.ts';
-import { type KindName, kindNames } from './kinds.ts';
+import { type KindName, kindNames, kindOf } from './kinds.ts';
 import { ailingMark, hotMark } from './marks.ts';
 import type { Facts } from './reading.ts';
 import { cellKinds } from './pooled.ts';
@@ -60,7 +60,7 @@ export const viewOf = (state: FleetState, closed: Closed, facts: Facts, order: n
     onward: places.flatMap((place) => onwardView(base, place) ?? []),
     cells: places.flatMap((place) => cellsOf(base, place)),
     edges: edgeViews(base),
-    pages: pageCells(base, closed),
+    pages: pageCells(base),
   };
 };
 
@@ -163,29 +163,26 @@ const edgeViews = (look: Look): EdgeView[] => {
   return views.sort((a, b) => (a.edgeId < b.edgeId ? -1 : 1));
 };
 
-/** Applications with page loads in this bin, and what their third parties took. */
-const pageCells = (look: Look, { pending }: Closed): PageCell[] => {
-  const thirds = new Map<number, PageCell['thirdParties'][number][]>();
+/** Pages are loaded more rarely than requests are made: what the last load said holds for this long. */
+const pagesHoldMs = 600_000;
+
+/** Applications by their newest page loads, and what their third parties took. */
+const pageCells = (look: Look): PageCell[] => {
   const { state } = look;
-  const cells: PageCell[] = [];
-  const [render, third] = [kindNames.indexOf('pageRender'), kindNames.indexOf('thirdParty')];
-  const apps: number[] = [];
-  for (const key of pending.keys) {
-    const page = state.keys.rows.page(key);
-    const what = at(page.what, slotOf(key));
-    const kind = what >>> 26;
-    const owner = at(page.owner, slotOf(key));
-    if (kind === render) apps.push(owner);
-    if (kind !== third) continue;
-    const delta = deltaFor(look, 'thirdParty', owner, subOf(what));
+  const thirds = new Map<number, PageCell['thirdParties'][number][]>();
+  for (let third = 1; third < state.thirdParties.count; third += 1) {
+    const [appId = '', host = ''] = state.thirdParties.textOf(third).split('\t');
+    const app = state.appNames.find(appId);
+    if (app === 0) continue;
+    const delta = heldDelta(look, 'thirdParty', third, app);
     if (delta === null) continue;
-    const host = state.thirdParties.textOf(owner).split('\t')[1] ?? '';
-    const list = thirds.get(subOf(what)) ?? [];
+    const list = thirds.get(app) ?? [];
     list.push({ host, delta, deviceCount: delta.sampleCount });
-    thirds.set(subOf(what), list);
+    thirds.set(app, list);
   }
-  for (const app of apps) {
-    const delta = deltaFor(look, 'pageRender', app, 0);
+  const cells: PageCell[] = [];
+  for (let app = 1; app < state.appNames.count; app += 1) {
+    const delta = heldDelta(look, 'pageRender', app, 0);
     if (delta === null) continue;
     const thirdParties = (thirds.get(app) ?? []).sort((a, b) => (a.host < b.host ? -1 : 1));
     cells.push({
@@ -196,4 +193,17 @@ const pageCells = (look: Look, { pending }: Closed): PageCell[] => {
     });
   }
   return cells.sort((a, b) => (a.appId < b.appId ? -1 : 1));
+};
+
+const heldDelta = (
+  look: Look,
+  kind: 'pageRender' | 'thirdParty',
+  owner: number,
+  sub: number,
+): Delta | null => {
+  const key = keyOf(look, kindOf[kind], owner, sub);
+  if (key < 0) return null;
+  const bin = at(look.state.keys.rows.page(key).bin, slotOf(key));
+  const ageMs = (look.bin - bin) * look.state.binMs;
+  return ageMs < 0 || ageMs > pagesHoldMs ? null : deltaOf({ ...look, bin }, key);
 };

@@ -9,7 +9,7 @@ const least = { lagMs: 4, scales: 3.5 } as const;
 /** One that stood in the bin before goes on at half of it. */
 const formerShare = 0.55;
 /** So late at once, no second bin is needed: no healthy device's timers come this late. */
-const sudden = { lagMs: 25, scales: 8 } as const;
+const sudden = { lagMs: 15, scales: 8 } as const;
 const penaltyNats = 9;
 const contamination = 4e-3;
 /** From here on a person would call the CPU or the memory full. */
@@ -45,12 +45,13 @@ const lateness = (
 ): Lateness | null => {
   if (!lag.ready) return null;
   const share = former.has(keyOf(device)) ? formerShare : 1;
-  const { persistentMs, persistentScaleMs, fastMs, scaleMs } = lag;
+  const { persistentMs, persistentScaleMs, meanMs, meanScaleMs, fastMs, scaleMs } = lag;
+  const standsMs = share < 1 ? meanMs : persistentMs;
   if (
-    persistentMs !== null &&
-    persistentMs > share * Math.max(least.lagMs, least.scales * persistentScaleMs)
+    standsMs !== null &&
+    standsMs > share * Math.max(least.lagMs, least.scales * persistentScaleMs)
   ) {
-    return { ms: Math.max(persistentMs, fastMs), scaleMs: persistentScaleMs, pass: 'persistent' };
+    return { ms: Math.max(standsMs, meanMs), scaleMs: meanScaleMs, pass: 'persistent' };
   }
   return fastPass && fastMs > Math.max(sudden.lagMs, sudden.scales * scaleMs)
     ? { ms: fastMs, scaleMs, pass: 'fast' }

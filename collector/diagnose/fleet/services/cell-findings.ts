@@ -120,15 +120,15 @@ const isShared = ({ cells }: CellGroup): boolean =>
 
 const findingOf = (
   cause: CellCause,
-  { candidate, magnitude, gainNats, marginNats, runnerUp }: Selected<CellGroup>,
+  { candidate, magnitude, spread, gainNats, marginNats, runnerUp }: Selected<CellGroup>,
   pass: CellFinding['pass'],
 ): CellFinding => {
-  const shifted = candidate.cells.filter((cell) => shows(cell, magnitude));
+  const shifted = candidate.cells.filter((cell) => shows(cell, magnitude, spread));
   return {
     cause,
     group: candidate,
     runnerUp,
-    addedMs: magnitude + tailMs(shifted, magnitude),
+    addedMs: magnitude + tailMs(shifted, magnitude, cause),
     gainNats,
     marginNats,
     pass,
@@ -137,16 +137,24 @@ const findingOf = (
   };
 };
 
-/** A shared cause is charged only where it is seen, or where little could be seen. */
+/** A shared cause is charged only where it is seen, or where chance may have hidden it. */
 const shownShare = 0.3;
-const shows = ({ delta }: Cell, magnitudeMs: number): boolean =>
-  delta.fastMs >= shownShare * magnitudeMs || magnitudeMs <= 3 * delta.scaleMs;
+const hiddenBy = 3;
+const shows = ({ delta }: Cell, magnitudeMs: number, spreadMs: number): boolean => {
+  if (delta.fastMs >= shownShare * magnitudeMs) return true;
+  const scatterMs = Math.hypot(delta.scaleMs, spreadMs / Math.sqrt(Math.max(1, delta.sampleCount)));
+  return magnitudeMs - delta.fastMs <= hiddenBy * scatterMs;
+};
 
-/** People feel the mean: what it exceeds the middle by, within bounds. */
-const tail = { least: 0.1, most: 0.6 } as const;
-const tailMs = (cells: readonly Cell[], magnitudeMs: number): number => {
-  const sorted = cells.map((cell) => cell.delta.skewMs).sort((a, b) => a - b);
+/** People feel the mean: what it exceeds the statistic by, within bounds. */
+const leastTail = 0.1;
+const tailMs = (
+  cells: readonly Cell[],
+  magnitudeMs: number,
+  { usualTailMs = 0, mostTail = 0.6 }: CellCause,
+): number => {
+  const sorted = cells.map((cell) => cell.delta.skewMs - usualTailMs).sort((a, b) => a - b);
   const middleMs = sorted[(sorted.length - 1) >> 1] ?? 0;
-  const boundedMs = Math.min(tail.most * magnitudeMs, Math.max(0, middleMs));
-  return boundedMs > tail.least * magnitudeMs ? boundedMs : 0;
+  const boundedMs = Math.min(mostTail * magnitudeMs, Math.max(0, middleMs));
+  return boundedMs > leastTail * magnitudeMs ? boundedMs : 0;
 };

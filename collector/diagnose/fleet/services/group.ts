@@ -36,6 +36,9 @@ export type CellCause = {
   /** Prior odds against a group of each kind, in nats; a kind that is left out is not asked. */
   penaltyNats: Partial<Record<GroupKind, number>>;
   name(group: Pick<CellGroup, 'kind' | 'edgeId' | 'appId' | 'frontEnd'>): Naming;
+  /** By how much the mean exceeds the bin's statistic when all is well, and at most counts, in X. */
+  usualTailMs?: number;
+  mostTail?: number;
   /** "Looking its name up", before the milliseconds. */
   noun: string;
   /** Numbers beyond the cells'. */
