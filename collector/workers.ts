@@ -10,7 +10,6 @@ import type { RunRequests } from './control/run-requests.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { createExpire, startExpireTimer } from './expire.ts';
 import type { BinClock } from './fleet/bin-clock.ts';
-import type { MakeEngine } from './fleet/engine.ts';
 import { startFleetDiagnosis } from './fleet/fleet-diagnosis.ts';
 import type { Sharding } from './fleet/shards.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -37,22 +36,20 @@ export const startWorkers = (parts: {
   engineRows: EngineRows;
   clock: BinClock;
   shardBy: Sharding;
-  makeEngine?: MakeEngine;
   pagesUrl: () => string;
   now: () => number;
   log: Log;
 }) => {
   const { jobs, log } = parts;
   const stopping = new AbortController();
-  const { makeEngine: make } = parts;
-  const fleetDiagnosis = make && startFleetDiagnosis({ ...parts, make });
+  const fleetDiagnosis = startFleetDiagnosis(parts);
   const judge = createJudge(parts);
   const deliver = createDeliver({ ...parts, signal: stopping.signal });
   const expire = createExpire(parts);
   jobs.work('diagnose', judge, { concurrency: concurrency.diagnose });
   jobs.work('notify', ({ deliveryId }) => deliver(deliveryId), { concurrency: concurrency.notify });
   jobs.work('expire', expire, { concurrency: concurrency.expire });
-  if (fleetDiagnosis) jobs.work('tick', fleetDiagnosis.tick, { concurrency: concurrency.tick });
+  jobs.work('tick', fleetDiagnosis.tick, { concurrency: concurrency.tick });
   const sweep = startDeliverySweep(parts);
   const expireTimer = startExpireTimer(jobs, (error) =>
     log.warn({ component: 'expire', err: error }, 'expiry not asked for'),
@@ -60,7 +57,7 @@ export const startWorkers = (parts: {
   return {
     async stop(): Promise<void> {
       expireTimer.stop();
-      fleetDiagnosis?.stop();
+      fleetDiagnosis.stop();
       // Messages under way are given up at once and sent again at the next start.
       stopping.abort();
       await sweep.stop();

@@ -4,10 +4,10 @@ import type { EngineRows } from '../control/engine-rows.ts';
 import type { Fleet } from '../control/fleet.ts';
 import type { FleetRows } from '../control/fleet-rows.ts';
 import type { OrganisationVersions } from '../control/organisation-versions.ts';
+import { createEngine } from '../diagnose/fleet/engine.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Store } from '../store/store.ts';
 import type { BinClock } from './bin-clock.ts';
-import type { MakeEngine } from './engine.ts';
 import { createEngines } from './engines.ts';
 import { createFactsReader } from './facts.ts';
 import { type Sharding, shardNames } from './shards.ts';
@@ -27,13 +27,19 @@ export const startFleetDiagnosis = (parts: {
   pagesUrl: () => string;
   now: () => number;
   log: Log;
-  make: MakeEngine;
 }) => {
-  const { clock, engineRows: rows, make } = parts;
+  const { clock, engineRows: rows } = parts;
   const log = parts.log.child({ component: 'fleet' });
   const worker = randomUUID();
   const readFacts = createFactsReader(parts);
-  const engines = createEngines({ make, rows, readFacts, binMs: clock.binMs, worker, log });
+  const engines = createEngines({
+    make: createEngine,
+    rows,
+    readFacts,
+    binMs: clock.binMs,
+    worker,
+    log,
+  });
   const tick = createTick({ ...parts, rows, engines, readFacts, worker });
   const timer = startTickTimer({
     ...parts,

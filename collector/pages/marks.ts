@@ -35,7 +35,7 @@ export const incidentCells = (incident: IncidentLine, nowMs: number): Html[] => 
   html`<span class="incident incident-${incident.state}">${incident.state === 'closed' ? '✓ Closed' : incident.state === 'open' ? '● Open' : '◌ Pending'}</span>`,
   html`<a href="${applicationUrl(incident.application.id)}">${incident.application.name}</a>`,
   html`<a href="${deviceUrl(incident.device.id)}">${incident.device.name}</a>`,
-  html`<a class="long" href="${answerUrl(incident.device.id, incident.application.id)}">${incident.sentence}</a>${incident.sharedIncidentId !== null && html` <a href="${sharedIncidentUrl(incident.sharedIncidentId)}">shared with others</a>`}`,
+  html`<span class="long"><a href="${answerUrl(incident.device.id, incident.application.id)}">${incident.sentence}</a>${incident.sharedIncidentId !== null && html` (<a href="${sharedIncidentUrl(incident.sharedIncidentId)}">shared with others</a>)`}</span>`,
   when(incident.firstSlowAt, nowMs),
   incident.closedAt === null
     ? html`<span class="quiet">not yet</span>`

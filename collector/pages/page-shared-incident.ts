@@ -21,9 +21,9 @@ export const sharedIncidentPage = (frame: Frame, view: SharedIncidentView): Html
 <section class="card answer edge-${isOver ? 'ok' : 'slow'}" aria-label="The incident">
 <p class="facts big"><span class="incident incident-${isOver ? 'closed' : 'open'}">${isOver ? '✓ Ended' : '● Goes on'}</span><span>${levelWords[incident.level]}</span><span>${percent(incident.confidence)} sure</span><span>since ${when(incident.startedAt, nowMs)}</span>${isOver && html`<span>ended ${when(incident.endedAt, nowMs)}</span>`}</p>
 <h1>${incident.sentence}</h1>
-<p class="facts"><span>${segmentNames[incident.segment]}</span><span>${scopeWords[incident.scope]}</span>${incident.perRoundTripMs !== null && html`<span><b>+${ms(incident.perRoundTripMs)}</b> each time</span>`}${incident.lossRatio !== null && html`<span><b>${percent(incident.lossRatio)}</b> of packets lost</span>`}<span>${reach(incident)}</span>${incident.element.asn !== null && html`<span>AS ${incident.element.asn}</span>`}${incident.element.silentHopCount > 0 && html`<span>${count(incident.element.silentHopCount, 'silent hop', 'silent hops')} in it</span>`}<span>seen last ${when(incident.seenAt, nowMs)}</span></p>
+<p class="facts"><span>${segmentNames[incident.segment]}</span><span>scope: ${scopeWords[incident.scope]}</span>${incident.perRoundTripMs !== null && html`<span><b>+${ms(incident.perRoundTripMs)}</b> each time</span>`}${incident.lossRatio !== null && html`<span><b>${percent(incident.lossRatio)}</b> of packets lost</span>`}<span>${reach(incident)}</span>${incident.element.asn !== null && html`<span>AS ${incident.element.asn}</span>`}${incident.element.silentHopCount > 0 && html`<span>${count(incident.element.silentHopCount, 'silent hop', 'silent hops')} in it</span>`}<span>seen last ${when(incident.seenAt, nowMs)}</span></p>
 </section>
-<section><h2>Whom it hits</h2>${affectedTable(view)}${
+<section><h2>${isOver ? 'Whom it hit last' : 'Whom it hits'}</h2>${affectedTable(view)}${
       incident.pairCount > affected.length &&
       html`<p class="quiet">The ${affected.length} hit hardest of ${count(incident.pairCount, 'pair', 'pairs')} of device and application.</p>`
     }</section>
@@ -36,7 +36,7 @@ const affectedTable = ({ affected, incident }: SharedIncidentView): Html =>
   affected.length === 0
     ? empty('Nobody noticeably.')
     : table(
-        incident.endedAt === null ? 'Whom it hits now' : 'Whom it hit last',
+        incident.endedAt === null ? 'Whom it hits' : 'Whom it hit last',
         ['Device', 'Application', '#Added'],
         affected.map(({ device, application, addedMs }) => [
           html`<a href="${answerUrl(device.id, application.id)}">${device.name}</a>`,

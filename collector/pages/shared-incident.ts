@@ -46,7 +46,7 @@ export const causeLines = (causes: readonly VerdictCause[]): Html =>
 
 const causeLine = (cause: VerdictCause): Html => {
   const isShared = cause.scope !== 'device' && cause.deviceCount > 1;
-  return html`<li><b>${cause.element.name}</b><span class="facts"><span>${segmentNames[cause.segment]}</span><span>${scopeWords[cause.scope]}</span><span>${costOf(cause)}</span><span>${reach(cause)}</span>${isShared && html`<a href="${sharedIncidentUrl(cause.incidentId)}">shared incident</a>`}</span></li>`;
+  return html`<li><b>${cause.element.name}</b><span class="facts"><span>${segmentNames[cause.segment]}</span><span>scope: ${scopeWords[cause.scope]}</span><span>${costOf(cause)}</span><span>${reach(cause)}</span>${isShared && html`<a href="${sharedIncidentUrl(cause.incidentId)}">shared incident</a>`}</span></li>`;
 };
 
 const costOf = ({ kind, addedMs, share, lossRatio }: VerdictCause): string => {
@@ -68,9 +68,9 @@ ${now.length > listed && html`<p class="quiet">The newest ${listed} of ${now.len
 const listed = 5;
 
 const sharedCard = (incident: SharedIncidentLine, nowMs: number): Html =>
-  html`<li class="card item edge-slow"><div class="item-head"><a class="item-name" href="${sharedIncidentUrl(incident.id)}">${incident.element}</a></div>
+  html`<li class="card item edge-slow"><div class="item-head"><span class="incident incident-open">● Goes on</span><a class="item-name" href="${sharedIncidentUrl(incident.id)}">${incident.element}</a></div>
 <p class="item-text">${incident.sentence}</p>
-<p class="facts"><span>${segmentNames[incident.segment]}</span><span>${scopeWords[incident.scope]}</span><span>${reach(incident)}</span><span>${levelWords[incident.level]}</span><span>since ${when(incident.startedAt, nowMs)}</span></p></li>`;
+<p class="facts"><span>${segmentNames[incident.segment]}</span><span>scope: ${scopeWords[incident.scope]}</span><span>${reach(incident)}</span><span>${levelWords[incident.level]}</span><span>since ${when(incident.startedAt, nowMs)}</span></p></li>`;
 
 export const sharedColumns = [
   'State',
@@ -85,7 +85,7 @@ export const sharedCells = (incident: SharedIncidentLine, nowMs: number): (Html 
   incident.endedAt === null
     ? html`<span class="incident incident-open">● Goes on</span>`
     : html`<span class="incident incident-closed">✓ Ended</span>`,
-  html`<a class="long" href="${sharedIncidentUrl(incident.id)}">${incident.element}</a> <span class="quiet">${scopeWords[incident.scope]}</span>`,
+  html`<span class="long"><a href="${sharedIncidentUrl(incident.id)}">${incident.element}</a> <span class="quiet">${scopeWords[incident.scope]}</span></span>`,
   html`<span class="long">${incident.sentence}</span>`,
   String(incident.deviceCount),
   when(incident.startedAt, nowMs),

@@ -68,7 +68,7 @@ const chartsOf = ({ incident, history }: SharedRow): Chart[] => {
     };
   };
   const devices = chart(
-    { id: 'devices', title: 'Devices that suffer', unit: '', key: 'control' },
+    { id: 'devices', title: 'Devices that suffer', unit: 'devices', key: 'control' },
     (line) => line.deviceCount,
   );
   if (incident.causeKind === 'failure') return [devices];

@@ -108,7 +108,7 @@ describe('a cause that several devices share', () => {
   test('stands on the first page while it goes on, and leads to its own page', async () => {
     const { body } = await read('/');
     const text = visible(body);
-    expect(text).toContain('What several devices share the server of Sales tool');
+    expect(text).toContain('What several devices share ● Goes on the server of Sales tool');
     expect(text).toContain('4 devices have it, no healthy one crosses it');
     expect(body).toContain(`href="/incidents/shared/${seedIncidentIds.now}"`);
     expect(body).not.toContain(seedIncidentIds.over);
@@ -117,7 +117,7 @@ describe('a cause that several devices share', () => {
   test('is named under the sentence of a device’s answer, with whom it hits', async () => {
     const { body } = await read(`/devices/${anna.id}/applications/sales`);
     expect(visible(body)).toContain(
-      'the server of Sales tool the application’s server the application +978 ms, 99 % of what was added 4 devices have it, no healthy one crosses it shared incident',
+      'the server of Sales tool the application’s server scope: the application +978 ms, 99 % of what was added 4 devices have it, no healthy one crosses it shared incident',
     );
   });
 
