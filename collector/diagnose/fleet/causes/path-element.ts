@@ -1,7 +1,7 @@
 import type { CauseElement } from '#contract/verdict.ts';
 import type { ChainNode } from '../network/chain.ts';
 import { type About, type Claim, commonPenaltyNats, type Span } from '../network/claim.ts';
-import { behind } from '../network/slots.ts';
+import { behindHere } from '../network/slots.ts';
 import type { Path, Unit } from '../network/unit.ts';
 
 /** Each member that a union picks out of the neighbours pays for having been picked. */
@@ -16,7 +16,7 @@ export const pathElementClaims = (unit: Unit): Claim[] =>
   unit.paths.flatMap((path) =>
     path.nodes.flatMap((node, at) => {
       const before = path.nodes[at - 1];
-      const mask: Claim['mask'] = (slots) => behind(slots, path, node.ttl);
+      const mask: Claim['mask'] = (slots) => behindHere(slots, path, node.ttl);
       if (before === undefined) {
         return path.leg === 'onward'
           ? []

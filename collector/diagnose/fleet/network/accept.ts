@@ -5,8 +5,8 @@ import { longestSpan, spanElement } from '../causes/path-element.ts';
 import { type Crossing, crossingsOf, suffersDelay, suffersLoss } from './applies.ts';
 import { type ChainNode, isGatewayHop } from './chain.ts';
 import { evidenceOf } from './evidence.ts';
-import type { Group } from './gather.ts';
-import type { Slot } from './slots.ts';
+import type { Gathered, Group } from './gather.ts';
+import type { Ways } from './other-ways.ts';
 import type { DelayCause } from './solve-delay.ts';
 import type { LossCause } from './solve-loss.ts';
 import { delayKey, lossKey, onwardSuffix } from './to-candidates.ts';
@@ -14,8 +14,6 @@ import { deviceUnit, onwardId, onwardUnit, type Path, type Unit } from './unit.t
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
 const retransmitMs = 250 * 1.05;
-/** Samples' mean lies above their median where a cause comes in bursts: then people wait longer. */
-const skew = { least: 0.1, most: 0.6 };
 
 type Cause = {
   group: Group;
@@ -23,18 +21,19 @@ type Cause = {
   marginNats: number;
   runnerUp: { group: Group } | null;
   magnitude: number;
+  meanMs?: number;
 };
 type Leg = 'towards-edge' | 'onward';
 type Kind = 'delay' | 'loss';
 
 /** What was selected, as the verdicts take it. A cause on both legs comes twice, once for each. */
-export const createAccept = (view: BinView, slots: readonly Slot[]) => {
-  const places = createPlaces(view);
+export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
+  const places = createPlaces(view, ways);
 
   const make = (cause: Cause, leg: Leg, kind: Kind, pass: Accepted['pass']): Accepted => {
     const { group, gainNats, marginNats, runnerUp } = cause;
     const { about } = group;
-    const addedMs = kind === 'loss' ? 0 : cause.magnitude + skewOf(group, slots, cause.magnitude);
+    const addedMs = kind === 'loss' ? 0 : (cause.meanMs ?? cause.magnitude);
     const lossRatio = kind === 'loss' ? cause.magnitude : null;
     const healthyCount = group.ownMs.filter((ms) => ms < 0.3 * cause.magnitude).length;
     const suffers = (crossing: Crossing): boolean => {
@@ -52,7 +51,8 @@ export const createAccept = (view: BinView, slots: readonly Slot[]) => {
       elementOn(about, crossings(deviceIndex, appId)[0]);
     return {
       key:
-        (kind === 'delay' ? delayKey(group) : lossKey(group)) + (leg === 'onward' ? onwardSuffix : ''),
+        (kind === 'delay' ? delayKey(group) : lossKey(group)) +
+        (leg === 'onward' ? onwardSuffix : ''),
       family: about.family,
       kind,
       segment: segmentOf(about.family, leg),
@@ -100,7 +100,7 @@ export const createAccept = (view: BinView, slots: readonly Slot[]) => {
 };
 
 /** Devices and edges as units, the last asked for kept: verdicts go through them device by device. */
-const createPlaces = (view: BinView) => {
+const createPlaces = (view: BinView, ways: Ways) => {
   let last: { index: number; unit: Unit } | null = null;
   const unit = (deviceIndex: number): Unit => {
     if (last?.index !== deviceIndex) {
@@ -118,12 +118,8 @@ const createPlaces = (view: BinView) => {
     const application = own.device?.applications.find((each) => each.appId === appId);
     if (application === undefined) return [];
     const edgeId = application.edgeId ?? own.device?.edgeId ?? '';
-    return crossingsOf(
-      group,
-      own,
-      application,
-      onwardOf(onwardId(edgeId, appId, application.frontEnd)),
-    );
+    const id = onwardId(edgeId, appId, application.frontEnd);
+    return crossingsOf(group, own, application, onwardOf(id), ways);
   };
   return { unit, crossings };
 };
@@ -169,16 +165,3 @@ const gatewayOf = ({ trace, leg }: Path): ChainNode | null => {
 
 const hopsBetween = (path: Path, fromTtl: number, toTtl: number) =>
   (path.trace?.hops ?? []).filter(({ ttl }) => ttl > fromTtl && ttl < toTtl);
-
-/** Milliseconds that the mean of the samples lies above their median, where it is much. */
-const skewOf = ({ members }: Group, slots: readonly Slot[], magnitudeMs: number): number => {
-  const excess = members
-    .flatMap((member) => {
-      const slot = slots[member];
-      return slot?.kind.reference === true && slot.delta !== null ? [slot.delta.skewMs] : [];
-    })
-    .sort((a, b) => a - b);
-  const middle = excess[Math.floor(excess.length / 2)] ?? 0;
-  if (middle <= skew.least * magnitudeMs) return 0;
-  return Math.min(middle, skew.most * magnitudeMs);
-};

@@ -1,11 +1,19 @@
 import type { ApplicationView, LossCount } from '../bin-view.ts';
 import type { Span } from './claim.ts';
 import type { Group } from './gather.ts';
+import type { Ways } from './other-ways.ts';
 import { ownOfPath } from './own.ts';
 import type { Path, Unit } from './unit.ts';
 
 /** One way that an application's transaction takes, who measures it, and how often it is crossed. */
-export type Crossing = { unit: Unit; path: Path; span: Span; roundTrips: number };
+export type Crossing = {
+  unit: Unit;
+  path: Path;
+  span: Span;
+  roundTrips: number;
+  /** Only neighbours' probes take this way; whether the tunnel does, its own round trip must show. */
+  elsewhere?: boolean;
+};
 
 /** Ways of one device's application that lie in a cause. */
 export const crossingsOf = (
@@ -13,6 +21,7 @@ export const crossingsOf = (
   unit: Unit,
   application: ApplicationView,
   onward: Unit | undefined,
+  ways: Ways,
 ): Crossing[] => {
   const { leg1, leg2, direct } = application.roundTrips;
   const found: Crossing[] = [];
@@ -30,6 +39,13 @@ export const crossingsOf = (
     unit.paths.find((one) => one.leg === 'leg1'),
     leg1,
   );
+  if (found.length === 0 && unit.device?.sameFlow === false) {
+    const path = ways(unit).find((one) => about.crosses(unit, one) !== null);
+    const span = path === undefined ? null : about.crosses(unit, path);
+    if (path !== undefined && span !== null) {
+      found.push({ unit, path, span, roundTrips: leg1, elsewhere: true });
+    }
+  }
   if (onward !== undefined) add(onward, onward.paths[0], leg2);
   return found;
 };
@@ -39,11 +55,12 @@ const shownShare = 0.3;
 const shownScales = { cause: 3, own: 2 };
 
 /** Whether what this unit measures itself bears out a delay that others share. */
-export const suffersDelay = ({ unit, path }: Crossing, addedMs: number): boolean => {
+export const suffersDelay = ({ unit, path, elsewhere }: Crossing, addedMs: number): boolean => {
   const own = ownOfPath(unit, path);
-  if (own === null) return true;
+  if (own === null) return elsewhere !== true;
   const ownMs = Math.max(own.fastMs, own.meanMs);
   if (ownMs >= shownShare * addedMs) return true;
+  if (elsewhere === true) return false;
   if (addedMs > shownScales.cause * own.scaleMs) return false;
   return unit.device?.sameFlow !== false || ownMs >= shownScales.own * own.scaleMs;
 };
@@ -51,9 +68,10 @@ export const suffersDelay = ({ unit, path }: Crossing, addedMs: number): boolean
 /** Losses that a unit must have expected before having none says anything. */
 const expectedLosses = { plain: 4, otherFlow: 2, onward: 1.5 };
 
-export const suffersLoss = ({ unit, path }: Crossing, lossRatio: number): boolean => {
+export const suffersLoss = ({ unit, path, elsewhere }: Crossing, lossRatio: number): boolean => {
   const own = ownLoss(unit, path);
-  if (own === null) return true;
+  if (own === null) return elsewhere !== true;
+  if (elsewhere === true && own.lost < shownShare * own.sent * lossRatio) return false;
   if (own.lost === 0 && own.recentLost === 0 && own.sent * lossRatio > 1) return false;
   const enough =
     path.leg === 'onward'

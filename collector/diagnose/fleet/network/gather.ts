@@ -1,7 +1,7 @@
 import type { BinView } from '../bin-view.ts';
 import type { About, Claim } from './claim.ts';
 import { claimsOf } from './claims-of.ts';
-import { otherWays } from './other-ways.ts';
+import { otherWays, type Ways } from './other-ways.ts';
 import { isSuspect, ownOf } from './own.ts';
 import { addSlots, type Slot, type UnitSlots } from './slots.ts';
 import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
@@ -25,6 +25,7 @@ export type Gathered = {
   slots: Slot[];
   units: readonly { unit: Unit; slots: UnitSlots }[];
   groups: Map<string, Group>;
+  ways: Ways;
 };
 
 /** Likelihood gains no more from further observers. */
@@ -54,7 +55,7 @@ export const gather = (view: BinView): Gathered => {
   const source = sourceOf(view);
   const suspects = suspectsOf(source);
   const touched = touchedBy(source, suspects);
-  if (touched.size === 0) return { slots: [], units: [], groups: new Map() };
+  if (touched.size === 0) return { slots: [], units: [], groups: new Map(), ways: () => [] };
   countObservers(source, touched);
   const off = new Set(suspects);
   const speaking = new Map([...touched].map(([key, { ids }]) => [key, sample(ids, off)]));
@@ -171,8 +172,7 @@ const build = (
       join(groups, claim, own, speakers.get(claim.key)?.has(number) ?? true);
     return { unit, slots: own };
   });
-  otherWays(units, groups);
-  return { slots, units, groups };
+  return { slots, units, groups, ways: otherWays(units, groups) };
 };
 
 const join = (

@@ -20,7 +20,7 @@ const inferFrom = (
 ): Accepted[] => {
   if (gathered.slots.length === 0) return [];
   const groups = [...gathered.groups.values(), ...unionsOf(gathered)];
-  const accept = createAccept(view, gathered.slots);
+  const accept = createAccept(view, gathered);
   return [
     ...solveDelay(gathered, groups, former, options).flatMap(accept.delay),
     ...solveLoss(gathered, groups, former).flatMap(accept.loss),

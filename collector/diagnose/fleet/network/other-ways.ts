@@ -1,44 +1,64 @@
+import { pathElementClaims } from '../causes/path-element.ts';
 import type { Group } from './gather.ts';
 import { isHot } from './own.ts';
 import type { UnitSlots } from './slots.ts';
-import type { Unit } from './unit.ts';
+import type { Path, Unit } from './unit.ts';
 
 type Built = { unit: Unit; slots: UnitSlots };
 
+/** Ways to an edge that devices of one network and region take, each once. */
+export type Ways = (unit: Unit) => readonly Path[];
+
+/** More ways than equal-cost routing has. */
+const mostWays = 12;
+
 /**
- * Where probes take another way than the tunnel (equal-cost paths), the tunnel may run through a hop
- * that only neighbours of the same network and edge see. A slow tunnel of such a device speaks for
- * these hops too.
+ * Where probes take another way than the tunnel (equal-cost paths), the tunnel may run where only
+ * neighbours of the same network and edge see. A slow tunnel of such a device speaks for these hops
+ * too. Gives the ways known.
  */
-export const otherWays = (units: readonly Built[], groups: ReadonlyMap<string, Group>): void => {
-  const elsewhere = units.filter(({ unit }) => unit.device?.sameFlow === false);
-  const slow = elsewhere.filter(({ unit }) => isHot(unit.device?.tunnel ?? null));
-  if (slow.length === 0) return;
-  const seen = nodesSeen(units);
-  for (const { unit, slots } of slow) {
-    const own = new Set(leg1Keys(unit));
-    for (const node of seen.get(neighbourhood(unit)) ?? []) {
-      const group = own.has(node) ? undefined : groups.get(`in:${node}`);
-      group?.members.push(...slots.tunnel);
-      group?.covers.push(...slots.tunnel);
-    }
+export const otherWays = (units: readonly Built[], groups: ReadonlyMap<string, Group>): Ways => {
+  const known = waysOf(units);
+  const ways: Ways = (unit) => {
+    const own = new Set(unit.paths.map(signatureOf));
+    return (known.get(neighbourhood(unit)) ?? []).filter((path) => !own.has(signatureOf(path)));
+  };
+  for (const { unit, slots } of units) {
+    if (unit.device === null || unit.device.sameFlow || !isHot(unit.device.tunnel)) continue;
+    join(unit, slots, ways(unit), groups);
   }
+  return ways;
+};
+
+const join = (
+  unit: Unit,
+  slots: UnitSlots,
+  ways: readonly Path[],
+  groups: ReadonlyMap<string, Group>,
+): void => {
+  const own = new Set(pathElementClaims(unit).map(({ key }) => key));
+  const keys = new Set(pathElementClaims({ ...unit, paths: ways }).map(({ key }) => key));
+  for (const key of keys) {
+    const group = own.has(key) ? undefined : groups.get(key);
+    group?.members.push(...slots.tunnel);
+    group?.covers.push(...slots.tunnel);
+  }
+};
+
+const waysOf = (units: readonly Built[]): Map<string, Path[]> => {
+  const known = new Map<string, Map<string, Path>>();
+  for (const { unit } of units) {
+    const path = unit.device === null ? undefined : unit.paths.find(({ leg }) => leg === 'leg1');
+    if (path === undefined || path.nodes.length < 2) continue;
+    const place = neighbourhood(unit);
+    const ways = known.get(place) ?? new Map<string, Path>();
+    if (ways.size < mostWays && !ways.has(signatureOf(path))) ways.set(signatureOf(path), path);
+    known.set(place, ways);
+  }
+  return new Map([...known].map(([place, ways]) => [place, [...ways.values()]]));
 };
 
 const neighbourhood = ({ device }: Unit): string =>
   `${device?.asn ?? ''}/${device?.region ?? ''}/${device?.edgeId ?? ''}`;
 
-const leg1Keys = (unit: Unit): string[] =>
-  unit.paths.flatMap((path) => (path.leg === 'leg1' ? path.nodes.map(({ key }) => key) : []));
-
-const nodesSeen = (units: readonly Built[]): Map<string, Set<string>> => {
-  const seen = new Map<string, Set<string>>();
-  for (const { unit } of units) {
-    if (unit.device === null) continue;
-    const key = neighbourhood(unit);
-    const nodes = seen.get(key) ?? new Set();
-    for (const node of leg1Keys(unit)) nodes.add(node);
-    seen.set(key, nodes);
-  }
-  return seen;
-};
+const signatureOf = (path: Path): string => path.nodes.map(({ key }) => key).join(' ');

@@ -1,5 +1,6 @@
 import type { Delta, LossCount } from '../bin-view.ts';
 import { isGatewayHop } from './chain.ts';
+import { isHot } from './own.ts';
 import type { Path, Unit } from './unit.ts';
 
 /** How far one kind of measurement is to be believed. */
@@ -62,8 +63,6 @@ export type Slot = {
   kind: SlotKind;
   delta: Delta | null;
   loss: LossCount | null;
-  /** Added to the scale where the device's own delay was taken off. */
-  extraScaleMs: number;
 };
 
 /** Where the slots of one unit are: in order along each path, and those beside. */
@@ -73,18 +72,17 @@ export type UnitSlots = {
   queue: readonly number[];
   /** All that a delay on the device's own link shifts. */
   timed: readonly number[];
-  along: ReadonlyMap<Path, readonly { ttl: number; slot: number }[]>;
+  along: ReadonlyMap<Path, readonly Along[]>;
 };
 
-/** Half of the delay that was taken off comes back as uncertainty. */
-const lagScale = 0.45;
+/** `elsewhere`: perhaps of another way (equal-cost paths), and clean, so that it clears nothing here. */
+type Along = { ttl: number; slot: number; elsewhere?: boolean };
 
 /** Takes in the measurements of a unit and says where they are. */
 export const addSlots = (unit: Unit, slots: Slot[]): UnitSlots => {
-  const extraScaleMs = lagScale * (unit.device?.lagExtraMs ?? 0);
   const add = (kind: SlotKind, delta: Delta | null, loss: LossCount | null): number[] => {
     if (delta === null && loss === null) return [];
-    slots.push({ unit, kind, delta, loss, extraScaleMs });
+    slots.push({ unit, kind, delta, loss });
     return [slots.length - 1];
   };
   return unit.device === null ? addOnward(unit, add) : addDevice(unit, add);
@@ -101,11 +99,15 @@ const addDevice = (unit: Unit, add: Add): UnitSlots => {
   const run = add(kinds.run, device.runRoundTrip, null);
   const queue = add(kinds.queue, device.queue, null);
   const tunnel = [...through, ...run];
-  const along = new Map<Path, { ttl: number; slot: number }[]>();
+  const elsewhere = !device.sameFlow && !isHot(device.tunnel);
+  const along = new Map<Path, Along[]>();
   const timed = [...gateway, ...underlay, ...tunnel];
   for (const path of unit.paths) {
-    const ends = path.leg === 'leg1' ? [...underlay, ...tunnel] : directEnds(device, path, add);
-    const measured = [...hopSlots(path, add, kinds.hop), ...atEnd(ends)];
+    const ends =
+      path.leg === 'leg1'
+        ? [...atEnd(underlay), ...atEnd(tunnel, elsewhere)]
+        : atEnd(directEnds(device, path, add));
+    const measured = [...hopSlots(path, add, kinds.hop), ...ends];
     along.set(path, measured);
     for (const { slot } of measured) if (!timed.includes(slot)) timed.push(slot);
   }
@@ -125,8 +127,8 @@ const addOnward = (unit: Unit, add: Add): UnitSlots => {
   return { gateway: [], tunnel: [], queue: [], timed: [], along: new Map([[path, measured]]) };
 };
 
-const atEnd = (ends: readonly number[]) =>
-  ends.map((slot) => ({ ttl: Number.POSITIVE_INFINITY, slot }));
+const atEnd = (ends: readonly number[], elsewhere = false): Along[] =>
+  ends.map((slot) => ({ ttl: Number.POSITIVE_INFINITY, slot, elsewhere }));
 
 /** The gateway's own answer to a trace stands before the chain: only what is before it shifts it. */
 const hopSlots = (path: Path, add: Add, kind: SlotKind) => {
@@ -140,6 +142,12 @@ const hopSlots = (path: Path, add: Add, kind: SlotKind) => {
   });
 };
 
-/** Everything measured on a path at or behind a position. */
+/** Everything measured at or behind a position that all ways of a unit have in common. */
 export const behind = (slots: UnitSlots, path: Path, ttl: number): number[] =>
   (slots.along.get(path) ?? []).flatMap((each) => (each.ttl >= ttl ? [each.slot] : []));
+
+/** The same for a position that only this way may have. */
+export const behindHere = (slots: UnitSlots, path: Path, ttl: number): number[] =>
+  (slots.along.get(path) ?? []).flatMap((each) =>
+    each.ttl >= ttl && each.elsewhere !== true ? [each.slot] : [],
+  );

@@ -3,6 +3,7 @@ import type { Selected } from '../map/candidate.ts';
 import { createDelayModel, type DelayModel, type Observation } from '../map/delay-model.ts';
 import { selectCauses } from '../map/greedy.ts';
 import type { Gathered, Group } from './gather.ts';
+import { meanOf } from './magnitude.ts';
 import type { Slot } from './slots.ts';
 import { type NetworkCandidate, toCandidates } from './to-candidates.ts';
 
@@ -15,7 +16,8 @@ const fastFrom = { devices: 5, sites: 3, siteDevices: 3, onward: 2 };
 /** Hops are medians of several samples and means of two bins: they show less of a cause's scatter. */
 const hopSpreadShare = 0.75;
 
-export type DelayCause = { group: Group; pass: 'fast' | 'persistent' } & Omit<
+/** `meanMs`: what it adds to a crossing in this bin. */
+export type DelayCause = { group: Group; pass: 'fast' | 'persistent'; meanMs: number } & Omit<
   Selected<NetworkCandidate>,
   'candidate'
 >;
@@ -32,19 +34,31 @@ export const solveDelay = (
     group.unitCount > sharedFrom ? least.sharedMs : least.persistentMs;
   const first = solve(persistent, toCandidates(groups, persistent.at, former, minimum, 0), options);
   const found = first.selected.map((one) => causeOf(one, 'persistent'));
-  if (!options.fastPass) return found;
+  if (!options.fastPass) return withMeans(found, slots);
   const fast = indexed(slots, fastOf, leftAfter(persistent, first.model));
   const elements = new Set(found.map(({ group }) => group.about.elementId));
   const many = groups.filter((group) => isMany(group) && !elements.has(group.about.elementId));
   const candidates = toCandidates(many, fast.at, former, () => least.fastMs, fastNats);
   const second = solve(fast, candidates, options);
-  return [...found, ...second.selected.map((one) => causeOf(one, 'fast'))];
+  return withMeans([...found, ...second.selected.map((one) => causeOf(one, 'fast'))], slots);
 };
 
 const causeOf = (
   { candidate, ...selected }: Selected<NetworkCandidate>,
   pass: DelayCause['pass'],
-): DelayCause => ({ ...selected, group: candidate.group, pass });
+): DelayCause => ({ ...selected, group: candidate.group, pass, meanMs: selected.magnitude });
+
+/** Each cause's mean now, with all others taken off what its observers see. */
+const withMeans = (causes: readonly DelayCause[], slots: readonly Slot[]): DelayCause[] => {
+  const explained = new Map<number, number>();
+  for (const { group, magnitude } of causes) {
+    for (const slot of new Set(group.covers)) {
+      explained.set(slot, (explained.get(slot) ?? 0) + magnitude);
+    }
+  }
+  const explainedMs = (slot: number) => explained.get(slot) ?? 0;
+  return causes.map((cause) => ({ ...cause, meanMs: meanOf(cause, slots, explainedMs) }));
+};
 
 type Indexed = { observations: Observation[]; at: Int32Array };
 type Value = { residualMs: number; scaleMs: number };
@@ -65,7 +79,7 @@ const indexed = (
     at[number] = observations.length;
     observations.push({
       residualMs: value.residualMs - ms,
-      scaleMs: Math.sqrt(value.scaleMs ** 2 + slot.extraScaleMs ** 2 + variance),
+      scaleMs: Math.sqrt(value.scaleMs ** 2 + variance),
       weight,
       contamination,
       reference,
