@@ -233,6 +233,8 @@ const onwardPoint = (sample: OnwardSample): Point<'onward'> => {
       loss_ratio: path?.loss_ratio ?? null,
       route_hash: path?.route_hash ?? null,
       hops: path?.hops ?? null,
+      mtu_bytes: path?.mtu_bytes ?? null,
+      mtu_black_hole: path?.mtu_black_hole ?? null,
       path_missing: sample.pathMissing === '' ? null : sample.pathMissing,
       burst_id: sample.burstId ?? null,
     },

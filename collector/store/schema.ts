@@ -384,6 +384,9 @@ export const series = {
       loss_ratio: 'float',
       route_hash: 'string',
       hops: 'string',
+      mtu_bytes: 'integer',
+      /** Larger packets vanish without a word. */
+      mtu_black_hole: 'flag',
       path_missing: 'string',
       burst_id: 'string',
     },

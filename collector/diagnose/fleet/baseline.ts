@@ -28,6 +28,8 @@ export const keyColumns = {
   usualSamples: 'f32',
   skew: 'f32',
   flags: 'u8',
+  /** Bin since which every value looked like a fault; 0: the newest did not. */
+  suspectedSince: 'u32',
   /** 24 offsets in 64ths of the kind's floor; until a key is ready its first eight values (f32) lie here. */
   offsets: ['i16', 24],
 } as const satisfies ColumnSpec;
@@ -39,8 +41,6 @@ type KeyPage = ReturnType<Keys['page']>;
 
 /** The newest value is not to be learned: all of it was measured beside the plan. */
 export const beside = 1;
-/** The value before looked like a fault too. */
-const suspected = 2;
 
 /** Bins until a key is used: median and MAD of eight are right within a third or so. */
 export const readyAfter = 8;
@@ -174,22 +174,33 @@ const step = (
   const spread = spreadOf(page, slot);
   const limit = 1.5 * spread;
   const clipped = Math.max(-limit, Math.min(limit, difference));
-  const openness = gate(page, slot, difference, spread);
+  const openness = gate(page, slot, difference, spread, how);
   const early = openness / (learned + 1);
   page.level[slot] = at(page.level, slot) + Math.max(openness * how.levelRate, early) * clipped;
   const size = 1.25 * Math.min(Math.abs(difference), 4 * spread);
   const scale = at(page.scale, slot);
   page.scale[slot] = scale + Math.max(openness * how.scaleRate, early) * (size - scale);
-  if (how.seasonalAfter < 65_536) stepOffsets(page, slot, openness * clipped, when, how);
+  if (how.seasonalAfter === Number.POSITIVE_INFINITY) return;
+  // An hour has few bins to be learned in: its steps are clipped more loosely.
+  const loose = Math.max(-2 * limit, Math.min(2 * limit, difference));
+  stepOffsets(page, slot, openness * loose, when, how);
 };
 
-/** A fault is not learned: twice far above normal lets a twentieth through. */
-const gate = (page: KeyPage, slot: number, difference: number, spread: number): number => {
-  const wasSuspected = (at(page.flags, slot) & suspected) !== 0;
+/** A fault is not learned: twice far above normal lets a twentieth through, for half a day. */
+const gate = (
+  page: KeyPage,
+  slot: number,
+  difference: number,
+  spread: number,
+  how: Learning,
+): number => {
+  const since = at(page.suspectedSince, slot);
   const isSuspect = difference > Math.max(3 * spread, 6);
-  page.flags[slot] = (at(page.flags, slot) & ~suspected) | (isSuspect ? suspected : 0);
-  const isFault = difference > Math.max(4 * spread, 8) && wasSuspected;
-  return isFault && at(page.learned, slot) > sureAfter ? 0.05 : 1;
+  page.suspectedSince[slot] = isSuspect ? since || at(page.bin, slot) : 0;
+  const isFault = difference > Math.max(4 * spread, 8) && since > 0;
+  if (!isFault || at(page.learned, slot) <= sureAfter) return 1;
+  const lastedMs = (at(page.bin, slot) - since) * how.binMs;
+  return lastedMs < 12 * hourMs ? 0.05 : lastedMs < 24 * hourMs ? 0.3 : 1;
 };
 /** Before that a first impression may be wrong and has to be able to go. */
 const sureAfter = 16;
@@ -202,7 +213,7 @@ const stepOffsets = (
   how: Learning,
 ): void => {
   const days = Math.max(0.5, at(page.learned, slot) / (24 * how.stepsAnHour));
-  const rate = Math.max(how.offsetRate, 1 / ((8 / 12 + days) * how.stepsAnHour));
+  const rate = Math.max(how.offsetRate, 1 / ((0.3 + days) * how.stepsAnHour));
   const early = slot * 24 + when.early;
   const late = slot * 24 + when.late;
   const grains = (rate * difference) / grainOf(page, slot);

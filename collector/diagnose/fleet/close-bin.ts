@@ -10,6 +10,7 @@ import {
   subOf,
 } from './baseline.ts';
 import { at, slotOf } from './columns.ts';
+import { countLosses, markFailing } from './count-losses.ts';
 import type { FleetState } from './fleet-state.ts';
 import {
   eachKey,
@@ -22,11 +23,10 @@ import {
 } from './grouped.ts';
 import { kindOf, kinds } from './kinds.ts';
 import { layTraces } from './lay-traces.ts';
-import { countLosses, markFailing } from './count-losses.ts';
 import { ailingMark, hotMark } from './marks.ts';
+import { meetPlaces } from './meet-places.ts';
 import { createOpenBin, type OpenBin } from './open-bin.ts';
 import { isReady, timedBy } from './owners.ts';
-import { meetPlaces } from './meet-places.ts';
 import { pooledValues } from './pooled.ts';
 
 /** What is to be learned of a closed bin once inference has looked at it. */
@@ -77,7 +77,13 @@ const learnLate = (state: FleetState): void => {
       const slot = slotOf(key);
       if (at(page.firstBin, slot) === 0) page.firstBin[slot] = bin;
       const [from, to] = [at(grouped.starts, i), at(grouped.starts, i + 1)];
-      learnValue(page, slot, statisticOf(at(page.what, slot), grouped.values, from, to), when, state.how);
+      learnValue(
+        page,
+        slot,
+        statisticOf(at(page.what, slot), grouped.values, from, to),
+        when,
+        state.how,
+      );
     }
   }
   state.late.clear();
@@ -139,7 +145,8 @@ const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending =
   const renders = new Map<number, number[]>();
   // The loop's delay is known first: it comes off everything else the device timed.
   eachKey(planned, extra, (samples) => {
-    if (kindOfKey(state, samples.key) === kindOf.lag) noteKey(state, samples, open.bin, when, toLearn);
+    if (kindOfKey(state, samples.key) === kindOf.lag)
+      noteKey(state, samples, open.bin, when, toLearn);
   });
   eachKey(planned, extra, (samples) => {
     const kind = kindOfKey(state, samples.key);
@@ -149,7 +156,11 @@ const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending =
     markDevice(state, samples.key, open.bin, kind);
   });
   const pooled = notePageRenders(state, renders, open.bin, when);
-  return { bin: open.bin, keys: joined(joined(planned.keys, extra.keys), pooled), planned: toLearn };
+  return {
+    bin: open.bin,
+    keys: joined(joined(planned.keys, extra.keys), pooled),
+    planned: toLearn,
+  };
 };
 
 const kindOfKey = (state: FleetState, key: number): number =>
@@ -220,8 +231,7 @@ const markDevice = (state: FleetState, key: number, bin: number, kind: number): 
   const hasFormer = at(page.formerGap, slot) <= state.how.longestGap;
   const persistentMs = Math.min(fastMs, at(page.former, slot)) + 0.56 * scaleMs;
   const isHot =
-    fastMs > Math.max(6, 3.5 * scaleMs) ||
-    (hasFormer && persistentMs > Math.max(4, 2.5 * scaleMs));
+    fastMs > Math.max(6, 3.5 * scaleMs) || (hasFormer && persistentMs > Math.max(4, 2.5 * scaleMs));
   if (isHot) row.marks[slotOf(device)] = marks | hotMark;
 };
 

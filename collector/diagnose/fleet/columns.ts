@@ -18,7 +18,11 @@ export type AnyArray = ArrayFor<ColumnType>;
 export type ColumnSpec = Record<string, ColumnType | readonly [ColumnType, number]>;
 type Page<S extends ColumnSpec> = {
   [K in keyof S]: ArrayFor<
-    S[K] extends ColumnType ? S[K] : S[K] extends readonly [infer T extends ColumnType, number] ? T : never
+    S[K] extends ColumnType
+      ? S[K]
+      : S[K] extends readonly [infer T extends ColumnType, number]
+        ? T
+        : never
   >;
 };
 

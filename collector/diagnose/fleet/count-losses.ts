@@ -1,6 +1,6 @@
-import { ailingMark, hotMark } from './marks.ts';
 import { at, slotOf } from './columns.ts';
 import type { FleetState } from './fleet-state.ts';
+import { ailingMark, hotMark } from './marks.ts';
 import type { OpenBin } from './open-bin.ts';
 import { traceKinds } from './paths.ts';
 
@@ -36,7 +36,11 @@ const findLossy = (state: FleetState, bin: number): Set<number> => {
     const page = devices.page(device);
     const slot = slotOf(device);
     if (at(page.bin, slot) !== bin) continue;
-    const own = [at(page.gatewayLoss, slot), at(page.underlayLoss, slot), at(page.tunnelLoss, slot)];
+    const own = [
+      at(page.gatewayLoss, slot),
+      at(page.underlayLoss, slot),
+      at(page.tunnelLoss, slot),
+    ];
     if (!own.some(isLossy)) continue;
     badDevices.add(device);
     for (const row of own) lossy.add(row);

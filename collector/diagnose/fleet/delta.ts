@@ -1,9 +1,8 @@
-import { type DayTime, normalOf, scaleOf } from './baseline.ts';
+import { type DayTime, kindAt, normalOf, scaleOf } from './baseline.ts';
 import type { Delta } from './bin-view.ts';
 import { at, slotOf } from './columns.ts';
 import type { FleetState } from './fleet-state.ts';
 import { kindOf, kinds } from './kinds.ts';
-import { kindAt } from './baseline.ts';
 import { isReady, timedBy } from './owners.ts';
 
 /** Which bin is looked at. */

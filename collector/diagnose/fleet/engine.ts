@@ -107,7 +107,10 @@ type Header = { binMs: number; former: string[]; verdicts: unknown };
 
 const binsToClose = ({ open, closedThrough }: FleetState, until: number): number[] => {
   const filled = [...open.keys()].filter((bin) => bin <= until);
-  const first = Math.min(...filled, closedThrough < 0 ? Number.POSITIVE_INFINITY : closedThrough + 1);
+  const first = Math.min(
+    ...filled,
+    closedThrough < 0 ? Number.POSITIVE_INFINITY : closedThrough + 1,
+  );
   const bins: number[] = [];
   let lastFilled = closedThrough;
   for (const bin of filled.sort((a, b) => a - b)) {

@@ -146,11 +146,7 @@ export const saveState = (state: FleetState): SavedState => {
 const ascending = (bins: Map<number, unknown>): number[] => [...bins.keys()].sort((a, b) => a - b);
 const byKey = (a: [number, unknown], b: [number, unknown]): number => a[0] - b[0];
 
-const openBinFrom = (
-  columns: Record<string, SavedColumns>,
-  list: string,
-  bin: number,
-): OpenBin => {
+const openBinFrom = (columns: Record<string, SavedColumns>, list: string, bin: number): OpenBin => {
   const prefix = `${list} ${bin} `;
   const parts = Object.entries(columns)
     .filter(([name]) => name.startsWith(prefix))

@@ -112,7 +112,12 @@ export const eachKey = (
   for (let i = 0; i < planned.keys.length; i += 1) {
     const key = at(planned.keys, i);
     while (j < beside.keys.length && at(beside.keys, j) < key) visit(besideOnly(beside, j++));
-    const own = { key, values: planned.values, from: at(planned.starts, i), to: at(planned.starts, i + 1) };
+    const own = {
+      key,
+      values: planned.values,
+      from: at(planned.starts, i),
+      to: at(planned.starts, i + 1),
+    };
     if (j < beside.keys.length && at(beside.keys, j) === key) visit(both(own, beside, j++));
     else visit(own);
   }

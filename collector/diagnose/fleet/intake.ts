@@ -10,8 +10,8 @@ import type {
   OnwardReading,
   PageReading,
   PathReading,
-  Reading,
   ReadHop,
+  Reading,
   TunnelReading,
 } from './reading.ts';
 

@@ -1,5 +1,5 @@
-import { type AnyArray, at, slotOf } from './columns.ts';
 import { createKeyColumns, type Keys } from './baseline.ts';
+import { type AnyArray, at, slotOf } from './columns.ts';
 
 /** Finds the row of a key by what it is; makes one where there is none. */
 export type KeyTable = {

@@ -107,7 +107,13 @@ export const targetKey = (
 const layHop = (
   state: FleetState,
   bin: OpenBin,
-  { path, kind, owner, beside, hop }: {
+  {
+    path,
+    kind,
+    owner,
+    beside,
+    hop,
+  }: {
     path: number;
     kind: number;
     owner: number;
@@ -121,7 +127,8 @@ const layHop = (
   const slot = slotOf(row);
   const traces = at(paths.paths.page(path).traces, slotOf(path));
   const step = Math.max(0.03, 1 / traces);
-  page.answers[slot] = at(page.answers, slot) + step * ((hop.received > 0 ? 1 : 0) - at(page.answers, slot));
+  page.answers[slot] =
+    at(page.answers, slot) + step * ((hop.received > 0 ? 1 : 0) - at(page.answers, slot));
   page.bin[slot] = bin.bin;
   page.sent[slot] = hop.sent;
   page.received[slot] = hop.received;
@@ -137,7 +144,8 @@ const layHop = (
     page.loss[slot] = state.losses.rows.add();
   }
   if (hop.asn > 0) page.asn[slot] = hop.asn;
-  if (at(page.loss, slot) > 0) bin.loss(at(page.loss, slot), hop.sent, Math.max(0, hop.sent - hop.received));
+  if (at(page.loss, slot) > 0)
+    bin.loss(at(page.loss, slot), hop.sent, Math.max(0, hop.sent - hop.received));
   if (Number.isNaN(hop.rttMs) || at(page.pathKey, slot) === 0) return;
   bin.sample(at(page.pathKey, slot) - 1, hop.rttMs, beside);
   bin.sample(at(page.anyKey, slot) - 1, hop.rttMs, beside);

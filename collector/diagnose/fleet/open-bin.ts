@@ -31,7 +31,12 @@ const deviceColumns = {
   seen: 'u8',
 } as const satisfies ColumnSpec;
 
-const edgeColumns = { time: 'f64', cpuRatio: 'f32', sessions: 'u32', seen: 'u8' } as const satisfies ColumnSpec;
+const edgeColumns = {
+  time: 'f64',
+  cpuRatio: 'f32',
+  sessions: 'u32',
+  seen: 'u8',
+} as const satisfies ColumnSpec;
 
 /** One device, application and way. */
 const runColumns = {

@@ -183,6 +183,8 @@ const ofOnward = ({ timeMs, tags, fields }: Point<'onward'>): Reading => {
     rttMedianMs: fields.rtt_median_ms,
     lossRatio: fields.loss_ratio,
     sentCount: sentTo(hops),
+    mtuBytes: fields.mtu_bytes,
+    mtuBlackHole: fields.mtu_black_hole === 1,
     requested: (fields.burst_id ?? null) !== null,
   };
 };

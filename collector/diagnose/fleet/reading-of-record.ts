@@ -8,7 +8,7 @@ import type {
   TunnelSample,
 } from '#contract/telemetry.ts';
 import { edgeApplicationId } from '../../control/probe-ids.ts';
-import type { Reading, ReadHop } from './reading.ts';
+import type { ReadHop, Reading } from './reading.ts';
 
 /** What the engine takes of a record; undefined: nothing. */
 export const readingOf = (record: TelemetryRecord): Reading | undefined => {
@@ -52,7 +52,11 @@ export const targetAddress = (hops: readonly Hop[], reached: boolean): string | 
   reached ? (hops.at(-1)?.address ?? null) : null;
 
 /** The edge a path leads to; null: it leads to an application. */
-export const tracedEdge = (appId: string, probeId: string, edgeId: string | null): string | null => {
+export const tracedEdge = (
+  appId: string,
+  probeId: string,
+  edgeId: string | null,
+): string | null => {
   if (appId !== edgeApplicationId) return null;
   const named = probeId.startsWith(edgePathPrefix) ? probeId.slice(edgePathPrefix.length) : '';
   return named === '' ? edgeId : named;

@@ -61,7 +61,9 @@ export const unpack = (bytes: Uint8Array): Snapshot | undefined => {
   return { header: head.header, columns };
 };
 
-const parse = (text: string): { version: number; header: unknown; entries: Entry[] } | undefined => {
+const parse = (
+  text: string,
+): { version: number; header: unknown; entries: Entry[] } | undefined => {
   try {
     return JSON.parse(text);
   } catch {

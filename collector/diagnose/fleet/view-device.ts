@@ -1,6 +1,6 @@
-import { at, slotOf } from './columns.ts';
-import type { ApplicationView, Delta, DeviceView, LossCount, TraceView } from './bin-view.ts';
 import { subOf } from './baseline.ts';
+import type { ApplicationView, Delta, DeviceView, LossCount, TraceView } from './bin-view.ts';
+import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look, recentOf } from './delta.ts';
 import { extraRounds, linkTypes } from './intake.ts';
 import { kindOf } from './kinds.ts';
@@ -221,7 +221,10 @@ class LazyApplication implements ApplicationView {
   get directTrace(): TraceView | null {
     if (this.#directTrace === undefined) {
       const sub = this.#app * 2 + traceKinds.direct;
-      this.#directTrace = traceView(this.#look, keyOf(this.#look, kindOf.deviceRtt, this.#device, sub));
+      this.#directTrace = traceView(
+        this.#look,
+        keyOf(this.#look, kindOf.deviceRtt, this.#device, sub),
+      );
     }
     return this.#directTrace;
   }

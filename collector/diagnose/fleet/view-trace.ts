@@ -1,5 +1,5 @@
-import { at, slotOf } from './columns.ts';
 import type { Delta, TraceView } from './bin-view.ts';
+import { at, slotOf } from './columns.ts';
 import { deltaOf, type Look } from './delta.ts';
 import { isMature } from './owners.ts';
 

@@ -1,14 +1,22 @@
-import type { BinView, Cell, Delta, DeviceView, EdgeView, OnwardView, PageCell } from './bin-view.ts';
-import { cellParts } from './bin-view.ts';
 import { dayTimeOf } from './baseline.ts';
+import type {
+  BinView,
+  Cell,
+  Delta,
+  DeviceView,
+  EdgeView,
+  OnwardView,
+  PageCell,
+} from './bin-view.ts';
+import { cellParts } from './bin-view.ts';
 import type { Closed } from './close-bin.ts';
 import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look } from './delta.ts';
 import type { FleetState } from './fleet-state.ts';
 import { type KindName, kindNames, kindOf } from './kinds.ts';
 import { ailingMark, hotMark } from './marks.ts';
-import type { Facts } from './reading.ts';
 import { cellKinds } from './pooled.ts';
+import type { Facts } from './reading.ts';
 import { type DeviceLook, deviceView } from './view-device.ts';
 import { traceView } from './view-trace.ts';
 
@@ -16,7 +24,12 @@ import { traceView } from './view-trace.ts';
 const keptViews = 20_000;
 
 /** The closed bin as inference sees it. Made on demand; good until learning begins. */
-export const viewOf = (state: FleetState, closed: Closed, facts: Facts, order: number[]): BinView => {
+export const viewOf = (
+  state: FleetState,
+  closed: Closed,
+  facts: Facts,
+  order: number[],
+): BinView => {
   const { bin, open } = closed;
   const base: Look = { state, bin, when: dayTimeOf((bin + 0.5) * state.binMs) };
   const runs = runsByDevice(state, closed);
@@ -71,7 +84,8 @@ const runsByDevice = (state: FleetState, { open }: Closed) => {
     return at(state.keys.rows.page(pair).owner, slotOf(pair));
   };
   const ends = new Uint32Array(state.deviceNames.count + 1);
-  for (let row = 0; row < open.runs.count; row += 1) ends[deviceOf(row) + 1] = at(ends, deviceOf(row) + 1) + 1;
+  for (let row = 0; row < open.runs.count; row += 1)
+    ends[deviceOf(row) + 1] = at(ends, deviceOf(row) + 1) + 1;
   for (let i = 1; i < ends.length; i += 1) ends[i] = at(ends, i) + at(ends, i - 1);
   const next = ends.slice();
   const rows = new Uint32Array(open.runs.count);

@@ -39,9 +39,15 @@ export const measureScale = (
     const fromMs = startMs + bin * binMs;
     spent.intakeMs += processorMs(() => {
       for (let device = 0; device < devices; device += 1) {
-        spent.readings += feedDevice(engine, random, { device, applications, fromMs, isLate: bin >= bins - 2 });
+        spent.readings += feedDevice(engine, random, {
+          device,
+          applications,
+          fromMs,
+          isLate: bin >= bins - 2,
+        });
       }
-      for (let edge = 0; edge < edges; edge += 1) feedEdge(engine, random, edge, applications, fromMs);
+      for (let edge = 0; edge < edges; edge += 1)
+        feedEdge(engine, random, edge, applications, fromMs);
     });
     const closeMs = processorMs(() => {
       spent.verdicts = engine.advanceTo(fromMs + binMs).at(-1)?.verdicts.length ?? 0;
