@@ -35,7 +35,20 @@ describe('the collector’s config', () => {
     });
   });
 
+  test('of the diagnosis takes each field by itself', async () => {
+    const path = await fileWith('diagnosis: { shardBy: edge }\n');
+    const set: Record<string, string> = { WHYSLOW_DIAGNOSIS_BIN_SECONDS: '300' };
+    const config = readCollectorConfig(path, (name) => set[name]);
+    expect(config.diagnosis).toEqual({ binSeconds: 300, shardBy: 'edge' });
+    const grace = { WHYSLOW_DIAGNOSIS_GRACE_SECONDS: '5', WHYSLOW_DIAGNOSIS_SHARD_BY: 'country' };
+    const read = (name: string) => (grace as Record<string, string>)[name];
+    expect(() => readCollectorConfig(undefined, read)).toThrow(/\/diagnosis\/shardBy/);
+  });
+
   test.each([
+    ['diagnosis: { binSeconds: 0 }', /\/diagnosis\/binSeconds/],
+    ['diagnosis: { bins: 60 }', /\/diagnosis\/bins: Unexpected/],
+    ['diagnosis: fast', /\/diagnosis/],
     ['stateFoldr: /a', /\/stateFoldr: Unexpected/],
     ['deviceListen: { host: a, port: 70000 }', /\/deviceListen\/port/],
     ['store: { engine: sqlite }', /\/store\/engine: expected duckdb or influxdb/],

@@ -111,6 +111,14 @@ export const storeContract = (engine: string, open: () => Promise<OpenedStore>):
       expect(await all('verdict', { device: 'range', app: [] })).toEqual([]);
     });
 
+    it('selects by hundreds of values of one tag', async () => {
+      const devices = Array.from({ length: 400 }, (_, n) => `many-${String(n).padStart(32, '0')}`);
+      await store.write(
+        [...devices, 'many-other'].map((device) => makePoint('device', startMs, { device })),
+      );
+      expect(await all('device', { device: devices })).toHaveLength(400);
+    });
+
     it('gives the oldest first or the newest first, and no more than the limit', async () => {
       const times = [3, 1, 2, 5, 4].map((n) => startMs + n);
       await store.write(
