@@ -1,8 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { scoreAll } from './diagnosis/score-all.ts';
-import { type SectionName, sectionNames } from './diagnosis/sections.ts';
+import { type SectionName, scoreAll, sectionNames } from './diagnosis/score-all.ts';
 import { wrongLines } from './diagnosis/wrong.ts';
 
 const usage = `npm run bench:diagnosis [-- OPTIONS]
@@ -13,6 +12,7 @@ Scores the engine, and simple methods beside it, on simulated fleets whose truth
   --only a,b        of ${sectionNames.join(', ')}
   --devices N       of a world; default 500
   --warm-days N     before the scored day; default 1
+  --scale-devices N for the measurement of time and memory; default 100000
   --json FILE       rows { name, unit, ours, peer, ratio, target, met }
   --markdown FILE   the tables
   --wrong FILE      one JSON line for each wrong, unknown or missed ticket, false alarm and decoy of
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     devices: { type: 'string', default: '500' },
     'warm-days': { type: 'string', default: '1' },
+    'scale-devices': { type: 'string', default: '100000' },
     json: { type: 'string' },
     markdown: { type: 'string' },
     wrong: { type: 'string' },
@@ -65,7 +66,7 @@ const createProgress = () => {
   };
 };
 
-const main = (): void => {
+const main = async (): Promise<void> => {
   if (values.help) {
     console.log(usage);
     return;
@@ -76,8 +77,9 @@ const main = (): void => {
     devices: isHeldOut ? 500 : Number(values.devices),
     warmDays: isHeldOut ? 2 : Number(values['warm-days']),
     only: sectionsOf(values.only),
+    scaleDevices: Number(values['scale-devices']),
   };
-  const { rows, markdown, engineSheets } = scoreAll(plan, createProgress());
+  const { rows, markdown, engineSheets } = await scoreAll(plan, createProgress());
   if (process.stderr.isTTY) process.stderr.write('\n');
   console.log(markdown.join('\n'));
   for (const { name, unit, ours, target, met } of rows)
@@ -95,4 +97,4 @@ const main = (): void => {
   }
 };
 
-main();
+await main();

@@ -13,18 +13,26 @@ export const isRightElement = (
   if (truth.ids.includes(element.id)) return true;
   if (element.to === null) return false;
   return [route.first, route.second].some((path) => {
-    const span = spanOn(path, element.from, element.to);
+    const span = spanOn(path, element.from, element.to, path === route.second);
     return span !== undefined && span.length <= truth.mostNodes && holds(span, truth);
   });
 };
 
 /** Nodes of the path from `from` to `to`, both with it; undefined: it does not go that way. */
-const spanOn = (path: readonly string[], from: string | null, to: string | null) => {
+const spanOn = (
+  path: readonly string[],
+  from: string | null,
+  to: string | null,
+  isOnward: boolean,
+): string[] | undefined => {
   const end = path.lastIndexOf(to ?? '');
   if (end < 0) return undefined;
   // Without a start it is the one router.
-  const start = from === null ? end : path.lastIndexOf(from, end);
-  // What the stretch begins with may be off the path (an answer from another interface): one link.
+  if (from === null) return path.slice(end, end + 1);
+  // The second leg begins at the edge, which is no hop of its own traces.
+  if (isOnward && from.startsWith('edge')) return path.slice(0, end + 1);
+  const start = path.lastIndexOf(from, end);
+  // Off the path (an answer from another interface): the one link before its end.
   return path.slice(start < 0 ? Math.max(0, end - 1) : start, end + 1);
 };
 

@@ -42,7 +42,7 @@ export const judge = (ticket: Ticket, finding: Finding | undefined, networks: Ne
     outcome: outcomeOf(finding, match),
     isSegmentRight: match !== undefined,
     isElementRight: match?.isElementRight ?? false,
-    isAsnRight: cause === undefined ? null : asnVerdict(cause, ticket.fault),
+    isAsnRight: cause === undefined ? null : isOneOfItsAsns(cause, ticket.fault, networks),
     msError:
       match === undefined || cause === undefined
         ? null
@@ -76,5 +76,13 @@ export const matchOf = (ticket: Ticket, cause: Cause, networks: Networks): Match
   return matches.find((match) => match.isElementRight) ?? matches[0];
 };
 
-const asnVerdict = (cause: Cause, fault: Fault): boolean | null =>
-  fault.element.asn === null ? null : cause.element.asn === fault.element.asn;
+/** A link between two networks is either's. */
+const isOneOfItsAsns = (
+  { element }: Cause,
+  { element: { asn, stretches } }: Fault,
+  networks: Networks,
+): boolean | null => {
+  if (asn === null) return null;
+  const ends = stretches.flatMap(({ from, to }) => [networks.asnOf(from), networks.asnOf(to)]);
+  return [asn, ...ends].includes(element.asn ?? Number.NaN);
+};
