@@ -11,7 +11,8 @@ const formerShare = 0.55;
 /** So late at once, no second bin is needed: no healthy device's timers come this late. */
 const sudden = { lagMs: 15, scales: 8 } as const;
 const penaltyNats = 9;
-const contamination = 4e-3;
+/** Bins in which timers come late for no reason that lasts: one, and two in a row. */
+const contamination = { fast: 1e-4, persistent: 1e-6 } as const;
 /** From here on a person would call the CPU or the memory full. */
 const full = { cpuRatio: 0.9, memoryRatio: 0.92 } as const;
 
@@ -67,8 +68,8 @@ const acceptDevice = (
   const { facts, deviceId } = device;
   const element = elementOf(deviceId, facts.name ?? `device ${deviceId.slice(0, 8)}`);
   const gainNats =
-    logLikelihood(0, Math.hypot(scaleMs, ms / 2), contamination, true) -
-    logLikelihood(ms, scaleMs, contamination, true) -
+    logLikelihood(0, Math.hypot(scaleMs, ms / 2), contamination[pass], true) -
+    logLikelihood(ms, scaleMs, contamination[pass], true) -
     penaltyNats;
   return {
     key: keyOf(device),

@@ -4,8 +4,8 @@ import type { Accepted, EvidenceLine, InferOptions } from '../accepted.ts';
 import type { BinView, Delta, PageCell } from '../bin-view.ts';
 import { logLikelihood } from '../map/likelihood.ts';
 import { applicationOf } from '../services/accepted-cells.ts';
-import { documentRise } from '../services/document-rise.ts';
 import { elementOf } from '../services/group.ts';
+import { wayRise } from '../services/way-rise.ts';
 
 /** Many devices at once: their middle moves by chance less than this. */
 const pooled = { devices: 6, floorMs: 30, scales: 5 } as const;
@@ -17,9 +17,9 @@ const lone = { floorMs: 100, scales: 5, share: 0.15 } as const;
 /** One that stood in the bin before goes on at half of it. */
 const formerShare = 0.55;
 const penaltyNats = 9;
-const contamination = { pooled: 1e-4, lone: 4e-3 } as const;
-/** A page asks for more than its document: a way slower by one document's rise slows it by several. */
-const documentsOfPage = 3;
+const contamination = { pooled: 1e-5, lone: 3e-4 } as const;
+/** Round trips of a page beyond its document's: a slower way slows it by so many times as much. */
+const tripsOfPage = 6;
 
 /** What a page does after its document has come: its own work, and hosts it waits for. */
 export const inferPages = (
@@ -44,15 +44,14 @@ const riseOf = (
   const share = isFormer ? formerShare : 1;
   const found = isPooled ? pooledRise(delta, share) : loneRise(delta, share);
   if (found === null) return null;
-  // The way to a page is not the page: what its own request shows too is elsewhere.
-  const documentMs = documentRise(view, appId);
-  if (found.ms < documentsOfPage * documentMs) return null;
+  // The way to a page is not the page.
+  if (found.ms < tripsOfPage * wayRise(view, appId)) return null;
   const scaleMs = found.pass === 'fast' ? delta.scaleMs : delta.persistentScaleMs;
   const share0 = isPooled ? contamination.pooled : contamination.lone;
   const gainNats =
     logLikelihood(0, Math.hypot(scaleMs, found.ms / 2), share0, true) -
     logLikelihood(found.ms, scaleMs, share0, true) -
-    penaltyNats;
+    share * penaltyNats;
   return { ...found, gainNats: Math.max(0.5, gainNats) };
 };
 

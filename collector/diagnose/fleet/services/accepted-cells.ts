@@ -10,7 +10,7 @@ import { placeKey, placeKeys, placeOf } from './place.ts';
 export const acceptCells = ({ lead, joined }: JoinedFinding, view: BinView): Accepted => {
   const all = [lead, ...joined];
   const naming = lead.cause.name(lead.group);
-  const costs = all.map(costsByPlace);
+  const costs = all.map((finding) => costsByPlace(finding, view));
   const costAt = (application: ApplicationView): number =>
     costs.reduce((sum, each) => sum + atPlace(each, application), 0);
   return {
@@ -52,15 +52,33 @@ const runnerUpOf = ({ cause, runnerUp }: CellFinding): Accepted['runnerUp'] => {
   return { key, family, element, segment };
 };
 
-const costsByPlace = ({ shifted, addedMs }: CellFinding): Map<string, number> =>
-  new Map(shifted.map((cell) => [placeKey(cell), addedMs]));
+/** By place; where the address that served a run is not known, the mean over those it may have been. */
+const costsByPlace = (
+  { group, shifted, addedMs }: CellFinding,
+  view: BinView,
+): Map<string, number> => {
+  const costs = new Map<string, number>();
+  const anywhere = new Map<string, { slow: number; all: number }>();
+  const slow = new Set(shifted);
+  for (const cell of view.cells) {
+    if (cell.part !== group.part) continue;
+    const count = Math.max(1, cell.deviceCount);
+    const somewhere = placeKey({ ...cell, frontEnd: null });
+    const sum = anywhere.get(somewhere) ?? { slow: 0, all: 0 };
+    sum.all += count;
+    if (slow.has(cell)) sum.slow += count;
+    anywhere.set(somewhere, sum);
+    costs.set(placeKey(cell), slow.has(cell) ? addedMs : 0);
+  }
+  for (const [key, sum] of anywhere) {
+    if (!costs.has(key)) costs.set(key, (addedMs * sum.slow) / sum.all);
+  }
+  return costs;
+};
 
 const atPlace = (costs: ReadonlyMap<string, number>, application: ApplicationView): number => {
-  for (const key of placeKeys(placeOf(application))) {
-    const costMs = costs.get(key);
-    if (costMs !== undefined) return costMs;
-  }
-  return 0;
+  const [exact, anywhere] = placeKeys(placeOf(application));
+  return costs.get(exact ?? '') ?? costs.get(anywhere ?? '') ?? 0;
 };
 
 /** The asking device's own cells, then what speaks for and against the others of their kind. */

@@ -62,11 +62,9 @@ describe('a page', () => {
     expect(accepted[0]?.costMs(0, 'crm')).toBeCloseTo(400, 0);
   });
 
-  it('is not named for a way that its document shows as well', () => {
-    const slow = users.map(() => ({
-      applications: [applicationView('crm', { total: delta(120) })],
-    }));
-    expect(infer({ devices: slow, pages: [pageCell('crm', 300)] })).toEqual([]);
+  it('is not named for a way that is slower by a few round trips’ worth', () => {
+    const onward = [onwardView('ams', 'crm', { connect: delta(80) })];
+    expect(infer({ devices: users, onward, pages: [pageCell('crm', 300)] })).toEqual([]);
   });
 
   it('of a lone device needs two loads in a row and more of a rise', () => {
