@@ -13,7 +13,7 @@ import type { Tunnel } from '../tunnel/tunnel.ts';
 import { type Allowance, openAllowance, whyNotBegin, whyOver } from './allowance.ts';
 import { type BurstProbes, chooseProbes, turnsOfTick } from './burst-turns.ts';
 import { drawLot } from './chance.ts';
-import { beginCourse, type Course } from './course.ts';
+import { beginCourse, type Course, overloaded } from './course.ts';
 import { createSuspicion, type Suspicion } from './suspicion.ts';
 
 /**
@@ -97,6 +97,7 @@ export const startBursts = async (parts: Parts): Promise<Bursts> => {
     current = { id, probes, course, charge: meter.addBytes };
     try {
       last.ended = await tickUntilOver(current, policy, meter);
+      if (last.ended === overloaded) detector.release(suspicion);
     } finally {
       current = undefined;
       parts.tunnel.setBurst(undefined);

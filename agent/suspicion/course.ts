@@ -5,8 +5,13 @@ import type { Look } from './suspicion.ts';
 const oddIsEnough = 20;
 /** Of a probe that takes its time a quiet while is no evidence by itself. */
 const usualToEnd = 3;
+/** One alone may be the burst's own beginning. */
+const distortedToEnd = 2;
 /** The first moments are dear: what is called for the first time is compiled then. */
 const cpuGraceMs = 1_000;
+
+/** It says nothing about what was suspected. */
+export const overloaded = 'the agent is overloaded';
 
 export type CourseLimits = Pick<DeviceBurst, 'seconds' | 'calmSeconds' | 'maxCpuRatio'>;
 
@@ -21,11 +26,11 @@ export type Course = {
 export const beginCourse = (limits: CourseLimits, begunMs: number): Course => {
   let oddInARow = 0;
   let usual: { sinceMs: number; count: number } | undefined;
-  let isOverloaded = false;
+  let distortedInARow = 0;
 
   return {
     note(look, isDistorted, nowMs) {
-      isOverloaded ||= isDistorted;
+      distortedInARow = isDistorted ? distortedInARow + 1 : 0;
       if (look === 'slow' || look === 'failing') {
         oddInARow += 1;
         usual = undefined;
@@ -36,7 +41,7 @@ export const beginCourse = (limits: CourseLimits, begunMs: number): Course => {
     },
     whyOver(nowMs, cpuMs) {
       const lastsMs = nowMs - begunMs;
-      if (isOverloaded) return 'the agent is overloaded';
+      if (distortedInARow >= distortedToEnd) return overloaded;
       if (cpuMs > cpuGraceMs + limits.maxCpuRatio * lastsMs) return 'the agent takes too much CPU';
       if (lastsMs >= limits.seconds * 1_000) return 'its time is over';
       if (oddInARow >= oddIsEnough) return 'enough was seen';

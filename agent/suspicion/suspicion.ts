@@ -15,6 +15,8 @@ export type SuspicionDetector = {
   suspicionOf(result: Result, look: Look, nowMs: number): Suspicion | undefined;
   /** It is looked into: the same is none again before it has been as usual, or for long enough. */
   take(suspicion: Suspicion, nowMs: number): void;
+  /** It could not be looked into after all. */
+  release(suspicion: Suspicion): void;
   /** Forgets probes that are not in the plan. */
   keep(probeIds: ReadonlySet<string>): void;
 };
@@ -70,6 +72,7 @@ export const createSuspicion = (): SuspicionDetector => {
     },
     take: (suspicion, nowMs) =>
       void taken.set(suspicion.appId, { ...suspicion, atMs: nowMs, usualInARow: 0 }),
+    release: ({ appId }) => void taken.delete(appId),
     keep(probeIds) {
       for (const probeId of normals.keys()) if (!probeIds.has(probeId)) normals.delete(probeId);
       for (const [appId, { probeId }] of taken) if (!probeIds.has(probeId)) taken.delete(appId);

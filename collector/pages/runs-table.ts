@@ -35,8 +35,9 @@ export const runsTable = (runs: readonly RunLine[], nowMs: number): Html =>
       );
 
 /** Nothing for what the plan made. */
-const whyMade = ({ repeats, requestId }: RunLine): string => {
+const whyMade = ({ repeats, requestId, burstId }: RunLine): string => {
   if (requestId !== '') return ', asked for';
+  if (burstId !== '') return ', on suspicion';
   return repeats === '' ? '' : ', made again';
 };
 

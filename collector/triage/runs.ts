@@ -78,6 +78,7 @@ const runLine = (
   distortion: fields.distorted === 1 ? (fields.distortion ?? 'distorted') : '',
   repeats: fields.repeats ?? '',
   requestId: fields.request_id ?? '',
+  burstId: fields.burst_id ?? '',
   resultId: fields.result_id,
   artefacts: [],
   edgeFlowId: 'edge_flow_id' in fields ? fields.edge_flow_id : null,

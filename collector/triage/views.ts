@@ -359,6 +359,8 @@ export const RunLine = Type.Object(
     /** Id of the distorted run that it was made again for, and of the request; '' where none. */
     repeats: Text(64),
     requestId: Text(64),
+    /** The burst on suspicion it belongs to; '' for none. */
+    burstId: Text(64),
     resultId: Nullable(Uuid),
     /** What is kept of this run at `/v1/results/<resultId>/artefacts/<kind>`. */
     artefacts: Type.Array(OneOf(artefactKinds)),

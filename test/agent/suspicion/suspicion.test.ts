@@ -159,8 +159,12 @@ describe('the course of a burst', () => {
       second: 30,
     });
   });
-  it('ends at once when the agent is overloaded, or takes too much CPU', () => {
-    expect(play((s) => (s === 3 ? 'distorted' : 'slow'))).toMatchObject({ second: 4 });
+  it('ends when the agent is overloaded, twice in a row, or takes too much CPU', () => {
+    expect(play((s) => (s === 3 ? 'distorted' : 'slow'))).toMatchObject({ second: 21 });
+    expect(play((s) => (s === 3 || s === 4 ? 'distorted' : 'slow'))).toEqual({
+      why: 'the agent is overloaded',
+      second: 5,
+    });
     const course = beginCourse(limits, 0);
     expect(course.whyOver(4_000, 1_900)).toBeUndefined();
     expect(course.whyOver(4_000, 2_100)).toMatch(/CPU/);
@@ -206,16 +210,16 @@ describe('the budget', () => {
   });
 });
 
-describe('of a hundred thousand devices that see one outage', () => {
-  const ids = Array.from({ length: 100_000 }, (_, i) => `device-${i}`);
-  const policy = { deviceRatio: 50 / 131_072, spreadSeconds: 5 };
+describe('of twenty thousand devices that see one outage', () => {
+  const ids = Array.from({ length: 20_000 }, (_, i) => `device-${i}`);
+  const policy = { deviceRatio: 50 / 32_768, spreadSeconds: 5 };
   const lots = (appId: string, nowMs: number) =>
     ids.map((deviceId) => ({ deviceId, ...drawLot({ deviceId, appId, nowMs }, policy) }));
 
   it('some dozens measure, each at its own moment, and others another time', () => {
     const drawn = lots('shop', 0).filter(({ isDrawn }) => isDrawn);
-    expect(drawn.length).toBeGreaterThan(15);
-    expect(drawn.length).toBeLessThan(70);
+    expect(drawn.length).toBeGreaterThan(12);
+    expect(drawn.length).toBeLessThan(60);
     expect(new Set(drawn.map(({ delayMs }) => delayMs)).size).toBe(drawn.length);
     expect(Math.max(...drawn.map(({ delayMs }) => delayMs))).toBeLessThan(5_000);
     const again = lots('shop', 60_000).filter(({ isDrawn }) => isDrawn);
