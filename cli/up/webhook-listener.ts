@@ -2,7 +2,10 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncidentMessage, WebhookMessage } from '#contract/webhook.ts';
 
-export type ReceivedWebhook = { message: WebhookMessage | IncidentMessage; signatureValid: boolean };
+export type ReceivedWebhook = {
+  message: WebhookMessage | IncidentMessage;
+  signatureValid: boolean;
+};
 
 /**
  * A receiver on this machine, so that `npm start` shows a webhook arriving. It checks what any
@@ -33,7 +36,10 @@ export const startWebhookListener = async (options: {
       if (signatureValid && seen.has(id)) return;
       seen.add(id);
       if (signatureValid)
-        options.onMessage({ message: JSON.parse(body) as ReceivedWebhook['message'], signatureValid });
+        options.onMessage({
+          message: JSON.parse(body) as ReceivedWebhook['message'],
+          signatureValid,
+        });
     });
   });
   await new Promise<void>((resolve, reject) => {

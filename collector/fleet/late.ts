@@ -35,8 +35,6 @@ export const createLateNotes =
     });
   };
 
-export type LateNotes = ReturnType<typeof createLateNotes>;
-
 export type LateReadings = {
   portions: AsyncGenerator<Reading[]>;
   /** Up to which time of storing all batches are in it. */
