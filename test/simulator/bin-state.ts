@@ -38,16 +38,15 @@ export const createBinState = (
     it.startMs <= fromMs && fromMs < it.endMs;
   const faults = allFaults.filter(isActive);
   const decoys = allDecoys.filter(isActive);
-  const effects = new Map<string, Effect[]>();
+  const effects = effectsOf(faults);
   const disguises = new Map<string, Disguise>();
-  for (const fault of faults) {
-    for (const key of keysOf(fault.hit)) {
-      effects.set(key, [...(effects.get(key) ?? []), effectOf(fault)]);
-    }
-  }
   for (const { disguise } of decoys) disguises.set(keyOfDisguise(disguise), disguise);
 
-  const at = (on: On, key: string | number) => effects.get(`${on}/${key}`);
+  const hasDetours = [
+    ...faults.map(({ hit }) => hit),
+    ...decoys.map(({ disguise }) => disguise),
+  ].some(({ on }) => on === 'detour');
+  const at = (on: On, key: string | number) => effects.get(on)?.get(key);
   return {
     faults,
     decoys,
@@ -59,52 +58,68 @@ export const createBinState = (
     ],
     holesIn: ({ index }) => at('mtu', index) ?? [],
     legOf(ispIndex, leg) {
-      const key = `detour/${ispIndex}/${leg.destination.id}/${leg.via}`;
-      const effect = effects.get(key)?.[0] ?? null;
-      const detour = (effect?.fault.hit ?? disguises.get(key)) as Detour | undefined;
+      if (!hasDetours) return { leg, effect: null, extraMs: 0 };
+      const key = `${ispIndex}/${leg.destination.id}/${leg.via}`;
+      const effect = at('detour', key)?.[0] ?? null;
+      const detour = (effect?.fault.hit ?? disguises.get(`detour/${key}`)) as Detour | undefined;
       if (!detour) return { leg, effect: null, extraMs: 0 };
       return { leg: { ...leg, via: detour.via }, effect, extraMs: detour.extraMs };
     },
-    disguise: (on, key) => disguises.get(`${on}/${key}`) as never,
+    disguise: (on, key) =>
+      disguises.size === 0 ? undefined : (disguises.get(`${on}/${key}`) as never),
     isQuiet: faults.length === 0 && decoys.length === 0,
   };
 };
 
-const keysOf = (hit: Hit): string[] => {
+type Key = string | number;
+
+/** By what they are on, then by which one of it: asked many times a record. */
+const effectsOf = (faults: readonly PlacedFault[]): Map<On, Map<Key, Effect[]>> => {
+  const effects = new Map<On, Map<Key, Effect[]>>();
+  for (const fault of faults) {
+    const { on } = fault.hit;
+    const own = effects.get(on) ?? new Map<Key, Effect[]>();
+    effects.set(on, own);
+    for (const key of keysOf(fault.hit)) own.set(key, [...(own.get(key) ?? []), effectOf(fault)]);
+  }
+  return effects;
+};
+
+const keysOf = (hit: Hit): readonly Key[] => {
   switch (hit.on) {
     case 'lag':
     case 'wifi':
     case 'tunnel':
     case 'slow-line':
-      return hit.devices.map((device) => `${hit.on}/${device}`);
+      return hit.devices;
     case 'gateway':
-      return [`gateway/${hit.site}`];
+      return [hit.site];
     case 'link':
     case 'mtu':
-      return [`${hit.on}/${hit.link}`];
+      return [hit.link];
     case 'into':
     case 'out-of':
-      return [`${hit.on}/${hit.router}`];
+      return [hit.router];
     case 'detour':
       return [keyOfDetour(hit)];
     case 'edge-queue':
     case 'edge-tunnel':
     case 'edge-tls':
     case 'edge-dns':
-      return [`${hit.on}/${hit.edgeId}`];
+      return [hit.edgeId];
     case 'application-dns':
     case 'application-tls':
     case 'render':
-      return [`${hit.on}/${hit.appIndex}`];
+      return [hit.appIndex];
     case 'server':
-      return [`server/${hit.appIndex}/${hit.frontEndId ?? 'all'}`];
+      return [`${hit.appIndex}/${hit.frontEndId ?? 'all'}`];
     case 'third-party':
-      return [`third-party/${hit.host}`];
+      return [hit.host];
   }
 };
 
 const keyOfDetour = ({ ispIndex, placeId, from }: Detour): string =>
-  `detour/${ispIndex}/${placeId}/${from}`;
+  `${ispIndex}/${placeId}/${from}`;
 
 const keyOfDisguise = (disguise: Disguise): string => {
   switch (disguise.on) {
@@ -113,7 +128,7 @@ const keyOfDisguise = (disguise: Disguise): string => {
     case 'edge-cpu':
       return `edge-cpu/${disguise.edgeId}`;
     case 'detour':
-      return keyOfDetour(disguise);
+      return `detour/${keyOfDetour(disguise)}`;
     default:
       return `${disguise.on}/${disguise.device}`;
   }

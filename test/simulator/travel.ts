@@ -9,6 +9,8 @@ import type { Weather } from './weather.ts';
 /** A way as it is in one bin: to hop i one samples from sums up to i. */
 export type Passage = {
   way: Way;
+  /** Of a detour: on the first link beyond the ISP. */
+  extraMs: number;
   baseMs: Float64Array;
   /** Mean of the sum of queues, and the two factors of Wilson and Hilferty's gamma. */
   queueMs: Float64Array;
@@ -33,13 +35,15 @@ export const createTravel = (
   random: Random,
 ) => {
   let state: BinState | undefined;
-  const passages = new Map<string, Passage>();
+  const passages = new Map<Way, Passage[]>();
+  const byLeg = new Map<Leg, Passage[]>();
 
-  const open = (key: string, way: Way, first: { effect: Effect | null; extraMs: number }) => {
-    const known = passages.get(key);
-    if (known) return known;
-    const made = toPassage(way, state as BinState, weather, first);
-    passages.set(key, made);
+  const open = (way: Way, extraMs: number): Passage => {
+    const known = passages.get(way) ?? [];
+    const found = known.find((passage) => passage.extraMs === extraMs);
+    if (found) return found;
+    const made = toPassage(way, state as BinState, weather, extraMs);
+    passages.set(way, [...known, made]);
     return made;
   };
 
@@ -48,19 +52,26 @@ export const createTravel = (
     begin(next: BinState) {
       state = next;
       passages.clear();
+      byLeg.clear();
     },
 
     /** From a device's gateway on. `core` other than the leg's: another ECMP member. */
     firstLeg(device: Device, leg: Leg, core = leg.core): Passage {
+      const byCore = byLeg.get(leg) ?? [];
+      const known = byCore[core];
+      if (known) return known;
       const now = legNow(state as BinState, device, leg);
       const { site } = device;
       const way = topology.firstLeg(site.line, site.ispIndex, core, leg.destination, now.leg.via);
-      return open(`${way.id}/${now.extraMs}`, way, now);
+      const made = open(way, now.extraMs);
+      byCore[core] = made;
+      byLeg.set(leg, byCore);
+      return made;
     },
 
     /** From an edge on. */
     onward(way: Way): Passage {
-      return open(`${way.id}/0`, way, { effect: null, extraMs: 0 });
+      return open(way, 0);
     },
 
     /** Milliseconds there and back up to hop `at`. */
@@ -85,16 +96,12 @@ export const drawMs = ({ ms, exponential }: Effect, random: Random): number => {
   return exponential ? random.exponential(ms) : ms * (0.8 + 0.4 * random.unit());
 };
 
-const toPassage = (
-  way: Way,
-  state: BinState,
-  weather: Weather,
-  first: { effect: Effect | null; extraMs: number },
-): Passage => {
+const toPassage = (way: Way, state: BinState, weather: Weather, extraMs: number): Passage => {
   const count = way.links.length;
   const make = () => new Float64Array(count);
   const passage: Passage = {
     way,
+    extraMs,
     baseMs: make(),
     queueMs: make(),
     shift: make(),
@@ -105,7 +112,7 @@ const toPassage = (
   let [base, mean, variance, pass] = [0, 0, 0, 1];
   for (const [i, link] of way.links.entries()) {
     const queueMs = weather.queueMs(link);
-    base += Math.max(0.1, link.baseMs + weather.driftMs(link)) + (i === 4 ? first.extraMs : 0);
+    base += Math.max(0.1, link.baseMs + weather.driftMs(link)) + (i === 4 ? extraMs : 0);
     mean += queueMs;
     variance += queueMs * queueMs;
     pass *= 1 - link.lossRatio;
