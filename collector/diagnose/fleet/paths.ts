@@ -6,6 +6,9 @@ export const traceKinds = { leg1: 0, direct: 1, onward: 2 } as const;
 /** At most so many ways to one target are kept: two that are used, and one that may become normal. */
 const mostPaths = 3;
 
+/** Traces after which a silent hop is known to be silent. */
+const wellKnown = 8;
+
 const targetColumns = {
   kind: 'u8',
   /** Device or place. */
@@ -100,12 +103,17 @@ export const createPaths = (saved?: Record<string, Record<string, AnyArray>>) =>
 
   /** Hops where both answer and agree; -1: they differ somewhere. */
   const agreement = (path: number, traced: readonly TracedHop[]): number => {
+    const page = paths.page(path);
+    const isWellKnown = at(page.traces, slotOf(path)) >= wellKnown;
+    const length = at(page.hops, slotOf(path));
     let same = 0;
     for (const hop of traced) {
-      const known = hop.address === 0 ? 0 : addressAt(path, hop.ttl);
-      if (known === 0) continue;
-      if (known !== hop.address) return -1;
-      same += 1;
+      if (hop.address === 0) continue;
+      const known = addressAt(path, hop.ttl);
+      // A router that never spoke in so many traces and now does is another one.
+      const isOther = known === 0 ? isWellKnown && hop.ttl <= length : known !== hop.address;
+      if (isOther) return -1;
+      if (known > 0) same += 1;
     }
     return same;
   };

@@ -43,6 +43,7 @@ export const pack = ({ header, columns }: Snapshot): Uint8Array => {
 
 /** Undefined: made by another version, or no snapshot. */
 export const unpack = (bytes: Uint8Array): Snapshot | undefined => {
+  if (bytes.length < 4) return undefined;
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
   const head = parse(text);

@@ -6,7 +6,7 @@ import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { createWorld } from '#test/simulator/world.ts';
 
 const recordsOfBins = (count: number): TelemetryRecord[] => {
-  const world = createWorld({ seed: 7, devices: 25, warmDays: 0, scoredDays: 1 });
+  const world = createWorld({ seed: 7, devices: 12, warmDays: 0, scoredDays: 1 });
   const records: TelemetryRecord[] = [];
   for (const bin of world.bins()) {
     records.push(...bin.records);

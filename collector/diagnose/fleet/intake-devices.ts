@@ -1,0 +1,126 @@
+import { at, slotOf } from './columns.ts';
+import type { FleetState } from './fleet-state.ts';
+import { kindOf } from './kinds.ts';
+import type { OpenBin } from './open-bin.ts';
+import type { DeviceReading, EdgeReading, TunnelReading } from './reading.ts';
+
+export const deviceOf = (state: FleetState, bin: OpenBin, deviceId: string): number => {
+  const device = state.deviceNames.numberOf(deviceId);
+  const page = bin.devices.page(bin.deviceRow(device));
+  page.seen[slotOf(device)] = 1;
+  return device;
+};
+
+/** Not measured, as a number. */
+export const orNothing = (ms: number | null): number => (ms === null ? Number.NaN : ms);
+
+export const takeTunnel = (state: FleetState, bin: OpenBin, sample: TunnelReading): void => {
+  const device = deviceOf(state, bin, sample.deviceId);
+  const page = bin.devices.page(device);
+  const slot = slotOf(device);
+  const edge = sample.edgeId === null ? 0 : state.edgeNames.numberOf(sample.edgeId);
+  page.reconnects[slot] = Math.min(65_535, at(page.reconnects, slot) + sample.reconnectCount);
+  noteTunnel(page, slot, edge, sample);
+  const beside = sample.requested ?? false;
+  const take = (kind: number, ms: number | null): void => {
+    if (ms !== null) bin.sample(state.keys.rowOf(kind, device, edge), ms, beside);
+  };
+  if (edge > 0) {
+    take(kindOf.tunnel, sample.up ? sample.controlRttMs : null);
+    take(kindOf.queue, sample.up ? sample.queueMs : null);
+    take(kindOf.underlay, sample.underlayRttMs);
+  }
+  const rows = lossRowsOf(state, device);
+  bin.loss(at(rows.page.tunnelLoss, rows.slot), sample.pingSentCount, sample.pingLostCount);
+  takeLossRatio(bin, at(rows.page.underlayLoss, rows.slot), sample.udpLossRatio, datagrams);
+};
+/** Datagrams of one underlay measurement, pings of one of the gateway: only shares are told. */
+const datagrams = 10;
+const gatewayPings = 5;
+
+export const takeLossRatio = (
+  bin: OpenBin,
+  row: number,
+  ratio: number | null,
+  sent: number,
+): void => {
+  if (ratio !== null) bin.loss(row, sent, Math.round(ratio * sent));
+};
+
+type DevicePage = ReturnType<OpenBin['devices']['page']>;
+
+const noteTunnel = (page: DevicePage, slot: number, edge: number, sample: TunnelReading): void => {
+  const sameFlow = sample.sameFlow === null ? 0 : sample.sameFlow ? 2 : 1;
+  const time = at(page.tunnelTime, slot);
+  if (sample.timeMs < time) return;
+  const isTie = sample.timeMs === time;
+  page.tunnelTime[slot] = sample.timeMs;
+  page.edge[slot] = isTie ? Math.max(edge, at(page.edge, slot)) : edge;
+  page.sameFlow[slot] = isTie ? Math.max(sameFlow, at(page.sameFlow, slot)) : sameFlow;
+};
+
+export const noteEdge = (bin: OpenBin, device: number, edge: number, timeMs: number): void => {
+  const page = bin.devices.page(device);
+  const slot = slotOf(device);
+  if (edge === 0 || timeMs < at(page.runTime, slot)) return;
+  page.runEdge[slot] =
+    timeMs === at(page.runTime, slot) ? Math.max(edge, at(page.runEdge, slot)) : edge;
+  page.runTime[slot] = timeMs;
+};
+
+/** A device's own row, with rows to count its losses in. */
+const lossRowsOf = (state: FleetState, device: number) => {
+  while (state.devices.count <= device) state.devices.add();
+  const page = state.devices.page(device);
+  const slot = slotOf(device);
+  if (at(page.tunnelLoss, slot) === 0) {
+    page.gatewayLoss[slot] = state.losses.rows.add();
+    page.underlayLoss[slot] = state.losses.rows.add();
+    page.tunnelLoss[slot] = state.losses.rows.add();
+  }
+  return { page, slot };
+};
+
+export const linkTypes = ['wired', 'wifi', 'loopback', 'other'] as const;
+
+export const takeDevice = (state: FleetState, bin: OpenBin, sample: DeviceReading): void => {
+  const device = deviceOf(state, bin, sample.deviceId);
+  const beside = sample.requested ?? false;
+  bin.sample(state.keys.rowOf(kindOf.lag, device, 0), sample.lagMs, beside);
+  if (sample.gatewayRttMs !== null) {
+    bin.sample(state.keys.rowOf(kindOf.gateway, device, 0), sample.gatewayRttMs, beside);
+  }
+  const rows = lossRowsOf(state, device);
+  takeLossRatio(bin, at(rows.page.gatewayLoss, rows.slot), sample.gatewayLossRatio, gatewayPings);
+  noteDevice(state, bin.devices.page(device), slotOf(device), sample);
+};
+
+const noteDevice = (
+  state: FleetState,
+  page: DevicePage,
+  slot: number,
+  sample: DeviceReading,
+): void => {
+  if (sample.timeMs <= at(page.deviceTime, slot)) return;
+  page.deviceTime[slot] = sample.timeMs;
+  page.cpuRatio[slot] = orNothing(sample.cpuRatio);
+  page.memoryRatio[slot] = orNothing(sample.memoryUsedRatio);
+  page.signalDbm[slot] = orNothing(sample.signalDbm);
+  page.linkType[slot] = sample.linkType === null ? 0 : linkTypes.indexOf(sample.linkType) + 1;
+  page.site[slot] = sample.siteId === null ? 0 : state.words.numberOf(sample.siteId);
+};
+
+export const takeEdge = (state: FleetState, bin: OpenBin, sample: EdgeReading): void => {
+  const edge = state.edgeNames.numberOf(sample.edgeId);
+  const page = bin.edges.page(bin.edgeRow(edge));
+  const slot = slotOf(edge);
+  page.seen[slot] = 1;
+  bin.sample(state.keys.rowOf(kindOf.edgeLag, edge, 0), sample.lagMs, false);
+  if (sample.queueMs !== null) {
+    bin.sample(state.keys.rowOf(kindOf.edgeQueue, edge, 0), sample.queueMs, false);
+  }
+  if (sample.timeMs <= at(page.time, slot)) return;
+  page.time[slot] = sample.timeMs;
+  page.cpuRatio[slot] = orNothing(sample.cpuRatio);
+  page.sessions[slot] = sample.sessionCount;
+};

@@ -1,0 +1,168 @@
+import { at, slotOf } from './columns.ts';
+import type { FleetState } from './fleet-state.ts';
+import { deviceOf, noteEdge, orNothing } from './intake-devices.ts';
+import { kindOf } from './kinds.ts';
+import type { OpenBin } from './open-bin.ts';
+import type { HttpReading, PageReading } from './reading.ts';
+
+export const takeHttp = (state: FleetState, bin: OpenBin, run: HttpReading): void => {
+  const device = deviceOf(state, bin, run.deviceId);
+  if (run.distorted) return;
+  const app = state.appNames.numberOf(run.appId);
+  const edge = run.edgeId === null ? 0 : state.edgeNames.numberOf(run.edgeId);
+  const pair = pairOf(state, device, app, run.via);
+  const row = bin.runRow(pair);
+  const page = bin.runs.page(row);
+  const slot = slotOf(row);
+  page.runs[slot] = at(page.runs, slot) + 1;
+  if (run.via === 'tunnel') noteEdge(bin, device, edge, run.timeMs);
+  if (!run.ok) {
+    noteFailure(state, page, slot, run);
+    return;
+  }
+  page.ok[slot] = at(page.ok, slot) + 1;
+  if (run.totalMs === null) return;
+  bin.sample(pair, run.totalMs, run.requested);
+  if (isNewer(page, slot, run)) keepRun(state, page, slot, run, edge);
+  if (run.via === 'tunnel') takeTunnelled(state, bin, run, { device, app, edge });
+  else takeStraight(state, bin, run, { device, app });
+};
+
+const pairOf = (state: FleetState, device: number, app: number, via: 'tunnel' | 'direct'): number =>
+  state.keys.rowOf(kindOf.total, device, app * 2 + (via === 'tunnel' ? 0 : 1));
+
+type RunPage = ReturnType<OpenBin['runs']['page']>;
+
+const noteFailure = (
+  state: FleetState,
+  page: RunPage,
+  slot: number,
+  run: HttpReading | PageReading,
+): void => {
+  const [time, failure] =
+    run.kind === 'http'
+      ? [page.failureTime, page.failure]
+      : [page.pageFailureTime, page.pageFailure];
+  const type = run.failureType ?? '';
+  const isLater =
+    run.timeMs > at(time, slot) ||
+    (run.timeMs === at(time, slot) && type > state.words.textOf(at(failure, slot)));
+  if (!isLater) return;
+  time[slot] = run.timeMs;
+  failure[slot] = state.words.numberOf(type);
+};
+
+/** Of two runs that began in the same millisecond the longer counts, whichever came first. */
+const isNewer = (page: RunPage, slot: number, run: HttpReading): boolean =>
+  run.timeMs > at(page.time, slot) ||
+  (run.timeMs === at(page.time, slot) && Math.fround(run.totalMs ?? 0) > at(page.lasted, slot));
+
+const keepRun = (
+  state: FleetState,
+  page: RunPage,
+  slot: number,
+  run: HttpReading,
+  edge: number,
+): void => {
+  page.time[slot] = run.timeMs;
+  page.lasted[slot] = run.totalMs ?? 0;
+  page.dns[slot] = orNothing(run.dnsMs);
+  page.connect[slot] = orNothing(run.connectMs);
+  page.proxyConnect[slot] = orNothing(run.proxyConnectMs);
+  page.tls[slot] = orNothing(run.tlsMs);
+  page.wait[slot] = orNothing(run.waitMs);
+  page.receive[slot] = orNothing(run.receiveMs);
+  page.lag[slot] = orNothing(run.lagMs);
+  page.edgeQueue[slot] = orNothing(run.edge?.queueMs ?? null);
+  page.edgeDns[slot] = orNothing(run.edge?.dnsMs ?? null);
+  page.edgeConnect[slot] = orNothing(run.edge?.connectMs ?? null);
+  page.bodyBytes[slot] = run.bodyBytes;
+  page.probe[slot] = state.words.numberOf(run.probeId);
+  page.dnsSource[slot] = state.words.numberOf(run.dnsSource ?? '');
+  page.remoteAddress[slot] = state.addresses.numberOf(run.remoteAddress ?? '');
+  page.edgeAddress[slot] = state.addresses.numberOf(run.edge?.address ?? '');
+  page.edge[slot] = edge;
+  page.marks[slot] = (run.edge === null ? 0 : 1) + (run.requested ? 2 : 0);
+};
+
+/** Slow-start rounds beyond the first window of ten segments (RFC 6928). */
+export const extraRounds = (bodyBytes: number): number =>
+  Math.max(0, Math.ceil(Math.log2(1 + bodyBytes / 14_600)) - 1);
+
+/** CONNECT less what the edge took of it is the first leg's round trip; its own dial the second's. */
+const takeTunnelled = (
+  state: FleetState,
+  bin: OpenBin,
+  run: HttpReading,
+  of: { device: number; app: number; edge: number },
+): void => {
+  const { edge, proxyConnectMs } = run;
+  if (edge === null || proxyConnectMs === null || of.edge === 0) return;
+  const onwardMs = edge.connectMs ?? 0;
+  const leg1Ms = Math.max(0, proxyConnectMs - (edge.queueMs ?? 0) - (edge.dnsMs ?? 0) - onwardMs);
+  bin.sample(state.keys.rowOf(kindOf.runRoundTrip, of.device, of.edge), leg1Ms, run.requested);
+  const address = edge.address === null ? 0 : state.addresses.numberOf(edge.address);
+  const place = state.places.rowOf(of.edge, of.app, address);
+  bin.meet(place, of.device);
+  const pool = (kind: number, ms: number | null): void => {
+    if (ms !== null) bin.sample(state.keys.rowOf(kind, place, 0), ms, run.requested);
+  };
+  pool(kindOf.inEdge, edge.queueMs);
+  pool(kindOf.dns, edge.dnsMs);
+  if (edge.connectMs === null) return;
+  pool(kindOf.runConnect, edge.connectMs);
+  const roundTripMs = leg1Ms + onwardMs;
+  if (run.tlsMs !== null) pool(kindOf.tls, run.tlsMs - roundTripMs);
+  if (run.waitMs !== null) pool(kindOf.server, run.waitMs - roundTripMs);
+  if (run.receiveMs !== null) {
+    pool(kindOf.transfer, run.receiveMs - extraRounds(run.bodyBytes) * onwardMs);
+  }
+};
+
+const takeStraight = (
+  state: FleetState,
+  bin: OpenBin,
+  run: HttpReading,
+  of: { device: number; app: number },
+): void => {
+  const { connectMs } = run;
+  const address = run.remoteAddress === null ? 0 : state.addresses.numberOf(run.remoteAddress);
+  const place = state.places.rowOf(0, of.app, address);
+  bin.meet(place, of.device);
+  const pool = (kind: number, ms: number | null): void => {
+    if (ms !== null) bin.sample(state.keys.rowOf(kind, place, 0), ms, run.requested);
+  };
+  pool(kindOf.dns, run.dnsMs);
+  if (connectMs === null) return;
+  bin.sample(state.keys.rowOf(kindOf.directConnect, of.device, of.app), connectMs, run.requested);
+  if (run.tlsMs !== null) pool(kindOf.tls, run.tlsMs - connectMs);
+  if (run.waitMs !== null) pool(kindOf.server, run.waitMs - connectMs);
+  if (run.receiveMs !== null) {
+    pool(kindOf.transfer, run.receiveMs - extraRounds(run.bodyBytes) * connectMs);
+  }
+};
+
+export const takePage = (state: FleetState, bin: OpenBin, run: PageReading): void => {
+  const device = deviceOf(state, bin, run.deviceId);
+  if (run.distorted) return;
+  const app = state.appNames.numberOf(run.appId);
+  const row = bin.runRow(pairOf(state, device, app, run.via));
+  const page = bin.runs.page(row);
+  const slot = slotOf(row);
+  page.pages[slot] = at(page.pages, slot) + 1;
+  if (!run.ok) {
+    noteFailure(state, page, slot, run);
+    return;
+  }
+  page.okPages[slot] = at(page.okPages, slot) + 1;
+  const paintMs = run.lcpMs ?? run.loadMs;
+  if (paintMs === null) return;
+  const slowestMs = run.thirdParties.reduce((most, { longestMs }) => Math.max(most, longestMs), 0);
+  const renderMs = paintMs - (run.ttfbMs ?? 0) - slowestMs;
+  bin.sample(state.keys.rowOf(kindOf.render, device, app), renderMs, run.requested);
+  bin.sample(state.keys.rowOf(kindOf.pageTotal, device, app), paintMs, run.requested);
+  for (const { host, longestMs } of run.thirdParties) {
+    const third = state.thirdParties.numberOf(`${run.appId}\t${host}`);
+    bin.sample(state.keys.rowOf(kindOf.thirdParty, third, app), longestMs, run.requested);
+  }
+};
