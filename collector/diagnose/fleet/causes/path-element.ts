@@ -151,12 +151,16 @@ export const spanElement = ({ from, to }: Span, silentHopCount: number): CauseEl
   return {
     id: `${from?.address ?? from?.key ?? ''}>${to?.address ?? to?.key ?? ''}`.slice(0, 200),
     name: name.slice(0, 300),
-    from: from?.address?.slice(0, 64) ?? null,
-    to: to?.address?.slice(0, 64) ?? null,
+    from: placeOf(from),
+    to: placeOf(to),
     asn,
     silentHopCount,
   };
 };
+
+/** Its address; an edge that no trace has reached goes by its key. */
+const placeOf = (node: ChainNode | null): string | null =>
+  node === null ? null : (node.address ?? node.key).slice(0, 64);
 
 const ofNode = (node: ChainNode | null): string => node?.name ?? 'the site';
 

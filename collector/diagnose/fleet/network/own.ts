@@ -28,7 +28,10 @@ export const ownOfPath = (unit: Unit, path: Path): Delta | null => {
     return usable(device.tunnel) ?? usable(device.underlay) ?? usable(device.runRoundTrip);
   }
   const application = device.applications.find((each) => each.appId === path.appId);
-  return usable(application?.directConnect ?? null);
+  const connect = usable(application?.directConnect ?? null);
+  const traced = usable(path.trace?.rtt ?? null);
+  // One handshake may be quick by chance where several packets are not.
+  return (traced?.fastMs ?? 0) > (connect?.fastMs ?? 0) ? traced : connect;
 };
 
 const usable = (delta: Delta | null): Delta | null => (delta?.ready ? delta : null);

@@ -47,11 +47,13 @@ const kinds = {
   end: {
     ...hopKind,
     name: 'end',
-    weight: 0.45,
-    contamination: 0.05,
+    weight: 0.6,
+    contamination: 0.03,
     lossWeight: 1,
     lossReference: true,
   },
+  /** Straight to the application: several packets say more than one handshake. */
+  directEnd: { ...endToEnd, name: 'end', weight: 0.8, contamination: 0.02 },
   direct: { ...endToEnd, name: 'direct', weight: 0.6, contamination: 0.03 },
   onwardHop: { ...hopKind, name: 'onward hop', weight: 0.5 },
   onward: { ...endToEnd, name: 'onward', weight: 2, contamination: 0.002, lossWeight: 2 },
@@ -138,7 +140,8 @@ const hopSlots = (path: Path, add: Add, kind: SlotKind) => {
     const loss = isEnd ? (path.trace?.loss ?? hop.loss) : hop.loss;
     const delta = hop.delta?.ready ? hop.delta : null;
     const ttl = path.leg !== 'onward' && isGatewayHop(hop) ? 0 : hop.ttl;
-    return add(isEnd ? kinds.end : kind, delta, loss).map((slot) => ({ ttl, slot }));
+    const endKind = path.leg === 'direct' ? kinds.directEnd : kinds.end;
+    return add(isEnd ? endKind : kind, delta, loss).map((slot) => ({ ttl, slot }));
   });
 };
 
