@@ -1,6 +1,7 @@
 import { median } from '../../statistics.ts';
 import type { Accepted } from '../accepted.ts';
 import type { Reach } from './bad-pairs.ts';
+import { showsInTotal } from './slow.ts';
 
 /** Bins before this one of which the totals are known. */
 const knownBefore = 2;
@@ -15,7 +16,7 @@ const response = { lowest: -1, highest: 2, between: 0.5 } as const;
  * cumulative sum around the middle is largest; the sums need no more than the last bins' totals.
  */
 export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
-  if (blame.kind !== 'delay' || notInTotal.has(blame.family)) return byRule(blame);
+  if (blame.kind !== 'delay' || !showsInTotal(blame)) return byRule(blame);
   const responses = Array.from({ length: knownBefore + 1 }, (_, back) => pooled(reach, back));
   if (responses[1] === null) return byRule(blame);
   let sum = 0;
@@ -29,9 +30,6 @@ export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
   }
   return best;
 };
-
-/** What pages add lies beside the total of requests. */
-const notInTotal: ReadonlySet<Accepted['family']> = new Set(['page', 'third-party']);
 
 /** Loss shows in windows of several bins; what is asked of two in a row began in the first. */
 const byRule = (blame: Accepted): number => {

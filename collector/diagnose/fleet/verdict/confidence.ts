@@ -36,11 +36,13 @@ const highest = 0.99;
 /** Round trips do not fit the totals: the answer may still be right, the arithmetic is not. */
 const contradictedFactor = 0.8;
 
-export const confidenceOf = (features: Features, contradicted: boolean): number => {
+export const confidenceOf = (
+  features: Features,
+  contradicted: boolean,
+  by: Record<keyof Features, number> = weights,
+): number => {
   let logOdds = 0;
-  for (const name of Object.keys(weights) as (keyof Features)[]) {
-    logOdds += weights[name] * features[name];
-  }
+  for (const name of Object.keys(by) as (keyof Features)[]) logOdds += by[name] * features[name];
   const chance = 1 / (1 + Math.exp(-logOdds));
   return rounded(contradicted ? chance * contradictedFactor : chance);
 };

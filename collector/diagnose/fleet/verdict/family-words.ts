@@ -35,6 +35,12 @@ const once =
   (told: Told): string =>
     `${what(told)} ${sayMs(told.costMs)} longer than usual${then}`;
 
+/** A stretch says by itself where it is; anything else is a place one is in. */
+const within = ({ name }: Told): string => (/^(between|at) /.test(name) ? name : `in the ${name}`);
+
+const addresses = ({ element }: Told): string =>
+  element.from !== null && element.to !== null ? 'both addresses' : 'the address';
+
 const operator = ({ element }: Told): string =>
   element.asn === null ? 'that network’s operator' : `the operator of AS ${element.asn}`;
 
@@ -58,25 +64,27 @@ export const familyWords: Record<CauseFamily, FamilyWords> = {
     action: () => 'Check the gateway, its switches and access points: load, errors, traffic.',
   },
   'last-mile': {
-    says: onWay(({ name }) => `on the ${name}`),
+    says: onWay((told) => within(told).replace(/^in /, 'on ')),
     action: () =>
       'See whether an upload or a back-up fills the line; if not, report it to the internet provider with the numbers of this verdict.',
   },
   'isp-region': {
-    says: onWay(({ name }) => `in the ${name}`),
+    says: onWay(within),
     action: (told) =>
       `Report it to ${operator(told)}; until then another access, a phone for example, avoids it.`,
   },
   link: {
     says: onWay(plain),
-    action: (told) => `Report it to ${operator(told)} with both addresses and the time it began.`,
+    action: (told) =>
+      `Report it to ${operator(told)} with ${addresses(told)} and the time it began.`,
   },
   router: {
     says: onWay(plain),
-    action: (told) => `Report it to ${operator(told)} with the address and the time it began.`,
+    action: (told) =>
+      `Report it to ${operator(told)} with ${addresses(told)} and the time it began.`,
   },
   as: {
-    says: onWay(({ name }) => `in the ${name}`),
+    says: onWay(within),
     action: (told) => `Report it to ${operator(told)}; another edge may avoid this network.`,
   },
   'tunnel-client': {
@@ -128,7 +136,7 @@ export const familyWords: Record<CauseFamily, FamilyWords> = {
   },
   mtu: {
     says: ({ name }) =>
-      `${name} swallows large packets without a word: what is small passes, longer answers hang`,
+      `${name} large packets vanish without a word: what is small passes, longer answers hang`,
     action: () =>
       'Lower the MTU or clamp the TCP segment size on that way, and let ICMP “fragmentation needed” through.',
   },

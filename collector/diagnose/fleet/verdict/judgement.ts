@@ -18,14 +18,14 @@ export type Judgement = {
 const sharedRatio = 0.8;
 /** Fewer bins than this and nothing is known of normal. */
 const binsOfHistory = 8;
-/** Of the last three bins. */
+/** Of the last three bins, where no other device vouches for what is said. */
 const leastRecentBins = 2;
 /** A cause this many times the threshold is named even where the totals do not show it yet. */
 const clearlyAbove = 2;
 
 export const judgeSlow = (pair: PairInView, { view }: Pick<BinScene, 'view'>): Judgement => {
   const [top, second] = pair.parts;
-  const contradicted = isContradicted(pair.app, pair.sumMs);
+  const contradicted = isContradicted(pair.app, pair.parts);
   const confidence =
     top === undefined ? 0 : confidenceOf(featuresOf(pair, top.blame), contradicted);
   const addedMs = Math.max(pair.sumMs, observedMs(pair.app) ?? 0);
@@ -48,7 +48,9 @@ const abstention = (
   confidence: number,
 ): Judgement['abstains'] => {
   if (device.firstSeenMs > knownBeforeMs) return 'short-history';
-  if (device.recentBins < leastRecentBins) return 'few-samples';
+  if (device.recentBins < leastRecentBins && parts[0]?.blame.scope === 'device') {
+    return 'few-samples';
+  }
   if (contradicted && (parts[0]?.ms ?? 0) <= clearlyAbove * slowFromMs) {
     return 'round-trips-do-not-fit';
   }

@@ -16,16 +16,17 @@ export const namesOf = (facts: Facts): Names => {
   return {
     application,
     device: (id) => facts.devices[id]?.name ?? id,
-    edge: (id) => (id === '' ? 'the edge' : `edge ${edge(id)}`),
+    edge: (id) => once(id === '' ? 'the edge' : `edge ${edge(id)}`),
     inText: (text) =>
-      text.replace(words, (word, before: string, id: string) => {
-        if (before === 'edge ') return `edge ${edge(id)}`;
-        return before === '' && !Object.hasOwn(facts.applications, id)
-          ? word
-          : `${before}${application(id)}`;
-      }),
+      once(
+        text.replace(edgeIds, (id) => edge(id)).replace(applicationIds, (id) => application(id)),
+      ),
   };
 };
 
-/** Ids are slugs, and stand in elements' names behind "edge" or "of", or else by themselves. */
-const words = /(?<![\w.:-])(edge |of |for |to |)([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?![\w:-])/g;
+/** Ids are slugs; in elements' names an edge's stands behind "edge", an application's behind these. */
+const edgeIds = /(?<=\bedge )[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?/g;
+const applicationIds = /(?<=\b(?:of|for|to|and) )[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?/g;
+
+/** An edge that people call "Edge 5" is not "edge Edge 5". */
+const once = (text: string): string => text.replace(/\bedge (?=Edge\b)/g, '');

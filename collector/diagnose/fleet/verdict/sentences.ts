@@ -46,15 +46,16 @@ export const sayStart = (startedAt: number, nowMs: number): string =>
 export const othersClause = (blame: Accepted, { byBlame, findings }: BinScene): string => {
   const others = (byBlame.get(blame)?.deviceCount ?? 1) - 1;
   const fine = findings.fineDeviceCount;
-  if (others <= 0) return fine === 0 ? '' : `; ${sayOthers(fine)} fine`;
+  if (others <= 0) {
+    return fine === 0
+      ? ''
+      : `; ${sayCount(fine, 'other device')} ${fine === 1 ? 'is' : 'are'} fine`;
+  }
   const apart = Math.max(0, fine - blame.healthyCount);
   const have = `; ${sayCount(others, 'other device')} ${others === 1 ? 'has' : 'have'} it too`;
   if (apart === 0) return have;
   return `${have}, ${apart} that ${apart === 1 ? 'does' : 'do'} not ${crosses(blame)} ${apart === 1 ? 'is' : 'are'} fine`;
 };
-
-const sayOthers = (count: number): string =>
-  count === 1 ? 'the other device is' : `the ${count} other devices are`;
 
 const crosses = ({ scope }: Accepted): string => {
   switch (scope) {

@@ -1,4 +1,7 @@
+import type { CauseFamily } from '#contract/verdict.ts';
+import type { Accepted } from '../accepted.ts';
 import type { ApplicationView } from '../bin-view.ts';
+import type { Part } from './part.ts';
 
 /** Five milliseconds on each of six round trips; below 7 % of what is usual nobody notices. */
 const impact = { floorMs: 30, share: 0.07 } as const;
@@ -37,13 +40,26 @@ export const observedMs = (app: ApplicationView): number | null => {
   return delta === null || !delta.ready ? null : delta.fastMs;
 };
 
+/** What pages add lies beside the total of requests. */
+const notInTotal: ReadonlySet<CauseFamily> = new Set(['page', 'third-party']);
+
+export const showsInTotal = ({ kind, family }: Accepted): boolean =>
+  kind !== 'failure' && !notInTotal.has(family);
+
 /** The causes say more than twice what the last three totals show: round trips are not as thought. */
-export const isContradicted = (app: ApplicationView, sumMs: number): boolean => {
-  if (app.total === null || !app.total.ready) return false;
+export const isContradicted = (
+  { total, recentTotals }: ApplicationView,
+  parts: Part[],
+): boolean => {
+  if (total === null || !total.ready) return false;
+  const expectedMs =
+    contradictedShare *
+    parts.reduce((sum, { blame, ms }) => sum + (showsInTotal(blame) ? ms : 0), 0);
+  let sumMs = 0;
   for (let at = 0; at < ownTotal.bins; at += 1) {
-    const deltaMs = app.recentTotals[at];
-    if (deltaMs === null || deltaMs === undefined || deltaMs >= contradictedShare * sumMs)
-      return false;
+    const deltaMs = recentTotals[at];
+    if (deltaMs === null || deltaMs === undefined || deltaMs >= expectedMs) return false;
+    sumMs += deltaMs;
   }
-  return true;
+  return sumMs / ownTotal.bins + total.scaleMs / Math.sqrt(ownTotal.bins) < expectedMs;
 };
