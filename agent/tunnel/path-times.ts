@@ -1,8 +1,8 @@
 import type { TunnelSample } from '#contract/telemetry.ts';
 import { type DatagramLoss, startDatagramLoss } from './datagram-loss.ts';
 import type { Link } from './link.ts';
-import { createRecentTimes, medianOf } from './recent-times.ts';
-import { measureUnderlay } from './underlay.ts';
+import { createRecentTimes } from './recent-times.ts';
+import { createOutsideTimes, measureUnderlay } from './underlay.ts';
 
 /** What is measured of the edge in use beside its control session. */
 export type PathTimes = {
@@ -90,30 +90,6 @@ export const startPathTimes = (parts: {
       clearInterval(dataTimer);
       clearInterval(outsideTimer);
       datagrams.stop();
-    },
-  };
-};
-
-/**
- * Handshakes since the last sample. Their middle one, as the pings inside have theirs: the fastest of
- * some would show a third of a queue that comes and goes, and the tunnel would be blamed for the rest.
- */
-const createOutsideTimes = () => {
-  let since: (number | null)[] = [];
-  let lastMs: number | null = null;
-  return {
-    add(ms: number | null): void {
-      since.push(ms);
-    },
-    /** That of the sample before where none has ended since; null where none was answered. */
-    takeMedianMs(): number | null {
-      if (since.length > 0) lastMs = medianOf(since.filter((ms) => ms !== null));
-      since = [];
-      return lastMs;
-    },
-    clear(): void {
-      since = [];
-      lastMs = null;
     },
   };
 };

@@ -1,4 +1,5 @@
 import { connect, isIP } from 'node:net';
+import { medianOf } from './recent-times.ts';
 
 const connectMs = 5_000;
 
@@ -24,3 +25,27 @@ export const measureUnderlay = (host: string, port: number): Promise<number | nu
     socket.once('timeout', () => end(null));
     socket.on('error', () => end(null));
   });
+
+/**
+ * Handshakes since the last sample. Their middle one, as the pings inside have theirs: the fastest of
+ * some would show a third of a queue that comes and goes, and the tunnel would be blamed for the rest.
+ */
+export const createOutsideTimes = () => {
+  let since: (number | null)[] = [];
+  let lastMs: number | null = null;
+  return {
+    add(ms: number | null): void {
+      since.push(ms);
+    },
+    /** That of the sample before where none has ended since; null where none was answered. */
+    takeMedianMs(): number | null {
+      if (since.length > 0) lastMs = medianOf(since.filter((ms) => ms !== null));
+      since = [];
+      return lastMs;
+    },
+    clear(): void {
+      since = [];
+      lastMs = null;
+    },
+  };
+};

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRecentTimes } from '#agent/tunnel/recent-times.ts';
+import { createOutsideTimes } from '#agent/tunnel/underlay.ts';
 
 const start = () => {
   let nowMs = 0;
@@ -65,4 +66,16 @@ describe('queueing, as the lowest of one session less the lowest of the other', 
       expect(queueMs()).toBeLessThan(2);
     }
   });
+});
+
+it('outside the tunnel the middle handshake since the last sample counts, and none where none was answered', () => {
+  const times = createOutsideTimes();
+  expect(times.takeMedianMs()).toBeNull();
+  // A queue that comes and goes: the fastest would show nothing of it.
+  for (const ms of [20, 60, null, 70, 21, 66]) times.add(ms);
+  expect(times.takeMedianMs()).toBe(60);
+  // No handshake has ended since.
+  expect(times.takeMedianMs()).toBe(60);
+  times.add(null);
+  expect(times.takeMedianMs()).toBeNull();
 });
