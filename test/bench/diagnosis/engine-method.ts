@@ -28,13 +28,17 @@ export const createLoneMethod = (
       return [id, createEngine({ binMs: config.binMs, facts })];
     }),
   );
+  const edgeOf = new Map<string, string>();
   return {
     name,
     close: (observed) => {
-      const { shared, own } = byDevice(observed.records);
-      return [...engines].flatMap(([id, engine]) =>
-        findingsOf(closeBin(engine, observed, [...shared, ...(own.get(id) ?? [])])),
-      );
+      const { byEdge, own } = sortOut(observed.records);
+      return [...engines].flatMap(([id, engine]) => {
+        const mine = own.get(id) ?? [];
+        edgeOf.set(id, edgeIn(mine) ?? edgeOf.get(id) ?? '');
+        const fromEdge = byEdge.get(edgeOf.get(id) ?? '') ?? [];
+        return findingsOf(closeBin(engine, observed, [...fromEdge, ...mine]));
+      });
     },
   };
 };
@@ -63,13 +67,21 @@ const findingsOf = (verdicts: readonly Verdict[]): Finding[] =>
       verdict,
     }));
 
-/** What edges say is there for a lone device, too. */
-const byDevice = (records: readonly TelemetryRecord[]) => {
-  const shared: TelemetryRecord[] = [];
+/** A lone device's edge measures and tells as any other; of other edges it hears nothing. */
+const sortOut = (records: readonly TelemetryRecord[]) => {
+  const byEdge = new Map<string, TelemetryRecord[]>();
   const own = new Map<string, TelemetryRecord[]>();
+  const put = (into: Map<string, TelemetryRecord[]>, key: string, record: TelemetryRecord) => {
+    const known = into.get(key);
+    if (known === undefined) into.set(key, [record]);
+    else known.push(record);
+  };
   for (const record of records) {
-    if (!('deviceId' in record)) shared.push(record);
-    else own.set(record.deviceId, [...(own.get(record.deviceId) ?? []), record]);
+    if (record.kind === 'edge' || record.kind === 'onward') put(byEdge, record.edgeId, record);
+    else if ('deviceId' in record) put(own, record.deviceId, record);
   }
-  return { shared, own };
+  return { byEdge, own };
 };
+
+const edgeIn = (records: readonly TelemetryRecord[]): string | undefined =>
+  records.flatMap((record) => (record.kind === 'tunnel' ? (record.edgeId ?? []) : [])).at(-1);

@@ -37,7 +37,6 @@ const ablations: { name: string; options: EngineOptions }[] = [
   { name: 'without the lag control', options: { lagControl: false } },
   { name: 'without the fast pass', options: { fastPass: false } },
 ];
-export const ablationNames = ablations.map(({ name }) => name);
 
 export const stresses: { name: string; options: Partial<WorldOptions> }[] = [
   {

@@ -82,7 +82,7 @@ const jobsOf = ({ seeds, only, devices, warmDays, scaleDevices }: Plan): Job[] =
     ...(wants('stress') ? few : []).flatMap((seed): Job[] =>
       stresses.map((_, index) => ({ kind: 'stress', world: worldOf(seed), index })),
     ),
-    ...(wants('lone') ? seeds : []).map((seed): Job => ({ kind: 'lone', world: worldOf(seed) })),
+    ...(wants('lone') ? few : []).map((seed): Job => ({ kind: 'lone', world: worldOf(seed) })),
     ...(wants('scale') ? [{ kind: 'scale', devices: scaleDevices } satisfies Job] : []),
   ];
 };

@@ -32,4 +32,3 @@ export const createAlarmCount = () => {
     },
   };
 };
-export type AlarmCount = ReturnType<typeof createAlarmCount>;
