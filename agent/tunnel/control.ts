@@ -2,7 +2,7 @@ import type { EdgeEntry } from '#contract/policy.ts';
 import { backoffMs, sleep } from '#runtime/backoff.ts';
 import type { Identity } from '#runtime/identity.ts';
 import type { Log } from '#runtime/log.ts';
-import { createPingLosses, type PingLosses } from './ping-losses.ts';
+import { createLateAnswers, createPingLosses, type PingLosses } from './ping-losses.ts';
 import { createRecentTimes, type RecentTimes, rememberedMs } from './recent-times.ts';
 import { isUsable, type OpenSession, openSession, ping } from './session.ts';
 
@@ -68,6 +68,7 @@ export const startControl = (parts: {
   let heardAtMs = Number.NEGATIVE_INFINITY;
   let pinger: { hurry(): void; askNow(): void } | undefined;
   const losses = createPingLosses();
+  let late = createLateAnswers();
   const hurriedMs = parts.pingIntervalMs * hurriedShare;
 
   const keepUp = async () => {
@@ -86,6 +87,7 @@ export const startControl = (parts: {
       session = undefined;
       roundTrips.clear();
       losses.clear();
+      late = createLateAnswers();
       if (isUp && !stopping.signal.aborted) {
         isUp = false;
         counts.reconnectCount += 1;
@@ -118,7 +120,10 @@ export const startControl = (parts: {
         askedAtMs = undefined;
         if (ms === null || !isUsable(h2)) return;
         // One that was missed already is counted as lost already.
-        if (missed === 0) losses.add(ms);
+        if (missed === 0) {
+          losses.add(ms);
+          late.add(ms);
+        }
         missed = 0;
         heardAtMs = performance.now();
         roundTrips.add(ms);
@@ -181,7 +186,7 @@ export const startControl = (parts: {
     isNew: () => isNew,
     problem: () => problem,
     takeCounts() {
-      const taken = counts;
+      const taken = { ...counts, pingLostCount: counts.pingLostCount + late.takeCount() };
       counts = noCounts();
       return taken;
     },

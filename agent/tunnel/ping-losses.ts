@@ -1,3 +1,5 @@
+import { medianOf } from './recent-times.ts';
+
 /** Which of the last pings came late or not at all. */
 export type PingLosses = {
   /** `ms` null: no answer in its time. */
@@ -29,6 +31,45 @@ export const createPingLosses = (): PingLosses => {
     },
     clear() {
       last = [];
+    },
+  };
+};
+
+/** A queue makes whole rows of answers late, and moves their middle; a loss is alone on a calm path. */
+const lateInARow = 2;
+const calmMs = 60;
+
+export type LateAnswers = {
+  add(ms: number): void;
+  /** Answers since the last call that tell of a lost packet. */
+  takeCount(): number;
+};
+
+/**
+ * Packets lost below a session, by answers that came one retransmission late. At a ping a second such
+ * an answer is in time, so that counting only what is missing would call a path that loses a tenth
+ * whole.
+ */
+export const createLateAnswers = (): LateAnswers => {
+  let last: number[] = [];
+  let streak = 0;
+  let count = 0;
+  return {
+    add(ms) {
+      last = [...last, ms].slice(-lookedBack);
+      const lowestMs = Math.min(...last);
+      if (ms > lowestMs + retransmissionMs) {
+        streak += 1;
+        return;
+      }
+      const isCalm = (medianOf(last) ?? 0) < lowestMs + calmMs;
+      if (streak <= lateInARow && isCalm) count += streak;
+      streak = 0;
+    },
+    takeCount() {
+      const taken = count;
+      count = 0;
+      return taken;
     },
   };
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createDegradations } from '#agent/tunnel/degradations.ts';
-import { createPingLosses } from '#agent/tunnel/ping-losses.ts';
+import { createLateAnswers, createPingLosses } from '#agent/tunnel/ping-losses.ts';
 import { createResetBudget } from '#agent/tunnel/reset-budget.ts';
 import { startWindowBytes, windowFor } from '#agent/tunnel/stream-window.ts';
 
@@ -52,6 +52,25 @@ describe('lost pings', () => {
     losses.add(null);
     for (let i = 0; i < 20; i++) losses.add(20);
     expect(losses.count()).toEqual({ lostCount: 0, sentCount: 20 });
+  });
+});
+
+describe('packets lost below a session', () => {
+  const lostOf = (answers: readonly number[]) => {
+    const late = createLateAnswers();
+    for (const ms of answers) late.add(ms);
+    return late.takeCount();
+  };
+  const calm = Array.from({ length: 20 }, (_, i) => 20 + (i % 5));
+
+  it('are told by single answers that come a retransmission late', () => {
+    expect(lostOf([...calm, 231, ...calm, 228, 240, ...calm])).toBe(3);
+  });
+
+  it('are not a path that got longer, nor a queue that comes and goes', () => {
+    expect(lostOf([...calm, ...calm.map((ms) => ms + 300), ...calm.map((ms) => ms + 300)])).toBe(0);
+    const queue = Array.from({ length: 60 }, (_, i) => 20 + ((i * 137) % 500));
+    expect(lostOf([...queue, ...queue])).toBeLessThanOrEqual(1);
   });
 });
 
