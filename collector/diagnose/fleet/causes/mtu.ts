@@ -106,7 +106,10 @@ const createCosts = (view: BinView, hole: Hole) => {
   const risesMs = new Map<string, number>();
   for (const cell of view.cells) {
     if (cell.part !== 'tls' || !cell.delta.ready) continue;
-    if (cell.delta.fastMs >= leastMs) risesMs.set(placeKey(cell), cell.delta.fastMs);
+    if (cell.delta.fastMs < leastMs || !hole.isAt(cell)) continue;
+    for (const key of [placeKey(cell), placeKey({ ...cell, frontEnd: null })]) {
+      risesMs.set(key, Math.max(risesMs.get(key) ?? 0, cell.delta.fastMs));
+    }
   }
   const excessOf = createOwnExcess(view);
   return (device: DeviceView, app: ApplicationView): number => {
@@ -115,8 +118,7 @@ const createCosts = (view: BinView, hole: Hole) => {
     const place = placeOf(app);
     if (hole.isAt(place)) return risesMs.get(placeKey(place)) ?? 0;
     const ownMs = excessOf(app).tlsMs ?? 0;
-    const ms = Math.max(ownMs, place.edgeId === null ? (risesMs.get(placeKey(place)) ?? 0) : 0);
-    return ms >= leastMs && (app.total?.fastMs ?? 0) >= ms / 2 ? ms : 0;
+    return ownMs >= leastMs && (app.total?.fastMs ?? 0) >= ownMs / 2 ? ownMs : 0;
   };
 };
 

@@ -52,7 +52,10 @@ const runnerUpOf = ({ cause, runnerUp }: CellFinding): Accepted['runnerUp'] => {
   return { key, family, element, segment };
 };
 
-/** By place; where the address that served a run is not known, the mean over those it may have been. */
+/** Of the devices that may have met the same, so many must have met it slow. */
+const mostOf = 0.8;
+
+/** By place; where the address that served a run is not known, by what nearly all others met. */
 const costsByPlace = (
   { group, shifted, addedMs }: CellFinding,
   view: BinView,
@@ -71,7 +74,7 @@ const costsByPlace = (
     costs.set(placeKey(cell), slow.has(cell) ? addedMs : 0);
   }
   for (const [key, sum] of anywhere) {
-    if (!costs.has(key)) costs.set(key, (addedMs * sum.slow) / sum.all);
+    if (!costs.has(key)) costs.set(key, sum.slow >= mostOf * sum.all ? addedMs : 0);
   }
   return costs;
 };

@@ -9,6 +9,8 @@ const enoughSamples = 12;
 const fewSamples = 5;
 /** Share of medians that something else has moved, by how many samples they rest on. */
 const contamination = { enough: 1e-5, some: 3e-4, few: 4e-3 } as const;
+/** From so many samples on, a median follows single delays little. */
+const steadySamples = 5;
 /** Scale of a median of n samples from their mean absolute deviation, with slack for its error. */
 const medianScale = 1.4;
 /** The smaller of two bins' differences scatters less. */
@@ -38,7 +40,8 @@ export const createCellEvidence = (view: BinView) => {
       weight: 1 - hotDiscount * disturbance.hotShare,
       contamination: Math.max(contaminated, retransmittedMedian(cell, disturbance)),
       reference: true,
-      spreadShare: 1,
+      // The middle of few samples follows a cause that scatters: a queue's, by all of it.
+      spreadShare: Math.max(1, Math.sqrt(steadySamples / Math.max(1, cell.delta.sampleCount))),
     };
   };
 

@@ -3,7 +3,7 @@ import { type CellCause, type CellGroup, type GroupKind, groupKinds } from './gr
 import { placeKey } from './place.ts';
 
 /** A cause that stood in the bin before needs less to stand now. */
-const formerShare = 0.55;
+const formerShare = 0.5;
 
 /** Everything that cells of one part may have in common, as candidates over their indexes. */
 export const groupCells = (
@@ -72,7 +72,8 @@ const groupsOf = (
 const commonOf = (kind: GroupKind, cell: Cell): string | null => {
   switch (kind) {
     case 'edge':
-      return cell.edgeId ?? '';
+      // Straight runs share no edge, and no resolver.
+      return cell.edgeId;
     case 'application':
       return cell.appId;
     case 'front-end':

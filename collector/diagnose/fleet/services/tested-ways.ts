@@ -1,5 +1,5 @@
 import type { ApplicationView, BinView, DeviceView, TraceView } from '../bin-view.ts';
-import { type Place, placeKey, placeKeys, placeOf } from './place.ts';
+import { type Place, placeKey, placeOf } from './place.ts';
 
 /** A way that was asked with large packets, hop by hop as far as hops answer. */
 type TestedWay = {
@@ -75,7 +75,8 @@ const linksOf = ({ nodes }: TestedWay): string[] =>
   nodes.slice(1).map((node, at) => `${nodes[at]}>${node}`);
 
 const explain = (ways: readonly TestedWay[]): Hole[] => {
-  const passes = countLinks(ways.filter((way) => !way.swallows));
+  const passed = ways.filter((way) => !way.swallows);
+  const passes = countLinks(passed);
   const holes: Hole[] = [];
   let left = ways.filter((way) => way.swallows);
   while (left.length > 0) {
@@ -88,7 +89,7 @@ const explain = (ways: readonly TestedWay[]): Hole[] => {
     if (first === undefined) break;
     const common = linksOf(first).filter((link) => suspects.get(link) === most);
     const covered = left.filter((way) => linksOf(way).some((link) => common.includes(link)));
-    holes.push(holeOf(first, common, covered, ways.length - left.length));
+    holes.push(holeOf(first, common, covered, passed));
     left = left.filter((way) => !covered.includes(way));
   }
   return holes;
@@ -106,25 +107,33 @@ const holeOf = (
   way: TestedWay,
   common: readonly string[],
   covered: readonly TestedWay[],
-  passedCount: number,
+  passed: readonly TestedWay[],
 ): Hole => {
   const links = linksOf(way);
   const begin = links.indexOf(common[0] ?? '');
   const end = links.indexOf(common.at(-1) ?? '');
   const keys = new Set(covered.map(({ key }) => key));
+  const passing = new Set(passed.map(({ key }) => key));
+  // Where the address that served a run is not known: as all ways to the application, if they agree.
+  const isBehind = (place: Place): boolean => {
+    const exact = `behind ${placeKey(place)}`;
+    if (keys.has(exact)) return true;
+    if (place.frontEnd !== null)
+      return keys.has(`behind ${placeKey({ ...place, frontEnd: null })}`);
+    const known = (set: ReadonlySet<string>) => [...set].some((key) => key.startsWith(exact));
+    return known(keys) && !known(passing);
+  };
   return {
     leg: way.leg,
     from: begin === 0 ? null : (way.nodes[begin] ?? null),
     to: way.nodes[end + 1] ?? '',
     bytes: way.bytes,
     swallowedCount: covered.length,
-    passedCount,
+    passedCount: passed.length,
     isOn: (device, app) =>
       app.via === 'direct'
         ? keys.has(keyStraight(device, app))
-        : keys.has(keyBefore(device)) ||
-          placeKeys(placeOf(app)).some((place) => keys.has(`behind ${place}`)),
-    isAt: (place) =>
-      place.edgeId !== null && placeKeys(place).some((key) => keys.has(`behind ${key}`)),
+        : keys.has(keyBefore(device)) || isBehind(placeOf(app)),
+    isAt: (place) => place.edgeId !== null && isBehind(place),
   };
 };
