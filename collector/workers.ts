@@ -57,10 +57,9 @@ export const startWorkers = (parts: {
   return {
     async stop(): Promise<void> {
       expireTimer.stop();
-      fleetDiagnosis.stop();
       // Messages under way are given up at once and sent again at the next start.
       stopping.abort();
-      await sweep.stop();
+      await Promise.all([sweep.stop(), fleetDiagnosis.stop()]);
     },
   };
 };

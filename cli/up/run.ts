@@ -60,6 +60,10 @@ export const runUp = async (options: UpOptions): Promise<void> => {
 
 type Stopper = ReturnType<typeof createStopper>;
 
+/** Three runs of a probe in a bin: fewer say little, more make people wait. */
+const binSecondsOf = (intervalSeconds: number): number =>
+  Math.min(60, Math.max(5, Math.round(3 * intervalSeconds)));
+
 const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): Promise<void> => {
   const state = openStateFolder({
     folder: options.state,
@@ -110,6 +114,7 @@ const startAll = async (options: UpOptions, screen: Screen, stopper: Stopper): P
     deviceListen: { host: '127.0.0.1', port: ports.device },
     operatorListen: { host: '127.0.0.1', port: ports.operator },
     diagnoseDelayMs: 200,
+    diagnosis: { binSeconds: binSecondsOf(options.interval), shardBy: 'organisation' },
   });
   stopper.add('collector', collector.stop);
   const operatorUrl = `http://127.0.0.1:${ports.operator}`;

@@ -73,6 +73,15 @@ export const createEngineRows = (db: Database) => ({
     });
   },
 
+  async hasCheckpoint(name: string): Promise<boolean> {
+    const rows = await db
+      .select({ part: fleetCheckpoints.part })
+      .from(fleetCheckpoints)
+      .where(eq(fleetCheckpoints.shard, name))
+      .limit(1);
+    return rows.length > 0;
+  },
+
   async checkpoint(name: string): Promise<Checkpoint | undefined> {
     const rows = await db
       .select()

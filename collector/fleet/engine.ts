@@ -1,14 +1,16 @@
 import type { Facts, Reading } from '#collector/diagnose/fleet/reading.ts';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 
-/** What a tick needs of the fleet's engine (collector/diagnose/fleet/engine.ts). */
+/** The fleet's engine (collector/diagnose/fleet/engine.ts) as a tick speaks to it. */
 export type FleetEngine = {
-  /** Of the open bin, or late: then it only counts for what is normal. */
-  observe(reading: Reading): void;
+  /** Of the open bin, or late: then they only count for what is normal. */
+  observe(readings: readonly Reading[]): Promise<void>;
   /** Closes every bin that ended at or before a time. */
-  advanceTo(timeMs: number): Outcome[];
-  learn(facts: Facts): void;
-  save(): Uint8Array;
+  advanceTo(timeMs: number): Promise<Outcome[]>;
+  learn(facts: Facts): Promise<void>;
+  save(): Promise<Uint8Array>;
+  /** Ends it, whatever it is at. */
+  stop(): Promise<void>;
 };
 
 export type Outcome = {
@@ -18,8 +20,8 @@ export type Outcome = {
   incidents: SharedIncident[];
 };
 
-/** `saved` is what `save` gave; throws where it cannot be read. */
+/** `saved` is what `save` gave; rejects where it cannot be read. */
 export type MakeEngine = (
   config: { binMs: number; facts: Facts },
   saved?: Uint8Array,
-) => FleetEngine;
+) => Promise<FleetEngine>;

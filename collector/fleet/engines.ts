@@ -29,7 +29,7 @@ export const createEngines = (parts: {
   const held = new Map<string, Held>();
 
   const begin = async (bin: number, readAt: number, saved?: Uint8Array): Promise<Held> => {
-    const engine = parts.make({ binMs, facts: await parts.readFacts() }, saved);
+    const engine = await parts.make({ binMs, facts: await parts.readFacts() }, saved);
     return { engine, bin, readAt, checkpointBin: saved === undefined ? -1 : bin };
   };
 
@@ -44,7 +44,18 @@ export const createEngines = (parts: {
     }
   };
 
+  const drop = async (shard: string): Promise<void> => {
+    const one = held.get(shard);
+    held.delete(shard);
+    await one?.engine.stop();
+  };
+
   return {
+    /** Whether there is anything to go on from: an engine here, or a checkpoint. */
+    async hasPast(shard: string): Promise<boolean> {
+      return held.has(shard) || (await rows.hasCheckpoint(shard));
+    },
+
     /** `from`: where one without a past begins. `row`: the shard as it was before it was taken. */
     async of(
       shard: string,
@@ -53,25 +64,30 @@ export const createEngines = (parts: {
     ): Promise<Held> {
       const known = held.get(shard);
       if (known && row?.worker === worker && row.bin === known.bin) return known;
+      await drop(shard);
       const one = await restore(shard, from);
       held.set(shard, one);
       return one;
     },
 
     /** After an error nobody knows what it has seen. */
-    drop(shard: string): void {
-      held.delete(shard);
-    },
+    drop,
 
     async save(shard: string, nowMs: number): Promise<void> {
       const one = held.get(shard);
       if (one === undefined || one.checkpointBin === one.bin) return;
       const { bin, readAt } = one;
-      await rows.saveCheckpoint(shard, { binMs, bin, readAt, bytes: one.engine.save() }, nowMs);
+      await rows.saveCheckpoint(
+        shard,
+        { binMs, bin, readAt, bytes: await one.engine.save() },
+        nowMs,
+      );
       one.checkpointBin = bin;
     },
 
-    shards: (): string[] => [...held.keys()],
+    async stop(): Promise<void> {
+      await Promise.all([...held.keys()].map(drop));
+    },
   };
 };
 

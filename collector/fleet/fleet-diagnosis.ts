@@ -4,10 +4,10 @@ import type { EngineRows } from '../control/engine-rows.ts';
 import type { Fleet } from '../control/fleet.ts';
 import type { FleetRows } from '../control/fleet-rows.ts';
 import type { OrganisationVersions } from '../control/organisation-versions.ts';
-import { createEngine } from '../diagnose/fleet/engine.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Store } from '../store/store.ts';
 import type { BinClock } from './bin-clock.ts';
+import { startEngineThread } from './engine-thread.ts';
 import { createEngines } from './engines.ts';
 import { createFactsReader } from './facts.ts';
 import { type Sharding, shardNames } from './shards.ts';
@@ -33,7 +33,7 @@ export const startFleetDiagnosis = (parts: {
   const worker = randomUUID();
   const readFacts = createFactsReader(parts);
   const engines = createEngines({
-    make: createEngine,
+    make: startEngineThread,
     rows,
     readFacts,
     binMs: clock.binMs,
@@ -53,5 +53,11 @@ export const startFleetDiagnosis = (parts: {
     },
     onError: (error) => log.warn({ err: error }, 'bins not asked for'),
   });
-  return { tick, stop: () => timer.stop() };
+  return {
+    tick,
+    async stop(): Promise<void> {
+      timer.stop();
+      await engines.stop();
+    },
+  };
 };

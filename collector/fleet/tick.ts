@@ -77,8 +77,18 @@ export const createTick = (parts: TickParts) => {
     const { shard, bin: lastBin } = job;
     const startedMs = now();
     const firstBin = Math.max(0, lastBin - catchUpBins + 1);
+    const past = { fromMs: clock.startOf(firstBin), toMs: clock.endOf(lastBin) };
+    if (!(await engines.hasPast(shard)) && (await isEmpty(past))) {
+      // Nothing was ever measured: no engine is needed to say so.
+      const range = { fromMs: clock.startOf(lastBin), toMs: clock.endOf(lastBin) };
+      return keep(
+        job,
+        { bin: lastBin, isLast: true, readAt: startedMs, deviceCount: 0, range },
+        [],
+      );
+    }
     const held = await engines.of(shard, row, { bin: firstBin - 1, readAt: startedMs });
-    held.engine.learn(await parts.readFacts());
+    await held.engine.learn(await parts.readFacts());
     const renew = renewal(parts, shard);
     const writtenBin = row?.binMs === clock.binMs ? row.bin : -1;
     for (const bin of await binsToClose(Math.max(held.bin + 1, firstBin), lastBin)) {
@@ -88,7 +98,7 @@ export const createTick = (parts: TickParts) => {
       const members = await membersOf(parts.store, shard, range);
       const lateUntil = isLast ? await observeLate(held, members, readAt, renew) : held.readAt;
       const deviceCount = await observeBin(held, range, members, renew);
-      const outcomes = held.engine.advanceTo(range.toMs);
+      const outcomes = await held.engine.advanceTo(range.toMs);
       held.bin = bin;
       held.readAt = lateUntil;
       if (bin <= writtenBin) continue;
@@ -99,6 +109,9 @@ export const createTick = (parts: TickParts) => {
       await engines.save(shard, now());
     }
   };
+
+  const isEmpty = async (range: { fromMs: number; toMs: number }): Promise<boolean> =>
+    (await filledBins(parts.store, range, clock.binMs)).size === 0;
 
   /** All of them where they are few; of a longer stretch those in which there is something. */
   const binsToClose = async (firstBin: number, lastBin: number): Promise<number[]> => {
@@ -122,7 +135,7 @@ export const createTick = (parts: TickParts) => {
       members,
     });
     for await (const readings of portions) {
-      for (const reading of readings) held.engine.observe(reading);
+      await held.engine.observe(readings);
       await renew();
     }
     return readAt;
@@ -137,10 +150,8 @@ export const createTick = (parts: TickParts) => {
   ): Promise<number> => {
     const seen = new Set<string>();
     for await (const readings of readBin(parts.store, range, members)) {
-      for (const reading of readings) {
-        held.engine.observe(reading);
-        if ('deviceId' in reading) seen.add(reading.deviceId);
-      }
+      for (const reading of readings) if ('deviceId' in reading) seen.add(reading.deviceId);
+      await held.engine.observe(readings);
       await renew();
     }
     return seen.size;
@@ -190,7 +201,7 @@ export const createTick = (parts: TickParts) => {
     try {
       await work(job, row);
     } catch (error) {
-      engines.drop(job.shard);
+      await engines.drop(job.shard);
       await rows.keepWorking(job.shard, { worker, workingUntil: 0 });
       throw error;
     }

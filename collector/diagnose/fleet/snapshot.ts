@@ -41,15 +41,22 @@ export const pack = ({ header, columns }: Snapshot): Uint8Array => {
   return bytes;
 };
 
-/** Undefined: made by another version, or no snapshot. */
-export const unpack = (bytes: Uint8Array): Snapshot | undefined => {
+/** Whether `unpack` can read it, told by its beginning. */
+export const isSnapshot = (bytes: Uint8Array): boolean => headOf(bytes) !== undefined;
+
+const headOf = (bytes: Uint8Array) => {
   if (bytes.length < 4) return undefined;
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  const text = new TextDecoder().decode(bytes.subarray(4, 4 + length));
-  const head = parse(text);
-  if (head?.version !== version) return undefined;
+  const head = parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  return head?.version === version ? { ...head, length } : undefined;
+};
+
+/** Undefined: made by another version, or no snapshot. */
+export const unpack = (bytes: Uint8Array): Snapshot | undefined => {
+  const head = headOf(bytes);
+  if (head === undefined) return undefined;
   const columns: Snapshot['columns'] = {};
-  let offset = padded(4 + length);
+  let offset = padded(4 + head.length);
   for (const { table, column, type, length: count } of head.entries) {
     const size = count * types[type].BYTES_PER_ELEMENT;
     // A copy, because the bytes may begin where no array of this type may.

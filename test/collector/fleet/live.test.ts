@@ -8,7 +8,9 @@ import { createFleet } from '#collector/control/fleet.ts';
 import { createFleetRows } from '#collector/control/fleet-rows.ts';
 import { createOrganisationVersions } from '#collector/control/organisation-versions.ts';
 import { createVerdictRows } from '#collector/control/verdict-rows.ts';
+import { readingOfPoint } from '#collector/diagnose/fleet/reading-of-point.ts';
 import { createBinClock } from '#collector/fleet/bin-clock.ts';
+import { startEngineThread } from '#collector/fleet/engine-thread.ts';
 import { startFleetDiagnosis } from '#collector/fleet/fleet-diagnosis.ts';
 import { openInProcessJobs } from '#collector/jobs/in-process.ts';
 import type { Jobs } from '#collector/jobs/jobs.ts';
@@ -50,7 +52,9 @@ beforeAll(async () => {
   state = await openState({ engine: 'pglite', folder: join(folder, 'state') });
   jobs = openInProcessJobs({ state, log });
 });
+const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {
+  for (const stop of stops) await stop();
   await jobs.stop();
   await Promise.all([store.stop(), state.stop()]);
   await rm(folder, { recursive: true, force: true });
@@ -107,7 +111,7 @@ test('a server that gets slow for all is one incident, one message, and each dev
   };
   time.nowMs = clock.closesAt(firstBin + usualBins);
   const fleetDiagnosis = startFleetDiagnosis(parts);
-  fleetDiagnosis.stop();
+  stops.push(fleetDiagnosis.stop);
   const close = async (bin: number) => {
     time.nowMs = clock.closesAt(firstBin + bin);
     await fleetDiagnosis.tick({ shard: 'organisation', bin: firstBin + bin, passed: 0 });
@@ -154,4 +158,31 @@ test('a server that gets slow for all is one incident, one message, and each dev
   await createDeliver(parts)(second?.id ?? '');
   const after = await parts.deliveries.find(second?.id ?? '');
   expect(after).toMatchObject({ state: 'given-up', lastError: `told as incident ${incident?.id}` });
+});
+
+test('an engine’s thread goes on from what was saved, refuses what was not, and ends when told', async () => {
+  const config = { binMs: clock.binMs, facts: { devices: {}, edges: {}, applications: {} } };
+  const first = await startEngineThread(config);
+  const points = devices.flatMap((device) =>
+    toPoints(
+      requestOf({
+        ...{ device, application, via: 'tunnel', isSlow: false },
+        at: clock.startOf(firstBin) + 1_000,
+      }),
+      0,
+    ),
+  );
+  await first.observe(points.flatMap((point) => readingOfPoint(point) ?? []));
+  expect(await first.advanceTo(clock.endOf(firstBin))).toMatchObject([
+    { toMs: clock.endOf(firstBin), verdicts: [], incidents: [] },
+  ]);
+  const saved = await first.save();
+  await first.stop();
+  await expect(first.save()).rejects.toThrow('has ended');
+  const second = await startEngineThread(config, saved.slice());
+  expect(Buffer.from(await second.save()).equals(saved)).toBe(true);
+  await second.stop();
+  await expect(startEngineThread(config, Buffer.from('{"version":0}'))).rejects.toThrow(
+    'saved by another version',
+  );
 });

@@ -20,28 +20,23 @@ const runOf = (story: string): Verdict => ({
 });
 
 /** What the fleet's engine said of a bin in which this device and another one were slow. */
-const bin = (endMs: number) => {
-  const engine = tinyEngines().make({
+const bin = async (endMs: number) => {
+  const engine = await tinyEngines().make({
     binMs,
     facts: { devices: {}, edges: {}, applications: {} },
   });
   for (const deviceId of [anna.id, seedDevices[1].id]) {
-    engine.observe({
-      kind: 'http',
-      timeMs: endMs - 1_000,
-      deviceId,
-      appId: 'crm',
-      totalMs: 700,
-    } as never);
+    const run = { kind: 'http', timeMs: endMs - 1_000, deviceId, appId: 'crm', totalMs: 700 };
+    await engine.observe([run as never]);
   }
-  const [outcome] = engine.advanceTo(endMs);
+  const [outcome] = await engine.advanceTo(endMs);
   const [verdict] = outcome?.verdicts ?? [];
   const [incident] = outcome?.incidents ?? [];
   if (!verdict || !incident) throw new Error('the engine says nothing');
   return { standing: { ...verdict, deviceId: anna.id }, incident };
 };
 const endMs = Math.floor(nowMs / binMs) * binMs;
-const { standing, incident } = bin(endMs);
+const { standing, incident } = await bin(endMs);
 
 describe('the runs’ verdict and the fleet’s', () => {
   test('where the runs are slow and the fleet has a cause, the cause is the answer and the split the runs’', () => {

@@ -18,7 +18,7 @@ type State = {
 /** The engines that were made, for tests to look into. */
 export const tinyEngines = () => {
   const made: { state: State; wasSaved: boolean }[] = [];
-  const make: MakeEngine = ({ binMs }, saved) => {
+  const make: MakeEngine = async ({ binMs }, saved) => {
     const state: State = saved
       ? (JSON.parse(Buffer.from(saved).toString()) as State)
       : { bin: -1, counts: {}, lateCount: 0, since: {} };
@@ -64,21 +64,24 @@ const tinyEngine = (binMs: number, state: State): FleetEngine => {
   };
 
   return {
-    observe(reading) {
-      if (reading.kind !== 'http') return;
-      const bin = Math.floor(reading.timeMs / binMs);
-      if (bin <= state.bin) {
-        state.lateCount += 1;
-        return;
+    async observe(readings) {
+      for (const reading of readings) {
+        if (reading.kind !== 'http') continue;
+        const bin = Math.floor(reading.timeMs / binMs);
+        if (bin <= state.bin) {
+          state.lateCount += 1;
+          continue;
+        }
+        state.counts[bin] = (state.counts[bin] ?? 0) + 1;
+        const { deviceId, appId } = reading;
+        devices.add(deviceId);
+        open.set(`${deviceId} ${appId}`, { deviceId, appId, ms: reading.totalMs ?? 0 });
       }
-      state.counts[bin] = (state.counts[bin] ?? 0) + 1;
-      const { deviceId, appId } = reading;
-      devices.add(deviceId);
-      open.set(`${deviceId} ${appId}`, { deviceId, appId, ms: reading.totalMs ?? 0 });
     },
-    advanceTo: (timeMs) => [close(Math.floor(timeMs / binMs) - 1)],
-    learn: () => undefined,
-    save: () => Buffer.from(JSON.stringify(state)),
+    advanceTo: async (timeMs) => [close(Math.floor(timeMs / binMs) - 1)],
+    learn: async () => undefined,
+    save: async () => Buffer.from(JSON.stringify(state)),
+    stop: async () => undefined,
   };
 };
 

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { createEngine } from '#collector/diagnose/fleet/engine.ts';
+import type { Facts, Reading } from '#collector/diagnose/fleet/reading.ts';
+import { isSnapshot } from '#collector/diagnose/fleet/snapshot.ts';
+import type { Outcome } from './engine.ts';
+
+export type ThreadData = { binMs: number; facts: Facts; saved?: Uint8Array };
+
+export type Question = {
+  id: number;
+  ask:
+    | { call: 'observe'; readings: readonly Reading[] }
+    | { call: 'advanceTo'; timeMs: number }
+    | { call: 'learn'; facts: Facts }
+    | { call: 'save' };
+};
+
+export type Answer = { id: number; result?: unknown; error?: string };
+
+const { saved, ...config } = workerData as ThreadData;
+// The engine itself would begin anew without a word.
+if (saved && !isSnapshot(saved)) throw new Error('saved by another version, or not by an engine');
+const engine = createEngine(config, saved);
+
+const answer = (question: Question['ask']): unknown => {
+  switch (question.call) {
+    case 'observe':
+      for (const reading of question.readings) engine.observe(reading);
+      return undefined;
+    case 'advanceTo':
+      // Without what inference accepted: functions do not cross threads.
+      return engine
+        .advanceTo(question.timeMs)
+        .map(({ fromMs, toMs, verdicts, incidents }): Outcome => {
+          return { fromMs, toMs, verdicts, incidents };
+        });
+    case 'learn':
+      return engine.learn(question.facts);
+    case 'save':
+      return engine.save();
+  }
+};
+
+const say = (words: Answer): void => parentPort?.postMessage(words);
+
+parentPort?.on('message', ({ id, ask }: Question) => {
+  try {
+    say({ id, result: answer(ask) });
+  } catch (error) {
+    say({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+});
+say({ id: 0 });
