@@ -10,7 +10,7 @@ import type { Ways } from './other-ways.ts';
 import type { DelayCause } from './solve-delay.ts';
 import type { LossCause } from './solve-loss.ts';
 import { delayKey, lossKey, onwardSuffix } from './to-candidates.ts';
-import { deviceUnit, onwardId, onwardUnit, type Path, type Unit } from './unit.ts';
+import { deviceUnit, onwardUnit, type Path, type Unit } from './unit.ts';
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
 const retransmitMs = 250 * 1.05;
@@ -108,20 +108,32 @@ const createPlaces = (view: BinView, ways: Ways) => {
     }
     return last.unit;
   };
-  let onward: Map<string, Unit> | null = null;
-  const onwardOf = (id: string): Unit | undefined => {
-    onward ??= new Map(view.onward.map(onwardUnit).map((one) => [one.id, one]));
-    return onward.get(id);
+  let onward: Map<string, Unit[]> | null = null;
+  /** Of this front end; where a run does not say which served it, of any. */
+  const onwardOf = (edgeId: string, appId: string, frontEnd: string | null): readonly Unit[] => {
+    onward ??= byPlace(view);
+    const all = onward.get(`${edgeId}/${appId}`) ?? [];
+    const own = all.filter((one) => one.onward?.frontEnd === frontEnd);
+    return own.length > 0 || frontEnd !== null ? own : all;
   };
   const crossings = (group: Group, deviceIndex: number, appId: string): Crossing[] => {
     const own = unit(deviceIndex);
     const application = own.device?.applications.find((each) => each.appId === appId);
     if (application === undefined) return [];
     const edgeId = application.edgeId ?? own.device?.edgeId ?? '';
-    const id = onwardId(edgeId, appId, application.frontEnd);
-    return crossingsOf(group, own, application, onwardOf(id), ways);
+    const further = onwardOf(edgeId, appId, application.frontEnd);
+    return crossingsOf(group, own, application, further, ways);
   };
   return { unit, crossings };
+};
+
+const byPlace = (view: BinView): Map<string, Unit[]> => {
+  const places = new Map<string, Unit[]>();
+  for (const one of view.onward) {
+    const key = `${one.edgeId}/${one.appId}`;
+    places.set(key, [...(places.get(key) ?? []), onwardUnit(one)]);
+  }
+  return places;
 };
 
 const rivalOf = ({ key, about }: Group, leg: Leg, kind: Kind): Accepted['runnerUp'] => ({

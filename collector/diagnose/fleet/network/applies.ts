@@ -20,7 +20,7 @@ export const crossingsOf = (
   { about }: Group,
   unit: Unit,
   application: ApplicationView,
-  onward: Unit | undefined,
+  further: readonly Unit[],
   ways: Ways,
 ): Crossing[] => {
   const { leg1, leg2, direct } = application.roundTrips;
@@ -46,7 +46,8 @@ export const crossingsOf = (
       found.push({ unit, path, span, roundTrips: leg1, elsewhere: true });
     }
   }
-  if (onward !== undefined) add(onward, onward.paths[0], leg2);
+  const beyond = further.find((one) => one.paths.some((path) => about.crosses(one, path) !== null));
+  if (beyond !== undefined) add(beyond, beyond.paths[0], leg2);
   return found;
 };
 

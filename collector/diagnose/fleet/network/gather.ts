@@ -2,7 +2,7 @@ import type { BinView } from '../bin-view.ts';
 import type { About, Claim } from './claim.ts';
 import { claimsOf } from './claims-of.ts';
 import { otherWays, type Ways } from './other-ways.ts';
-import { isSuspect, ownOf } from './own.ts';
+import { isSuspect, mayBeSuspect, ownOf } from './own.ts';
 import { addSlots, type Slot, type UnitSlots } from './slots.ts';
 import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
 
@@ -45,7 +45,7 @@ type Touched = {
 };
 
 /** A source of units by number: devices by their index, onward measurements after them. */
-type Source = { count: number; at(number: number): Unit };
+type Source = { count: number; at(number: number): Unit; isSuspect(number: number): boolean };
 
 /**
  * Only causes that touch something off its normal are built, but all who would see them take part: the
@@ -68,7 +68,7 @@ export const gather = (view: BinView): Gathered => {
 export const gatherAlone = (view: BinView): Gathered[] => {
   const source = sourceOf(view);
   return suspectsOf(source).map((number) => {
-    const alone = { count: 1, at: () => source.at(number) };
+    const alone = { count: 1, at: () => source.at(number), isSuspect: () => true };
     const touched = touchedBy(alone, [0]);
     countObservers(alone, touched);
     return build(alone, [0], touched, new Map([...touched.keys()].map((key) => [key, [0]])));
@@ -90,13 +90,17 @@ const sourceOf = (view: BinView): Source => {
     if (count <= mostKept) kept.set(number, unit);
     return unit;
   };
-  return { count, at };
+  const mayBe = (number: number): boolean => {
+    const index = view.active[number];
+    return index === undefined || mayBeSuspect(view.device(index));
+  };
+  return { count, at, isSuspect: (number) => mayBe(number) && isSuspect(at(number)) };
 };
 
 const suspectsOf = (source: Source): number[] => {
   const found: number[] = [];
   for (let number = 0; number < source.count; number += 1) {
-    if (isSuspect(source.at(number))) found.push(number);
+    if (source.isSuspect(number)) found.push(number);
   }
   return found;
 };

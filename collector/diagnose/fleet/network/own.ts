@@ -55,6 +55,12 @@ export const isSuspect = ({ device, onward, paths }: Unit): boolean => {
   return [...measured, ...direct].some(isHot) || [...losses, ...traced].some(isLossHot);
 };
 
+/** A device that is not hot may lose packets all the same: told without reading its traces. */
+export const mayBeSuspect = (device: DeviceView): boolean =>
+  device.isHot ||
+  device.edgeId === null ||
+  [device.gatewayLoss, device.underlayLoss, device.tunnelLoss].some(isLossHot);
+
 export const isHot = (delta: Delta | null): boolean => {
   if (delta === null || !delta.ready) return false;
   const { persistentMs, persistentScaleMs, fastMs, scaleMs } = delta;

@@ -15,6 +15,8 @@ const fastNats = 5;
 const fastFrom = { devices: 5, sites: 3, siteDevices: 3, onward: 2 };
 /** Hops are medians of several samples and means of two bins: they show less of a cause's scatter. */
 const hopSpreadShare = 0.75;
+/** Both of two bins are off their normal. */
+const shown = { ms: 4, scales: 2.5 };
 
 /** `meanMs`: what it adds to a crossing in this bin. */
 export type DelayCause = { group: Group; pass: 'fast' | 'persistent'; meanMs: number } & Omit<
@@ -93,7 +95,12 @@ const persistentOf = ({ delta, kind }: Slot): Value | null => {
   if (delta === null) return null;
   const { meanMs, meanScaleMs, persistentMs, persistentScaleMs } = delta;
   if (kind.averaged) return { residualMs: meanMs, scaleMs: meanScaleMs };
-  return persistentMs === null ? null : { residualMs: persistentMs, scaleMs: persistentScaleMs };
+  if (persistentMs === null) return null;
+  // Where both bins show it, their mean says how much: the lesser of two bursts says too little.
+  const both = persistentMs > Math.max(shown.ms, shown.scales * persistentScaleMs);
+  return both
+    ? { residualMs: meanMs, scaleMs: meanScaleMs }
+    : { residualMs: persistentMs, scaleMs: persistentScaleMs };
 };
 
 const fastOf = ({ delta }: Slot): Value | null =>

@@ -54,7 +54,7 @@ export const onwardUnit = (onward: OnwardView): Unit => {
   };
 };
 
-export const onwardId = (edgeId: string, appId: string, frontEnd: string | null): string =>
+const onwardId = (edgeId: string, appId: string, frontEnd: string | null): string =>
   `${edgeId}/${appId}/${frontEnd ?? ''}`;
 
 const edgeNode = (edgeId: string): ChainNode => ({

@@ -91,7 +91,7 @@ export const device = (
   asn: 64_500,
   region: 'west',
   linkType: 'wifi',
-  isHot: false,
+  isHot: true,
   recentBins: 3,
   firstSeenMs: 0,
   lag: delta(0, 0.4, 1),
