@@ -111,6 +111,7 @@ export const createEngineRows = (db: Database) => ({
 
   async deleteBefore(before: { checkpointsMs: number; lateMs: number }): Promise<void> {
     await db.delete(fleetCheckpoints).where(lt(fleetCheckpoints.savedAt, before.checkpointsMs));
+    await db.delete(fleetShards).where(lt(fleetShards.keptUntil, before.checkpointsMs));
     await db.delete(lateBatches).where(lt(lateBatches.storedAt, before.lateMs));
   },
 });

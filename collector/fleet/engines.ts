@@ -1,3 +1,4 @@
+import type { Facts } from '#collector/diagnose/fleet/reading.ts';
 import type { Log } from '#runtime/log.ts';
 import type { EngineRows, ShardRow } from '../control/engine-rows.ts';
 import type { FleetEngine, MakeEngine } from './engine.ts';
@@ -11,6 +12,8 @@ export type Held = {
   /** Batches stored until then are in it. */
   readAt: number;
   checkpointBin: number;
+  /** What it was told of the fleet last. */
+  facts: Facts;
 };
 
 /**
@@ -29,8 +32,9 @@ export const createEngines = (parts: {
   const held = new Map<string, Held>();
 
   const begin = async (bin: number, readAt: number, saved?: Uint8Array): Promise<Held> => {
-    const engine = await parts.make({ binMs, facts: await parts.readFacts() }, saved);
-    return { engine, bin, readAt, checkpointBin: saved === undefined ? -1 : bin };
+    const facts = await parts.readFacts();
+    const engine = await parts.make({ binMs, facts }, saved);
+    return { engine, bin, readAt, checkpointBin: saved === undefined ? -1 : bin, facts };
   };
 
   const restore = async (shard: string, from: { bin: number; readAt: number }): Promise<Held> => {
@@ -50,6 +54,13 @@ export const createEngines = (parts: {
     await one?.engine.stop();
   };
 
+  const informed = async (one: Held): Promise<Held> => {
+    const facts = await parts.readFacts();
+    if (facts !== one.facts) await one.engine.learn(facts);
+    one.facts = facts;
+    return one;
+  };
+
   return {
     /** Whether there is anything to go on from: an engine here, or a checkpoint. */
     async hasPast(shard: string): Promise<boolean> {
@@ -63,7 +74,7 @@ export const createEngines = (parts: {
       from: { bin: number; readAt: number },
     ): Promise<Held> {
       const known = held.get(shard);
-      if (known && row?.worker === worker && row.bin === known.bin) return known;
+      if (known && row?.worker === worker && row.bin === known.bin) return informed(known);
       await drop(shard);
       const one = await restore(shard, from);
       held.set(shard, one);

@@ -40,7 +40,7 @@ export const startFleetDiagnosis = (parts: {
     worker,
     log,
   });
-  const tick = createTick({ ...parts, rows, engines, readFacts, worker });
+  const tick = createTick({ ...parts, rows, engines, worker });
   const timer = startTickTimer({
     ...parts,
     shards: async () => {

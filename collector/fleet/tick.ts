@@ -9,7 +9,6 @@ import type { Store } from '../store/store.ts';
 import type { BinClock } from './bin-clock.ts';
 import type { Outcome } from './engine.ts';
 import type { Engines, Held } from './engines.ts';
-import type { FactsReader } from './facts.ts';
 import { lateWithinMs, readLate } from './late.ts';
 import { filledBins, readBin } from './read-bin.ts';
 import { type Members, membersOf } from './shards.ts';
@@ -36,7 +35,6 @@ export type TickParts = {
   rows: EngineRows;
   fleetRows: FleetRows;
   organisations: Pick<OrganisationVersions, 'current'>;
-  readFacts: FactsReader;
   clock: BinClock;
   /** Names this collector among those at work; another at each start. */
   worker: string;
@@ -88,7 +86,6 @@ export const createTick = (parts: TickParts) => {
       );
     }
     const held = await engines.of(shard, row, { bin: firstBin - 1, readAt: startedMs });
-    await held.engine.learn(await parts.readFacts());
     const renew = renewal(parts, shard);
     const writtenBin = row?.binMs === clock.binMs ? row.bin : -1;
     for (const bin of await binsToClose(Math.max(held.bin + 1, firstBin), lastBin)) {
@@ -193,6 +190,8 @@ export const createTick = (parts: TickParts) => {
 
   return async (job: Job): Promise<void> => {
     const row = await rows.shard(job.shard);
+    // Another has it now: what is here is of no use any more, and large.
+    if (row !== undefined && row.worker !== worker) await engines.drop(job.shard);
     const isDone = row !== undefined && row.binMs === clock.binMs && row.bin >= job.bin;
     if (isDone || !(await isOurTurn(job, row))) return;
     const workingUntil = now() + workingMs;

@@ -95,7 +95,6 @@ const collector = (worker: string, engine: Jobs['engine'] = 'in-process') => {
     rows,
     fleetRows,
     organisations,
-    readFacts,
     clock,
     worker,
     pagesUrl: () => 'http://pages',
