@@ -52,6 +52,7 @@ const certificateFields = (certificate: HttpBody['certificate'], startedAtMs: nu
       : (certificate.daysLeft ?? (certificate.notAfter - startedAtMs) / dayMs),
   certificate_issuer: certificate?.issuer ?? null,
   certificate_root: certificate?.root ?? null,
+  tls_protocol: certificate?.protocol ?? null,
   inspected: certificate?.inspection === undefined ? null : certificate.inspection ? 1 : 0,
   inspection: certificate?.inspection
     ? `${certificate.inspection.sign}: ${certificate.inspection.name}`

@@ -98,6 +98,8 @@ export const series = {
       certificate_issuer: 'string',
       /** Where the trust comes from: public, system, extra, unknown. */
       certificate_root: 'string',
+      /** Of the handshake: TLSv1.3 takes one round trip, those before two. */
+      tls_protocol: 'string',
       /** 1: the chain looks made by an inspecting proxy; `inspection` says by which sign. */
       inspected: 'flag',
       inspection: 'string',

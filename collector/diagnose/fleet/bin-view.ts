@@ -45,7 +45,7 @@ export type Delta = {
   /** Mean of both (hops); equals fastMs where there is no former one. */
   meanMs: number;
   meanScaleMs: number;
-  /** Excess of the trimmed mean over the median of the bin's samples. */
+  /** Excess of the trimmed mean over the bin's statistic, normal or not. */
   skewMs: number;
   sampleCount: number;
   /** Enough history (8 bins, and old enough to be no leftover of a path change). */
@@ -53,7 +53,14 @@ export type Delta = {
 };
 
 /** Counted over the last `windowBins` bins. */
-export type LossCount = { sent: number; lost: number; recentLost: number; normalRatio: number };
+export type LossCount = {
+  sent: number;
+  lost: number;
+  recentLost: number;
+  /** Sent in the same bins as `recentLost`: the window still holds what was before a fault. */
+  recentSent?: number;
+  normalRatio: number;
+};
 
 export type TraceView = {
   /** Answering addresses in order. */

@@ -34,17 +34,29 @@ export const takeTunnel = (state: FleetState, bin: OpenBin, sample: TunnelReadin
   bin.loss(at(rows.page.tunnelLoss, rows.slot), sample.pingSentCount, sample.pingLostCount);
   takeLossRatio(bin, at(rows.page.underlayLoss, rows.slot), sample.udpLossRatio, datagrams);
 };
-/** Datagrams of one underlay measurement, pings of one of the gateway: only shares are told. */
-const datagrams = 10;
-const gatewayPings = 5;
+/** Of a measurement without loss: datagrams of a sample, pings of the gateway. */
+const datagrams = 12;
+const gatewayPings = 3;
 
+/** Only shares are told: a third of nothing less than three. */
 export const takeLossRatio = (
   bin: OpenBin,
   row: number,
   ratio: number | null,
-  sent: number,
+  usualSent: number,
 ): void => {
-  if (ratio !== null) bin.loss(row, sent, Math.round(ratio * sent));
+  if (ratio === null) return;
+  const sent = ratio === 0 ? usualSent : leastSent(ratio);
+  bin.loss(row, sent, Math.round(ratio * sent));
+};
+
+/** The smallest number that such a share can be of, to three digits. */
+const leastSent = (ratio: number): number => {
+  for (let sent = 1; sent < 100; sent += 1) {
+    const lost = ratio * sent;
+    if (Math.abs(lost - Math.round(lost)) < 0.0006 * sent) return sent;
+  }
+  return 100;
 };
 
 type DevicePage = ReturnType<OpenBin['devices']['page']>;

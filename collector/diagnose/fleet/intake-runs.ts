@@ -82,6 +82,7 @@ const keepRun = (
   page.dnsSource[slot] = state.words.numberOf(run.dnsSource ?? '');
   page.remoteAddress[slot] = state.addresses.numberOf(run.remoteAddress ?? '');
   page.edgeAddress[slot] = state.addresses.numberOf(run.edge?.address ?? '');
+  page.tlsProtocol[slot] = state.words.numberOf(run.tlsProtocol ?? '');
   page.edge[slot] = edge;
   page.marks[slot] = (run.edge === null ? 0 : 1) + (run.requested ? 2 : 0);
 };
@@ -89,6 +90,10 @@ const keepRun = (
 /** Slow-start rounds beyond the first window of ten segments (RFC 6928). */
 export const extraRounds = (bodyBytes: number): number =>
   Math.max(0, Math.ceil(Math.log2(1 + bodyBytes / 14_600)) - 1);
+
+/** Round trips of a TLS handshake: one since 1.3 (RFC 8446 section 2), two before (RFC 5246 section 7.3). */
+export const handshakeRounds = (tlsProtocol: string | null | undefined): number =>
+  tlsProtocol === 'TLSv1.2' || tlsProtocol === 'TLSv1.1' || tlsProtocol === 'TLSv1' ? 2 : 1;
 
 /** CONNECT less what the edge took of it is the first leg's round trip; its own dial the second's. */
 const takeTunnelled = (
@@ -113,7 +118,9 @@ const takeTunnelled = (
   if (edge.connectMs === null) return;
   pool(kindOf.runConnect, edge.connectMs);
   const roundTripMs = leg1Ms + onwardMs;
-  if (run.tlsMs !== null) pool(kindOf.tls, run.tlsMs - roundTripMs);
+  if (run.tlsMs !== null) {
+    pool(kindOf.tls, run.tlsMs - handshakeRounds(run.tlsProtocol) * roundTripMs);
+  }
   if (run.waitMs !== null) pool(kindOf.server, run.waitMs - roundTripMs);
   if (run.receiveMs !== null) {
     pool(kindOf.transfer, run.receiveMs - extraRounds(run.bodyBytes) * onwardMs);
@@ -136,7 +143,9 @@ const takeStraight = (
   pool(kindOf.dns, run.dnsMs);
   if (connectMs === null) return;
   bin.sample(state.keys.rowOf(kindOf.directConnect, of.device, of.app), connectMs, run.requested);
-  if (run.tlsMs !== null) pool(kindOf.tls, run.tlsMs - connectMs);
+  if (run.tlsMs !== null) {
+    pool(kindOf.tls, run.tlsMs - handshakeRounds(run.tlsProtocol) * connectMs);
+  }
   if (run.waitMs !== null) pool(kindOf.server, run.waitMs - connectMs);
   if (run.receiveMs !== null) {
     pool(kindOf.transfer, run.receiveMs - extraRounds(run.bodyBytes) * connectMs);

@@ -67,6 +67,7 @@ const runColumns = {
   dnsSource: 'u32',
   remoteAddress: 'u32',
   edgeAddress: 'u32',
+  tlsProtocol: 'u32',
   edge: 'u32',
   /** 1: the edge said something, 2: asked for. */
   marks: 'u8',

@@ -67,6 +67,7 @@ const ofHttp = (point: Point<'http'>): Reading => {
         }
       : null,
     remoteAddress: fields.remote_address,
+    tlsProtocol: fields.tls_protocol,
   };
 };
 

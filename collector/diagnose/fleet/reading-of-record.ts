@@ -119,6 +119,7 @@ const ofHttp = (result: HttpResult): Reading => {
             address: edge.address,
           },
     remoteAddress: last?.remoteAddress ?? null,
+    tlsProtocol: result.body.certificate?.protocol ?? null,
   };
 };
 

@@ -51,6 +51,8 @@ export type HttpReading = Run & {
     address: string | null;
   } | null;
   remoteAddress: string | null;
+  /** `TLSv1.3`; absent or null: no TLS, or not known. */
+  tlsProtocol?: string | null;
 };
 
 export type PageReading = Run & {

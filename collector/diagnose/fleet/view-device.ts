@@ -3,7 +3,7 @@ import type { ApplicationView, Delta, DeviceView, LossCount, TraceView } from '.
 import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look, recentOf } from './delta.ts';
 import { linkTypes } from './intake-devices.ts';
-import { extraRounds } from './intake-runs.ts';
+import { extraRounds, handshakeRounds } from './intake-runs.ts';
 import { kindOf } from './kinds.ts';
 import { hotMark } from './marks.ts';
 import type { OpenBin } from './open-bin.ts';
@@ -309,20 +309,22 @@ const newestRunOf = (
             connectMs: exact(at(page.edgeConnect, slot)),
             address: addresses.textOf(at(page.edgeAddress, slot)) || null,
           },
+    tlsProtocol: words.textOf(at(page.tlsProtocol, slot)) || null,
     remoteAddress: addresses.textOf(at(page.remoteAddress, slot)) || null,
   };
 };
 
 /** One for each phase that waits for an answer from the other end, as the ledger counts them. */
 const roundTripsOf = (
-  { open }: DeviceLook,
+  { open, state }: DeviceLook,
   row: number,
   via: 'tunnel' | 'direct',
 ): ApplicationView['roundTrips'] => {
   const page = open.runs.page(row);
   const slot = slotOf(row);
   const isPlain = at(page.time, slot) > 0 && Number.isNaN(at(page.tls, slot));
-  const trips = isPlain ? 2 : 3;
+  const handshake = handshakeRounds(state.words.textOf(at(page.tlsProtocol, slot)));
+  const trips = isPlain ? 2 : 2 + handshake;
   const rounds = extraRounds(at(page.bodyBytes, slot));
   return via === 'tunnel'
     ? { leg1: trips, leg2: trips + rounds, direct: 0 }

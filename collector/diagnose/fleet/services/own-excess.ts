@@ -1,5 +1,6 @@
 import { extraRounds } from '../../ledger.ts';
 import type { ApplicationView, BinView, CellPart } from '../bin-view.ts';
+import { handshakeRounds } from '../intake-runs.ts';
 import { placeKey, placeOf } from './place.ts';
 
 /** What one device's newest run took beyond everyone else's at the same place in this bin. */
@@ -26,7 +27,10 @@ export const createOwnExcess = (view: BinView): ((application: ApplicationView) 
     if (trip === null) return none;
     const { tlsMs, receiveMs, bodyBytes } = run;
     return {
-      tlsMs: above('tls', tlsMs === null ? null : tlsMs - trip.wholeMs),
+      tlsMs: above(
+        'tls',
+        tlsMs === null ? null : tlsMs - handshakeRounds(run.tlsProtocol) * trip.wholeMs,
+      ),
       transferMs: above(
         'transfer',
         receiveMs === null ? null : receiveMs - extraRounds(bodyBytes) * trip.farMs,

@@ -133,5 +133,6 @@ export const httpReading = (timeMs: number, more: Partial<HttpReading> = {}): Ht
   bodyBytes: 1_000,
   edge: { queueMs: 0.5, dnsMs: 1.5, connectMs: 10, address: '192.0.2.1' },
   remoteAddress: null,
+  tlsProtocol: 'TLSv1.3',
   ...more,
 });

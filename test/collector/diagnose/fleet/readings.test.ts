@@ -45,7 +45,7 @@ describe('readings', () => {
       return reading?.kind === 'path' ? [reading] : [];
     });
     const toEdges = traces.filter(({ appId }) => appId === 'whyslow-edge');
-    expect(toEdges.length).toBeGreaterThan(5);
+    expect(toEdges.length).toBeGreaterThan(2);
     expect(toEdges.every(({ probeId, toEdgeId }) => probeId === `edge-path-${toEdgeId}`)).toBe(
       true,
     );
