@@ -64,14 +64,18 @@ export const createLosses = (binMs: number, saved?: Record<string, AnyArray>) =>
     const slot = slotOf(row);
     const stretch = Math.floor(bin / binsAStretch);
     const behind = stretch - at(page.stretch, slot);
-    let [sent, lost, recentLost] = [0, 0, 0];
+    let [sent, lost, recentLost, recentSent] = [0, 0, 0, 0];
     for (let back = behind; back < stretches; back += 1) {
       const place = slot * stretches + ((stretch - back) % stretches);
       sent += at(page.sent, place);
       lost += at(page.lost, place);
-      if (back * binsAStretch < recentBins) recentLost += at(page.lost, place);
+      if (back * binsAStretch >= recentBins) continue;
+      recentSent += at(page.sent, place);
+      recentLost += at(page.lost, place);
     }
-    return sent === 0 ? null : { sent, lost, recentLost, normalRatio: at(page.normal, slot) };
+    return sent === 0
+      ? null
+      : { sent, lost, recentLost, recentSent, normalRatio: at(page.normal, slot) };
   };
 
   return { rows, count, learn, read };
