@@ -3,12 +3,14 @@ import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { compareWithTwin, twinOf } from './compare.ts';
+import type { WorldOptions } from './options.ts';
+import { type FaultKind, faultKinds } from './truth.ts';
 import { truthLinesOf } from './truth-lines.ts';
 import { createWorld } from './world.ts';
 
 const usage = `npx tsx test/simulator/main.ts --seed N > FILE
   [--devices N] [--days SCORED] [--warm-days N] [--bin 60|300] [--sample SECONDS]
-  [--faults PER_DAY] [--decoys PER_DAY] [--truth FILE]
+  [--faults PER_DAY] [--kinds KIND,…] [--decoys PER_DAY] [--truth FILE]
   --check    instead: each kind of fault, what the truth expects against what records show`;
 
 const main = async (): Promise<void> => {
@@ -22,13 +24,14 @@ const main = async (): Promise<void> => {
       sample: { type: 'string', default: '60' },
       faults: { type: 'string', default: '36' },
       decoys: { type: 'string', default: '24' },
+      kinds: { type: 'string' },
       truth: { type: 'string' },
       check: { type: 'boolean', default: false },
     },
   });
   if (values.seed === undefined) throw new Error(`--seed is missing\n${usage}`);
-  if (values.check) return checkKinds(Number(values.seed), Number(values.devices));
-  const world = createWorld({
+  const onlyKinds = values.kinds?.split(',').map(kindOf) ?? null;
+  const options = {
     seed: Number(values.seed),
     devices: Number(values.devices),
     scoredDays: Number(values.days),
@@ -37,7 +40,10 @@ const main = async (): Promise<void> => {
     sampleSeconds: Number(values.sample),
     faultsPerDay: Number(values.faults),
     decoysPerDay: Number(values.decoys),
-  });
+    onlyKinds,
+  } as const;
+  if (values.check) return checkKinds(options);
+  const world = createWorld(options);
   const out = lineWriter(process.stdout);
   const truth = values.truth === undefined ? undefined : createWriteStream(values.truth);
   const truthOut = truth && lineWriter(truth);
@@ -50,10 +56,17 @@ const main = async (): Promise<void> => {
   truth?.end();
 };
 
-/** Many faults, so that each kind is there often; runs that two of them slow are left out. */
-const checkKinds = async (seed: number, devices: number): Promise<void> => {
-  const options = { seed, devices, sampleSeconds: 300, warmDays: 0, faultsPerDay: 100 };
+/** One day is enough; runs that two faults slow are left out. */
+const checkKinds = async (given: Partial<WorldOptions> & { seed: number }): Promise<void> => {
+  const options = { ...given, sampleSeconds: given.binSeconds ?? 300, warmDays: 0 };
   await lineWriter(process.stdout)(compareWithTwin(createWorld(options), twinOf(options)));
+};
+
+const kindOf = (name: string): FaultKind => {
+  const kind = faultKinds.find((known) => known === name);
+  if (kind === undefined)
+    throw new Error(`no such kind: ${name}; there are ${faultKinds.join(', ')}`);
+  return kind;
 };
 
 const lineWriter = (to: Writable) => async (values: readonly object[]) => {
