@@ -14,6 +14,16 @@ import { deviceUnit, onwardUnit, type Path, type Unit } from './unit.ts';
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
 const retransmitMs = 250 * 1.05;
+const mostRetries = 6;
+
+/** What is lost again waits twice as long (RFC 6298 section 5.5). */
+const waitMs = (lossRatio: number): number => {
+  let ms = 0;
+  for (let retry = 1; retry <= mostRetries; retry += 1) {
+    ms += retransmitMs * 2 ** (retry - 1) * lossRatio ** retry;
+  }
+  return ms;
+};
 
 type Cause = {
   group: Group;
@@ -22,6 +32,7 @@ type Cause = {
   runnerUp: { group: Group } | null;
   magnitude: number;
   meanMs?: number;
+  recentRatio?: number;
 };
 type Leg = 'towards-edge' | 'onward';
 type Kind = 'delay' | 'loss';
@@ -34,7 +45,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
     const { group, gainNats, marginNats, runnerUp } = cause;
     const { about } = group;
     const addedMs = kind === 'loss' ? 0 : (cause.meanMs ?? cause.magnitude);
-    const lossRatio = kind === 'loss' ? cause.magnitude : null;
+    const lossRatio = kind === 'loss' ? (cause.recentRatio ?? cause.magnitude) : null;
     const healthyCount = group.ownMs.filter((ms) => ms < 0.3 * cause.magnitude).length;
     const suffers = (crossing: Crossing): boolean => {
       if (group.unitCount === 1) return true;
@@ -42,7 +53,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
         ? suffersDelay(crossing, cause.magnitude)
         : suffersLoss(crossing, lossRatio);
     };
-    const perCrossing = lossRatio === null ? addedMs : retransmitMs * lossRatio * (1 + lossRatio);
+    const perCrossing = lossRatio === null ? addedMs : waitMs(lossRatio);
     const crossings = (deviceIndex: number, appId: string): Crossing[] =>
       places
         .crossings(group, deviceIndex, appId)

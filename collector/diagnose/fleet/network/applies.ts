@@ -68,20 +68,22 @@ export const suffersDelay = ({ unit, path, elsewhere }: Crossing, addedMs: numbe
 
 /** Losses that a unit must have expected before having none says anything. */
 const expectedLosses = { plain: 4, otherFlow: 2, onward: 1.5 };
+/** So many losses expected and none seen lately (once in 20 by chance): it is over for this unit. */
+const mostSilence = 3;
 
 export const suffersLoss = ({ unit, path, elsewhere }: Crossing, lossRatio: number): boolean => {
   const own = ownLoss(unit, path);
   if (own === null) return elsewhere !== true;
-  if (elsewhere === true && own.lost < shownShare * own.sent * lossRatio) return false;
-  if (own.lost === 0 && own.recentLost === 0 && own.sent * lossRatio > 1) return false;
+  const recentSent = own.recentSent ?? own.sent / 2;
+  if (own.recentLost === 0 && recentSent * lossRatio > mostSilence) return false;
   const enough =
     path.leg === 'onward'
       ? expectedLosses.onward
       : unit.device?.sameFlow === false
         ? expectedLosses.otherFlow
         : expectedLosses.plain;
-  const expected = own.sent * lossRatio;
-  return expected <= enough || own.lost >= shownShare * expected;
+  const expected = recentSent * lossRatio;
+  return expected <= enough || own.recentLost >= shownShare * expected;
 };
 
 const ownLoss = ({ device, onward }: Unit, path: Path): LossCount | null => {

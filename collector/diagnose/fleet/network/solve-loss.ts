@@ -10,8 +10,15 @@ import { lossKey, type NetworkCandidate, toCandidates } from './to-candidates.ts
 const leastRatio = 0.01;
 /** Never quite certain of a usual loss: a quantity that lost nothing yet may lose. */
 const usualRatio = 0.002;
+/** From fewer packets no ratio is told. */
+const leastSent = 20;
+const mostRatio = 0.9;
 
-export type LossCause = { group: Group } & Omit<Selected<NetworkCandidate>, 'candidate'>;
+/** `recentRatio`: what is lost now; over the whole window a young fault is diluted. */
+export type LossCause = { group: Group; recentRatio: number } & Omit<
+  Selected<NetworkCandidate>,
+  'candidate'
+>;
 
 /** Loss over the same causes; a tunnel's own part loses nothing, it delays. */
 export const solveLoss = (
@@ -32,7 +39,16 @@ export const solveLoss = (
   const candidates = toCandidates(paths, at, former, () => leastRatio, 0, lossKey);
   const model = createLossModel(observations);
   const selected = selectCauses({ model, candidates, observationCount: observations.length });
-  return selected.map(({ candidate, ...rest }) => ({ ...rest, group: candidate.group }));
+  const explained = new Map<number, number>();
+  for (const { candidate, magnitude } of selected) {
+    for (const slot of new Set(candidate.group.covers)) {
+      explained.set(slot, (explained.get(slot) ?? 0) + magnitude);
+    }
+  }
+  return selected.map(({ candidate: { group }, ...rest }) => {
+    const othersOf = (slot: number) => (explained.get(slot) ?? 0) - rest.magnitude;
+    return { ...rest, group, recentRatio: recentRatioOf(group, slots, othersOf) ?? rest.magnitude };
+  });
 };
 
 const observationOf = ({ kind }: Slot, { sent, lost, normalRatio }: LossCount) => ({
@@ -45,6 +61,22 @@ const observationOf = ({ kind }: Slot, { sent, lost, normalRatio }: LossCount) =
 
 const isTunnel = (family: string): boolean =>
   family === 'tunnel-client' || family === 'tunnel-cohort' || family === 'edge';
+
+/** Lost lately beyond what is usual and what other causes lose; null: too little was sent lately. */
+const recentRatioOf = (
+  { members }: Group,
+  slots: readonly Slot[],
+  othersOf: (slot: number) => number,
+): number | null => {
+  let [excess, sent] = [0, 0];
+  for (const member of new Set(members)) {
+    const { loss, kind } = slots[member] ?? {};
+    if (loss?.recentSent === undefined || kind?.lossReference !== true) continue;
+    excess += loss.recentLost - loss.recentSent * (loss.normalRatio + othersOf(member));
+    sent += loss.recentSent;
+  }
+  return sent < leastSent ? null : Math.min(mostRatio, Math.max(0, excess / sent));
+};
 
 /** Nothing lost lately: it is over, though the window still remembers. */
 const recent = (covers: readonly number[], slots: readonly Slot[]): boolean =>
