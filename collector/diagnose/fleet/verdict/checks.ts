@@ -14,7 +14,7 @@ const weakSignalDbm = -75;
 /** What was looked at besides the blamed parts, the user's end first. */
 export const checksOf = (
   pair: PairInView,
-  blamed: ReadonlySet<Segment>,
+  { blamed, wayIsTold }: { blamed: ReadonlySet<Segment>; wayIsTold: boolean },
   scene: BinScene,
 ): Evidence[] => {
   const { device, app } = pair;
@@ -22,24 +22,26 @@ export const checksOf = (
   const look = (segment: Segment, name: string, delta: Delta | null): void => {
     if (delta?.ready && !blamed.has(segment)) lines.push(lineOf(segment, name, delta));
   };
-  look('device', 'The agent’s event-loop delay', device.lag);
+  if (!wayIsTold) look('device', 'The agent’s event-loop delay', device.lag);
   lines.push(...busyLines(device, blamed));
-  look('gateway', 'The gateway’s round trip', device.gateway);
+  if (!wayIsTold) look('gateway', 'The gateway’s round trip', device.gateway);
   if (app.via === 'tunnel') {
-    look('client-edge', 'The round trip to the edge outside the tunnel', device.underlay);
-    look('client-edge', 'The round trip to the edge in the tunnel', device.tunnel);
-    look('tunnel-queue', 'Queueing in the tunnel', device.queue);
-    lines.push(...lateHops(device.trace, 'client-edge'));
+    if (!wayIsTold) {
+      look('client-edge', 'The round trip to the edge outside the tunnel', device.underlay);
+      look('client-edge', 'The round trip to the edge in the tunnel', device.tunnel);
+      look('tunnel-queue', 'Queueing in the tunnel', device.queue);
+      lines.push(...lateHops(device.trace, 'client-edge'));
+    }
     const where = { appId: app.appId, edgeId: app.edgeId, edge: { address: app.frontEnd } };
     const edge = app.edgeId === null ? undefined : scene.services.edge(app.edgeId);
     look('in-edge', 'The edge’s event-loop delay', edge?.lag ?? null);
     if (edge !== undefined) lines.push(...busyEdge(edge, blamed));
     const onward = scene.services.onward(where);
     look('edge-origin', 'The round trip from the edge to the application', onward?.connect ?? null);
-    lines.push(...lateHops(onward?.trace ?? null, 'edge-origin'));
+    if (!wayIsTold) lines.push(...lateHops(onward?.trace ?? null, 'edge-origin'));
   } else {
     look('client-edge', 'The round trip to the application', app.directConnect);
-    lines.push(...lateHops(app.directTrace, 'client-edge'));
+    if (!wayIsTold) lines.push(...lateHops(app.directTrace, 'client-edge'));
   }
   for (const [part, segment, name] of parts) {
     const where = { appId: app.appId, edgeId: app.edgeId, edge: { address: app.frontEnd } };

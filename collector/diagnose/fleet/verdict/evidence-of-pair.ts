@@ -1,8 +1,9 @@
-import type { Evidence, Segment } from '#contract/verdict.ts';
+import type { CauseFamily, Evidence, Segment } from '#contract/verdict.ts';
 import { sayCount } from '../../wording.ts';
 import type { Accepted } from '../accepted.ts';
 import type { BinScene, PairInView } from './bin-scene.ts';
 import { checksOf } from './checks.ts';
+import type { Part } from './part.ts';
 
 /** Numbers for and against: the first causes' own, who else has it, and what was checked and cleared. */
 export const evidenceOf = (pair: PairInView, scene: BinScene): Evidence[] => {
@@ -16,13 +17,29 @@ export const evidenceOf = (pair: PairInView, scene: BinScene): Evidence[] => {
         .map((line): Evidence => ({ ...line, segment: blame.segment })),
       ...countLines(blame, scene),
     ]);
-  return [
-    ...failureLine(pair),
-    ...own,
-    ...rivalLine(pair, scene),
-    ...checksOf(pair, blamed, scene),
-  ];
+  const lines = [...failureLine(pair), ...own, ...rivalLine(pair, scene)];
+  return [...lines, ...checksOf(pair, { blamed, wayIsTold: tellsWay(parts) }, scene)].sort(
+    (a, b) => order[a.finding] - order[b.finding],
+  );
 };
+
+const order = { against: 0, cleared: 1, context: 2 } as const;
+
+/** Causes on a way tell of every stretch of it themselves, what is clean among it too. */
+const tellsWay = ([top]: readonly Part[]): boolean =>
+  top !== undefined && top.blame.kind === 'delay' && ways.has(top.blame.family);
+
+const ways: ReadonlySet<CauseFamily> = new Set([
+  'wifi',
+  'gateway',
+  'last-mile',
+  'isp-region',
+  'link',
+  'router',
+  'as',
+  'tunnel-client',
+  'tunnel-cohort',
+]);
 
 const countLines = (blame: Accepted, { byBlame, findings }: BinScene): Evidence[] => {
   const incident = byBlame.get(blame);
