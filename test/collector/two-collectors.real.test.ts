@@ -1,5 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openJobs } from '#collector/jobs/open.ts';
+import { openState } from '#collector/state/open.ts';
+import { fleetShards } from '#collector/state/schema.ts';
+import { silentLog } from '#runtime/log.ts';
 import { type CollectorLab, startCollectorLab } from '#test/support/collector-lab.ts';
 import { type InfluxdbServer, startInfluxdb } from '#test/support/influxdb.ts';
 import { type PostgresServer, startPostgres } from '#test/support/postgres.ts';
@@ -19,6 +23,7 @@ beforeAll(async () => {
       store: { engine: 'influxdb', url: influxdb.url, database: 'whyslow' },
       state: { engine: 'postgres', url: postgres.url },
       jobs: { engine: 'bullmq', redisUrl: redis.url, prefix: 'two' },
+      diagnosis: { binSeconds: 2, graceSeconds: 0.5, shardBy: 'organisation' },
     }) as const;
   labs.push(...(await Promise.all([startCollectorLab(changes()), startCollectorLab(changes())])));
 }, 180_000);
@@ -69,6 +74,26 @@ test('what one is told the other knows: enrolment, configuration, batches, verdi
     (await lab.operator('/v1/incidents', { token })).json['incidents'] as { segment: string }[];
   await waitUntil(async () => (await incidents(two)).length > 0, 60_000);
   expect(await incidents(one)).toMatchObject([{ segment: 'server' }]);
+}, 120_000);
+
+test('bins of the fleet’s evidence go on, each closed by one of them, and none is given up', async () => {
+  const state = await openState({ engine: 'postgres', url: postgres.url });
+  const jobs = await openJobs(
+    { engine: 'bullmq', redisUrl: redis.url, prefix: 'two' },
+    { state, log: silentLog() },
+  );
+  try {
+    const shard = async () => {
+      const [row] = await state.db.select().from(fleetShards);
+      return row?.bin ?? -1;
+    };
+    const before = await shard();
+    await waitUntil(async () => (await shard()) >= before + 2, 60_000);
+    expect((await jobs.counts()).tick.failed).toBe(0);
+  } finally {
+    await jobs.stop();
+    await state.stop();
+  }
 }, 120_000);
 
 test('of enrolments at both with a one-use token exactly one succeeds', async () => {
