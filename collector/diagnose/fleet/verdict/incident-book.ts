@@ -38,8 +38,6 @@ const binsToReopen = 3;
 /** Of both groups' devices, so many in common make a cause with another element the same incident. */
 const sameDevices = 0.5;
 
-export type Book = ReturnType<typeof createIncidentBook>;
-
 /** Opens, carries on, ends and reopens incidents as causes come and go. */
 export const createIncidentBook = (saved: readonly Tracked[] = []) => {
   let tracked: Tracked[] = saved.map((one) => ({ ...one }));
