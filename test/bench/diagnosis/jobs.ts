@@ -44,8 +44,8 @@ export const stresses: { name: string; options: Partial<WorldOptions> }[] = [
     options: { faultsPerDay: 90, silentRatio: 0.25, skewedRatio: 0.3 },
   },
   {
-    name: 'noise × 1.5, missing bins × 2, half of the traces on any ECMP member',
-    options: { noiseFactor: 1.5, missingFactor: 2, otherFlowRatio: 0.5 },
+    name: 'noise × 1.5, decoys × 4, missing bins × 2, half of the traces on any ECMP member',
+    options: { noiseFactor: 1.5, decoysPerDay: 96, missingFactor: 2, otherFlowRatio: 0.5 },
   },
 ];
 

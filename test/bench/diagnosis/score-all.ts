@@ -113,17 +113,22 @@ const addFleet = (report: Report, plan: Plan, sheets: readonly Sheet[]): void =>
 const addTable = (report: Report, title: string, name: string, sheets: readonly Sheet[]): void => {
   report.markdown.push(...heading(title, methodTable([{ name, sheets }], binMs)));
   report.engineSheets.push(...sheets);
+  const { segment, element, falseAlarms } = summed(sheets);
+  report.rows.push(
+    row(`${title.toLowerCase()} (${name}): right segment`, '%', segment),
+    row(`${title.toLowerCase()} (${name}): right element`, '%', element),
+    row(`${title.toLowerCase()} (${name}): false alarms`, '/1,000 h', falseAlarms),
+  );
 };
 
 /** Alone a device cannot tell everything: what it is held to is less. */
 const addLone = (report: Report, sheets: readonly Sheet[]): void => {
   addTable(report, 'Alone', loneName, sheets);
   report.markdown.push('', ...kindTable(sheets));
-  const { segment, falseAlarms, unknown } = summed(sheets);
+  const { segment, unknown } = summed(sheets);
   report.rows.push(
     row('alone: right segment, of all tickets', '%', segment, '≥ 86', segment >= 86),
     row('alone: slow, and not named', '%', unknown),
-    row('alone: false alarms', '/1,000 h', falseAlarms),
   );
 };
 
