@@ -11,6 +11,7 @@ import {
 } from './baseline.ts';
 import { at, slotOf } from './columns.ts';
 import { countLosses, markFailing } from './count-losses.ts';
+import { evictUnused } from './evict.ts';
 import type { FleetState } from './fleet-state.ts';
 import {
   eachKey,
@@ -42,6 +43,11 @@ export type Closed = { bin: number; open: OpenBin; pending: Pending };
 /** Turns what came in for a bin into differences from normal. Learning comes after: `learnBin`. */
 export const closeBin = (state: FleetState, bin: number): Closed => {
   learnLate(state);
+  const day = Math.floor((bin * state.binMs) / dayMs);
+  if (day > state.evictedDay) {
+    if (state.evictedDay > 0) evictUnused(state, bin);
+    state.evictedDay = day;
+  }
   const open = state.open.get(bin) ?? createOpenBin(bin);
   state.open.delete(bin);
   state.closedThrough = bin;
@@ -54,6 +60,8 @@ export const closeBin = (state: FleetState, bin: number): Closed => {
   markFailing(state, open);
   return { bin, open, pending };
 };
+
+const dayMs = 86_400_000;
 
 export const learnBin = (state: FleetState, pending: Pending): void => {
   const when = dayTimeOf((pending.bin + 0.5) * state.binMs);

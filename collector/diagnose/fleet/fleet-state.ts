@@ -58,6 +58,8 @@ export type FleetState = {
   met: Map<number, { bin: number; devices: number[] }[]>;
   /** Last closed bin; -1: none. */
   closedThrough: number;
+  /** Day of the last clearing up; 0: none. */
+  evictedDay: number;
 };
 export type RecentValues = { bin: number; ms: number[] };
 
@@ -70,6 +72,7 @@ export type SavedState = {
     recent: [number, RecentValues[]][];
     met: [number, { bin: number; devices: number[] }[]][];
     closedThrough: number;
+    evictedDay: number;
   };
   columns: Record<string, SavedColumns>;
 };
@@ -103,6 +106,7 @@ export const createState = (
     recent: new Map(saved?.header.recent ?? []),
     met: new Map(saved?.header.met ?? []),
     closedThrough: saved?.header.closedThrough ?? -1,
+    evictedDay: saved?.header.evictedDay ?? 0,
   };
 };
 
@@ -138,6 +142,7 @@ export const saveState = (state: FleetState): SavedState => {
       recent: [...state.recent].sort(byKey),
       met: [...state.met].sort(byKey),
       closedThrough: state.closedThrough,
+      evictedDay: state.evictedDay,
     },
     columns,
   };

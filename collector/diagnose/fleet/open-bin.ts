@@ -164,6 +164,22 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
       remember(pair, row);
       return row;
     },
+    /** After rows of keys have moved. */
+    moveKeys(next: (key: number) => number): void {
+      for (const log of [parts.planned, parts.beside]) {
+        for (let row = 0; row < log.count; row += 1) {
+          const page = log.page(row);
+          page.key[slotOf(row)] = next(at(page.key, slotOf(row)));
+        }
+      }
+      rowOfPair.fill(0);
+      for (let row = 0; row < parts.runs.count; row += 1) {
+        const page = parts.runs.page(row);
+        const pair = next(at(page.pair, slotOf(row)));
+        page.pair[slotOf(row)] = pair;
+        remember(pair, row);
+      }
+    },
     save: () =>
       Object.fromEntries(Object.entries(parts).map(([name, columns]) => [name, columns.save()])),
   };
