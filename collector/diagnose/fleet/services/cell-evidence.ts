@@ -34,9 +34,14 @@ export const createCellEvidence = (view: BinView) => {
     contaminated: number,
   ): Observation => {
     const disturbance = disturbanceOf(cell, cell.deviceCount);
+    const { tripRiseMs } = disturbance;
     return {
-      residualMs: valueMs,
-      scaleMs: Math.hypot(scaleMs, jitterMs(cell, disturbance)),
+      residualMs: cell.part === 'tls' ? lessSecondTrip(valueMs, tripRiseMs) : valueMs,
+      scaleMs: Math.hypot(
+        scaleMs,
+        jitterMs(cell, disturbance),
+        tripScatter[cell.part] * tripRiseMs,
+      ),
       weight: 1 - hotDiscount * disturbance.hotShare,
       contamination: Math.max(contaminated, retransmittedMedian(cell, disturbance)),
       reference: true,
@@ -84,6 +89,16 @@ export const createCellEvidence = (view: BinView) => {
   };
 };
 export type CellEvidence = ReturnType<typeof createCellEvidence>;
+
+/**
+ * One round trip was taken off the handshake; TLS 1.2 takes two, and a run does not say which it is. So
+ * a rise that a slower way would make by itself is not counted.
+ */
+const lessSecondTrip = (valueMs: number, tripRiseMs: number): number =>
+  valueMs <= 0 ? valueMs : Math.max(0, valueMs - tripRiseMs);
+
+/** What is left of a slower way that scatters, after one round trip's worth was taken off. */
+const tripScatter = { 'in-edge': 0, dns: 0, tls: 0.3, server: 0.2, transfer: 0.4 } as const;
 
 const scaleOf = (cell: Cell, ownMs: number, share: number): number =>
   Math.max(

@@ -8,6 +8,8 @@ export type Disturbance = {
   jitterMs: number;
   /** Packets lost beyond the usual on both legs, both ways, averaged over the cell's devices. */
   lossRatio: number;
+  /** By how much one round trip to there is longer for the middle one of its devices, on both legs. */
+  tripRiseMs: number;
 };
 
 type Sum = { devices: number; jitterMs: number; lossRatio: number };
@@ -24,6 +26,7 @@ export const createDisturbances = (
 ): ((place: Place, deviceCount: number) => Disturbance) => {
   const leg1 = sumOverHotDevices(view);
   const leg2 = lossBehindEdges(view);
+  const far = risesBehindEdges(view);
   return (place, deviceCount) => {
     const keys = placeKeys(place);
     const near = firstOf(leg1, keys) ?? emptySum;
@@ -32,6 +35,7 @@ export const createDisturbances = (
       hotShare: near.devices / devices,
       jitterMs: near.devices === 0 ? 0 : near.jitterMs / near.devices,
       lossRatio: near.lossRatio / devices + (firstOf(leg2, keys) ?? 0),
+      tripRiseMs: middleRise(near, devices) + (firstOf(far, keys) ?? 0),
     };
   };
 };
@@ -68,6 +72,20 @@ const sumOverHotDevices = (view: BinView): Map<string, Sum> => {
   return sums;
 };
 
+/** Of a cell with one device in two risen, the middle is somewhere between nothing and the rise. */
+const middleRise = ({ devices, jitterMs }: Sum, all: number): number =>
+  devices === 0 ? 0 : (jitterMs / devices) * Math.min(1, (2 * devices) / all);
+
+const risesBehindEdges = (view: BinView): Map<string, number> => {
+  const rises = new Map<string, number>();
+  for (const onward of view.onward) {
+    const ms = riseMs(onward.connect);
+    if (ms === 0) continue;
+    for (const key of placeKeys(onward)) rises.set(key, Math.max(rises.get(key) ?? 0, ms));
+  }
+  return rises;
+};
+
 const lossBehindEdges = (view: BinView): Map<string, number> => {
   const losses = new Map<string, number>();
   for (const onward of view.onward) {
@@ -95,4 +113,4 @@ const disturbedByMs = (device: DeviceView): number => {
 };
 
 const riseMs = (delta: Delta | null): number =>
-  delta?.ready === true && delta.fastMs > 3 * delta.scaleMs ? delta.fastMs : 0;
+  delta?.ready === true && delta.fastMs > 2.5 * delta.scaleMs ? delta.fastMs : 0;
