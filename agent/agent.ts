@@ -313,6 +313,7 @@ const startParts = async (
         enforcement,
         measuring,
         onDemand,
+        bursts,
         gatewayMeter,
         systemProxy: systemProxy?.status(),
         ...outgoing,

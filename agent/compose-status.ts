@@ -14,6 +14,7 @@ import type { Measuring } from './measuring.ts';
 import type { OnDemand } from './on-demand/on-demand.ts';
 import type { RunLedger } from './run-ledger.ts';
 import type { AgentStatus } from './status.ts';
+import type { Bursts } from './suspicion/bursts.ts';
 
 /** The agent's parts asked one by one. */
 export const composeStatus = (parts: {
@@ -29,6 +30,7 @@ export const composeStatus = (parts: {
   enforcement: EnforcementHolder;
   measuring: Measuring;
   onDemand: Pick<OnDemand, 'requests'>;
+  bursts: Pick<Bursts, 'status'> | undefined;
   gatewayMeter: GatewayMeter;
   systemProxy: AgentStatus['forwarding']['systemProxy'];
 }): AgentStatus => {
@@ -86,6 +88,7 @@ export const composeStatus = (parts: {
     })),
     lateness: measuring.lateness(),
     requests: parts.onDemand.requests(),
+    ...burstStatus(parts.bursts),
     shipping: { ...room, ...shipping },
     missed: ledger.totals(),
     capabilities: readCapabilities({
@@ -94,4 +97,11 @@ export const composeStatus = (parts: {
       echoProblem: parts.gatewayMeter.notPermitted(),
     }),
   };
+};
+
+const burstStatus = (
+  bursts: Pick<Bursts, 'status'> | undefined,
+): Pick<AgentStatus, 'lastBurst' | 'burstsToday'> => {
+  const status = bursts?.status();
+  return status === undefined ? {} : { lastBurst: status.last, burstsToday: status.today };
 };

@@ -11,6 +11,7 @@ export const describeAgentStatus = (status: AgentStatus | WaitingStatus): string
           ...describeNetwork(status),
           ...describeForwarding(status),
           ...describeProbes(status),
+          ...describeBursts(status),
           ...describeShipping(status),
           ...describeCapabilities(status),
         ]
@@ -142,6 +143,14 @@ const describeCapture = (capture: NonNullable<AgentStatus['forwarding']['capture
   ),
   ...(capture.problem === null ? [] : [row('', `PROBLEM: ${capture.problem}`)]),
 ];
+
+const describeBursts = ({ at, lastBurst, burstsToday }: AgentStatus): string[] => {
+  if (lastBurst == null || burstsToday === undefined) return [];
+  const { appId, beganAt, why, ended } = lastBurst;
+  const end = ended === '' ? 'under way' : ended;
+  const cost = `${megabytes(burstsToday.bytes)} and ${(burstsToday.cpuMs / 1_000).toFixed(1)} s of CPU today`;
+  return [row('suspicion', `${appId}, ${ago(at, beganAt)} ago: ${why}; ${end} (${cost})`)];
+};
 
 const describeProbes = ({ at, probes, missed, lateness, requests }: AgentStatus) => [
   row('probes', probes.length === 0 ? 'none planned' : `${probes.length} planned`),

@@ -153,6 +153,19 @@ export const AgentStatus = Type.Object({
   requests: Type.Array(
     Type.Object({ id: Type.String(), madeCount: Type.Integer(), lostCount: Type.Integer() }),
   ),
+  /** Measuring every second because of an odd result; null: none since the start. */
+  lastBurst: Type.Optional(
+    Nullable(
+      Type.Object({
+        appId: Type.String(),
+        beganAt: Time,
+        why: Type.String(),
+        /** Empty: under way. */
+        ended: Type.String(),
+      }),
+    ),
+  ),
+  burstsToday: Type.Optional(Type.Object({ bytes: Type.Number(), cpuMs: Type.Number() })),
   /** Runs without a result since the start, by reason. */
   missed: Type.Record(Type.String(), Type.Integer()),
   /** What this device can do beyond the basics; `problem` says what is missing and how to get it. */
