@@ -23,7 +23,7 @@ const keptBins = 2;
 const passes = { most: 8, delayMs: 250 } as const;
 const whileBusyMs = 2_000;
 /** Pairs that stand at once for a shard; of more, those with most added. Also asked to be judged anew. */
-const maxStanding = 20_000;
+const maxStanding = 10_000;
 const maxAnew = 1_000;
 /** An engine is kept about this often. */
 const checkpointEveryMs = 300_000;
