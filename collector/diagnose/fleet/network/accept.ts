@@ -14,13 +14,15 @@ import { deviceUnit, onwardUnit, type Path, type Unit } from './unit.ts';
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
 const retransmitMs = 250 * 1.05;
+/** A first packet's wait, before any round trip is known (RFC 6298 section 2.1). */
+const openingMs = 1_000;
 const mostRetries = 6;
 
 /** What is lost again waits twice as long (RFC 6298 section 5.5). */
-const waitMs = (lossRatio: number): number => {
+const waitMs = (lossRatio: number, firstMs: number): number => {
   let ms = 0;
   for (let retry = 1; retry <= mostRetries; retry += 1) {
-    ms += retransmitMs * 2 ** (retry - 1) * lossRatio ** retry;
+    ms += firstMs * 2 ** (retry - 1) * lossRatio ** retry;
   }
   return ms;
 };
@@ -53,7 +55,13 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
         ? suffersDelay(crossing, cause.magnitude)
         : suffersLoss(crossing, lossRatio);
     };
-    const perCrossing = lossRatio === null ? addedMs : waitMs(lossRatio);
+    const costOf = ({ roundTrips, path }: Crossing): number => {
+      if (lossRatio === null) return roundTrips * addedMs;
+      // Inside the tunnel nothing opens a connection; behind it and straight one handshake does.
+      const openings = path.leg === 'leg1' ? 0 : Math.min(1, roundTrips);
+      const established = waitMs(lossRatio, retransmitMs);
+      return (roundTrips - openings) * established + openings * waitMs(lossRatio, openingMs);
+    };
     const crossings = (deviceIndex: number, appId: string): Crossing[] =>
       places
         .crossings(group, deviceIndex, appId)
@@ -80,7 +88,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
       costMs: (deviceIndex, appId) =>
         crossings(deviceIndex, appId)
           .filter(suffers)
-          .reduce((sum, { roundTrips }) => sum + roundTrips * perCrossing, 0),
+          .reduce((sum, crossing) => sum + costOf(crossing), 0),
       elementFor,
       evidenceFor: (deviceIndex, appId) =>
         evidenceOf({
@@ -164,8 +172,8 @@ const segmentOf = (family: Accepted['family'], leg: Leg): Segment => {
 /** The stretch as it lies on the path of the one who asks; lines, regions and networks keep their names. */
 const elementOn = (about: Group['about'], crossing: Crossing | undefined): CauseElement => {
   const { element } = about;
-  const to = crossing?.span.to;
-  if (crossing === undefined || to === undefined || to === null) return element;
+  const to = crossing === undefined ? null : (newHop(crossing) ?? crossing.span.to);
+  if (crossing === undefined || to === null) return element;
   const { span, path } = crossing;
   const from = span.from ?? gatewayOf(path);
   const hops = hopsBetween(path, from?.ttl ?? 0, to.ttl);
@@ -177,6 +185,19 @@ const elementOn = (about: Group['about'], crossing: Crossing | undefined): Cause
     return { ...own, name: name.slice(0, 300) };
   }
   return own;
+};
+
+/** After a change of path: where the way left the one it had, if that lies in the stretch. */
+const newHop = ({ path, span }: Crossing): ChainNode | null => {
+  const { trace } = path;
+  if (trace === null || trace.changedAtMs === null || span.from === null || span.to === null) {
+    return null;
+  }
+  const hop = hopsBetween(path, span.from.ttl, span.to.ttl).find(
+    ({ address, delta }) => address !== null && delta !== null && !delta.ready,
+  );
+  if (hop === undefined || hop.address === null) return null;
+  return { key: hop.address, address: hop.address, name: hop.address, asn: hop.asn, ttl: hop.ttl };
 };
 
 const gatewayOf = ({ trace, leg }: Path): ChainNode | null => {

@@ -163,6 +163,45 @@ describe('causes on the way from devices to edges', () => {
   });
 });
 
+describe('what a cause costs', () => {
+  const scattered = (values: number[]) =>
+    values.map((ms, index) =>
+      calm(index, {
+        siteId: 'office',
+        gateway: delta(ms, 0.6),
+        ...shifted(ms),
+        trace: null,
+      }),
+    );
+
+  it('is its mean: more than the median where it scatters like a queue', () => {
+    const constant = infer(scattered([40, 41, 39, 40, 42, 40]))[0];
+    const queue = infer(scattered([40, 22, 55, 30, 70, 44]))[0];
+    expect(constant?.addedMs).toBeGreaterThan(38);
+    expect(constant?.addedMs).toBeLessThan(43);
+    expect(queue?.addedMs).toBeGreaterThan(45);
+  });
+
+  it('falls on devices that show it, not on those that only share its element', () => {
+    const slow = homes(5, 0, { ...shifted(25), trace: route({ core: 25, border: 25, end: 25 }) });
+    const spared = calm(5, { trace: route({}) });
+    const found = infer([...slow, spared, ...homes(3, 6, { trace: route({}, 'core-2') })]);
+    expect(found[0]?.costMs(0, 'mail')).toBeGreaterThan(100);
+    expect(found[0]?.costMs(5, 'mail')).toBe(0);
+  });
+
+  it('falls on a tunnel that takes another way than its probes', () => {
+    const slow = homes(4, 0, { ...shifted(40), trace: route({ core: 40, border: 40, end: 40 }) });
+    const well = homes(4, 4, { trace: route({}, 'core-2') });
+    const other = calm(8, { sameFlow: false, tunnel: delta(40), trace: route({}, 'core-2') });
+    const found = infer([...slow, ...well, other]);
+    expect(found).toHaveLength(1);
+    expect(found[0]?.elementFor(8, 'mail').to).toBe('core-1');
+    expect(found[0]?.costMs(8, 'mail')).toBeGreaterThan(100);
+    expect(found[0]?.costMs(4, 'mail')).toBe(0);
+  });
+});
+
 describe('what few or many observers can tell', () => {
   it('waits for a second bin on one device, and not when many see it', () => {
     const all = { access: 30, core: 30, border: 30, end: 30 };
@@ -255,6 +294,13 @@ describe('loss', () => {
   it('names the access line when the gateway loses nothing', () => {
     const slow = calm(0, { underlayLoss: loss(60, 7), tunnelLoss: loss(120, 12), trace: null });
     expect(named(infer([slow, ...homes(4, 1)]))).toEqual(['last-mile loss device-0']);
+  });
+
+  it('costs what is lost lately, where the window still remembers better times', () => {
+    const young = { sent: 120, lost: 12, recentSent: 60, recentLost: 12, normalRatio: 0 };
+    const slow = calm(0, { underlayLoss: loss(60, 6), tunnelLoss: young, trace: null });
+    const found = infer([slow, ...homes(4, 1)]);
+    expect(found[0]?.lossRatio).toBeCloseTo(0.2, 1);
   });
 
   it('does not blame a hop that only drops its own replies', () => {
