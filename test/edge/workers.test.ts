@@ -6,11 +6,13 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream } from 'node:htt
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { burstHeader, formatBurstNotice } from '#contract/burst.ts';
 import { check } from '#contract/check.ts';
 import { edgeServerName } from '#contract/enrollment.ts';
 import { EdgeSample, type FlowRecord } from '#contract/telemetry.ts';
 import { readCategories } from '#edge/category-file.ts';
 import type { EdgeService } from '#edge/server.ts';
+import type { BurstAsked } from '#edge/suspicion/onward-bursts.ts';
 import { startSupervisor } from '#edge/workers/supervisor.ts';
 import type { Identity } from '#runtime/identity.ts';
 import { silentLog } from '#runtime/log.ts';
@@ -32,6 +34,7 @@ let identity: Identity;
 const all: ClientHttp2Session[] = [];
 const replaced: string[] = [];
 const flows: FlowRecord[] = [];
+const suspected: BurstAsked[] = [];
 const policy = { ...emptyPolicy('e1'), ...loopbackApplication };
 const concurrentFlows = 100;
 
@@ -46,6 +49,7 @@ beforeAll(async () => {
     workerCount: 2,
     onReplaced: (reason) => replaced.push(reason),
     onFlow: (record) => flows.push(record),
+    onBurst: (asked) => suspected.push(asked),
     log: silentLog(),
   });
   lab.onStop(() => edge.stop(0));
@@ -115,6 +119,23 @@ it('spreads sessions over its processes, and reports as one edge', async () => {
   });
   // Two processes that carry flows and the one above them.
   expect(sample.memoryBytes).toBeGreaterThan(sample.workerMemoryMaxBytes ?? Infinity);
+});
+
+it('passes on a device’s suspicion, whichever process its session is in', async () => {
+  const origin = await lab.origin((socket) => socket.end());
+  const burstId = '0b5d5e8e-7a51-4c5c-9a44-3f1f6f0f7e99';
+  for (const session of await Promise.all([open(), open()])) {
+    const stream = session.request({
+      ':method': 'CONNECT',
+      ':authority': `app.test:${origin.port}`,
+      [burstHeader]: formatBurstNotice({ burstId, forSeconds: 30 }),
+    });
+    stream.on('error', () => {});
+    await statusOf(stream);
+  }
+  await waitUntil(() => suspected.length === 2);
+  const destination = { host: 'app.test', port: origin.port };
+  expect(suspected).toEqual(Array(2).fill({ burstId, forSeconds: 30, destination }));
 });
 
 it('holds a device to its limit whatever processes its sessions are in', async () => {
