@@ -1,5 +1,6 @@
 import type { Accepted } from '../accepted.ts';
 import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
+import { causesByDevice } from './causes-of-device.ts';
 import type { Failures } from './failures.ts';
 import type { Part } from './part.ts';
 import { isOwnSlow, slowFromMs } from './slow.ts';
@@ -52,12 +53,14 @@ export const findBadPairs = (
   failures: Failures,
 ): Findings => {
   const findings: Findings = { pairs: [], reach: new Map(), fineDeviceCount: 0 };
+  const causesOf = causesByDevice(view, accepted);
   let badDeviceCount = 0;
   for (const index of suspects(view, accepted)) {
     const device = view.device(index);
+    const causes = causesOf(device);
     let isFine = true;
     for (const app of device.applications) {
-      const pair = judgePair(device, app, accepted, failures);
+      const pair = judgePair(device, app, causes, failures);
       if (pair === undefined) continue;
       count(findings.reach, pair, device, app);
       if (pair.kind === 'fine') continue;

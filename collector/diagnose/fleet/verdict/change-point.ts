@@ -5,8 +5,6 @@ import { showsInTotal } from './slow.ts';
 
 /** Bins before this one of which the totals are known. */
 const knownBefore = 2;
-/** So many pairs settle the pooled response. */
-const leastPairs = 1;
 /** One odd bin does not outweigh the others. */
 const response = { lowest: -1, highest: 2, between: 0.5 } as const;
 
@@ -16,7 +14,7 @@ const response = { lowest: -1, highest: 2, between: 0.5 } as const;
  * cumulative sum around the middle is largest; the sums need no more than the last bins' totals.
  */
 export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
-  if (blame.kind !== 'delay' || !showsInTotal(blame)) return byRule(blame);
+  if (!showsInTotal(blame)) return byRule(blame);
   const responses = Array.from({ length: knownBefore + 1 }, (_, back) => pooled(reach, back));
   if (responses[1] === null) return byRule(blame);
   let sum = 0;
@@ -31,10 +29,10 @@ export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
   return best;
 };
 
-/** Loss shows in windows of several bins; what is asked of two in a row began in the first. */
-const byRule = (blame: Accepted): number => {
-  if (blame.kind === 'loss') return 2;
-  return blame.kind === 'delay' && blame.pass === 'persistent' ? 1 : 0;
+/** Losses of one device take a bin more to be told from chance than those of many. */
+const byRule = ({ kind, scope, pass }: Accepted): number => {
+  if (kind === 'loss') return scope === 'device' || scope === 'site' ? 1 : 0;
+  return kind === 'delay' && pass === 'persistent' ? 1 : 0;
 };
 
 const pooled = ({ examples }: Reach, back: number): number | null => {
@@ -44,5 +42,5 @@ const pooled = ({ examples }: Reach, back: number): number | null => {
     if (deltaMs === null || deltaMs === undefined || ms <= 0) continue;
     responses.push(Math.min(response.highest, Math.max(response.lowest, deltaMs / ms)));
   }
-  return responses.length < leastPairs ? null : median(responses);
+  return median(responses);
 };

@@ -7,8 +7,8 @@ import type { Part } from './part.ts';
 const impact = { floorMs: 30, share: 0.07 } as const;
 /** More is asked of a total by itself: 3 % of all requests take two to four times as long. */
 const ownTotal = { bins: 3, floorMs: 60, share: 0.2, scales: 2.5 } as const;
-/** A total that stays below this share of what its causes should add is at odds with them. */
-const contradictedShare = 0.5;
+/** Bursts differ from bin to bin: three in a row below this share of their mean are 2 in 100. */
+const contradictedShare = 0.3;
 
 /** What the application normally takes; 0 where nothing is known yet. */
 export const normalMs = (app: ApplicationView): number =>
@@ -43,10 +43,11 @@ export const observedMs = (app: ApplicationView): number | null => {
 /** What pages add lies beside the total of requests. */
 const notInTotal: ReadonlySet<CauseFamily> = new Set(['page', 'third-party']);
 
+/** A lost packet slows few requests, and those by much: the middle one shows nothing of it. */
 export const showsInTotal = ({ kind, family }: Accepted): boolean =>
-  kind !== 'failure' && !notInTotal.has(family);
+  kind === 'delay' && !notInTotal.has(family);
 
-/** The causes say more than twice what the last three totals show: round trips are not as thought. */
+/** None of the last three totals shows a third of what the causes say: round trips are not as thought. */
 export const isContradicted = (
   { total, recentTotals }: ApplicationView,
   parts: Part[],

@@ -105,7 +105,9 @@ describe('when it began', () => {
   it('follows how it was found where totals say nothing', () => {
     expect(startOfCause([270, null, null])).toBe(startOf(-1));
     expect(startOfCause([270, null, null], { pass: 'fast' })).toBe(startOf(0));
-    expect(startOfCause([0, 0, 0], { kind: 'loss', lossRatio: 0.1 })).toBe(startOf(-2));
+    const loss = { kind: 'loss', lossRatio: 0.1 } as const;
+    expect(startOfCause([0, 0, 0], loss)).toBe(startOf(0));
+    expect(startOfCause([0, 0, 0], { ...loss, scope: 'device' })).toBe(startOf(-1));
   });
 });
 

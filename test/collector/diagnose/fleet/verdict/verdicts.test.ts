@@ -249,3 +249,32 @@ describe('the ledger of the newest run', () => {
     expect(part('client-edge')?.ms).toBeNull();
   });
 });
+
+describe('a large fleet', () => {
+  it('in which hundreds of devices have a cause of their own says the same of each', () => {
+    const own = (index: number) =>
+      stretch([index], {
+        key: `wifi:${index}`,
+        family: 'wifi',
+        segment: 'gateway',
+        element: { ...stretch([]).element, id: deviceId(index), name: `Wi-Fi of ${index}` },
+      });
+    const at = (index: number, siteId?: string) => ({
+      ...(siteId !== undefined && { siteId }),
+      applications: [slowApp(270)],
+    });
+    const devices = [...Array.from({ length: 90 }, (_, index) => at(index)), at(90, 'berlin')];
+    const line = stretch([90], {
+      key: 'last-mile:berlin',
+      scope: 'site',
+      element: { ...stretch([]).element, id: 'berlin' },
+    });
+    const elsewhere = stretch([7], { key: 'x', element: { ...stretch([]).element, id: 'other' } });
+    const accepted = [...Array.from({ length: 90 }, (_, index) => own(index)), line, elsewhere];
+    const { verdicts } = judges().judge(viewOf(0, devices), accepted);
+    expect(verdicts).toHaveLength(91);
+    expect(verdicts.map(({ causes }) => causes?.length)).toEqual(
+      devices.map((_, index) => (index === 7 ? 2 : 1)),
+    );
+  });
+});
