@@ -14,7 +14,7 @@ export type Sheet = {
   falseAlarms: readonly FalseAlarm[];
   unknownOnsets: readonly FalseAlarm[];
   healthyHours: number;
-  /** Bins from the start of each fault with a ticket to the end of the first right one; null: never. */
+  /** Bins from the first with a ticket of each fault to the end of the first right one; null: never. */
   detections: ReadonlyMap<Fault, number | null>;
   decoyCount: number;
   fallenFor: readonly { decoy: Decoy; finding: Finding; fromMs: number }[];
@@ -26,6 +26,7 @@ const ticketsAFault = 20;
 export const createScoresheet = (method: string, seed: number, networks: Networks) => {
   const samples = new Map<Fault, ReturnType<typeof createReservoir<Judged>>>();
   const detections = new Map<Fault, number | null>();
+  const suffers = new Map<Fault, number>();
   const fallen = new Map<string, { decoy: Decoy; finding: Finding; fromMs: number }>();
   const decoys = new Set<string>();
   const alarms = createAlarmCount();
@@ -76,11 +77,14 @@ export const createScoresheet = (method: string, seed: number, networks: Network
   function noteDetection(ticket: Ticket, finding: Finding | undefined, binMs: number): void {
     const { fault } = ticket;
     if (!detections.has(fault)) detections.set(fault, null);
+    // From the first bin in which somebody suffers: a device that is off cannot tell.
+    const sinceMs = suffers.get(fault) ?? ticket.fromMs;
+    suffers.set(fault, sinceMs);
     if (detections.get(fault) !== null || finding?.state !== 'named') return;
     const [cause] = finding.causes;
     const match = cause === undefined ? undefined : matchOf(ticket, cause, networks);
     if (match?.fault !== fault || !match.isElementRight) return;
-    detections.set(fault, Math.ceil((ticket.fromMs + binMs - fault.startMs) / binMs));
+    detections.set(fault, Math.ceil((ticket.fromMs + binMs - sinceMs) / binMs));
   }
 };
 export type Scoresheet = ReturnType<typeof createScoresheet>;
