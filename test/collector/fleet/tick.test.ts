@@ -336,6 +336,30 @@ describe('what comes late', () => {
   });
 });
 
+describe('what is old', () => {
+  test('is forgotten; an incident nobody has seen for long has ended', async () => {
+    const { fleetRows, rows, close, engines } = collector('one');
+    await store.write([run(0, 1, 700), run(0, 2, 700)]);
+    await close(0);
+    await engines.save('organisation', 1);
+    const closedAt = clock.endOf(firstBin);
+    const never = { endedMs: 0, seenMs: 0 };
+    await fleetRows.expire(never);
+    expect(await fleetRows.list(10)).toMatchObject([{ live: true }]);
+    await fleetRows.expire({ ...never, seenMs: closedAt + 1 });
+    expect(await fleetRows.list(10)).toMatchObject([
+      { live: false, incident: { endedAt: closedAt } },
+    ]);
+    expect(await fleetRows.standing(deviceId(1), 'crm')).toBeUndefined();
+    await rows.deleteBefore({ checkpointsMs: closedAt * 2, lateMs: closedAt * 2 });
+    expect(await rows.hasCheckpoint('organisation')).toBe(false);
+    expect(await rows.shard('organisation')).toBeUndefined();
+    await fleetRows.expire({ ...never, endedMs: closedAt + 1 });
+    expect(await fleetRows.list(10)).toEqual([]);
+    expect(await state.db.select().from(tables.sharedIncidentParts)).toEqual([]);
+  });
+});
+
 describe('webhooks', () => {
   const rule = { url: 'https://desk.test/', secret: `whsec_${'a'.repeat(32)}` };
 

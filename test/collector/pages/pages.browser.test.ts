@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Browser, launch, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seedDevices } from '#test/support/seed.ts';
+import { seedIncidentIds } from '#test/support/seed-verdicts.ts';
 import { type RunningPages, startPages } from '#test/support/seeded-pages.ts';
 
 const [anna, , , hostile] = seedDevices;
@@ -17,6 +18,7 @@ const shown = {
   'answer-failing': `/devices/${anna.id}/applications/video`,
   'answer-hostile': `/devices/${hostile.id}/applications/odd`,
   incidents: '/incidents',
+  'shared-incident': `/incidents/shared/${seedIncidentIds.over}`,
   edges: '/edges',
 } as const;
 const sizes = { phone: { width: 390, height: 844 }, laptop: { width: 1280, height: 800 } } as const;
