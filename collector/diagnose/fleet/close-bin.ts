@@ -12,7 +12,7 @@ import {
 import { at, slotOf } from './columns.ts';
 import { countLosses, markFailing } from './count-losses.ts';
 import { evictUnused } from './evict.ts';
-import type { FleetState } from './fleet-state.ts';
+import { type FleetState, openBinFor } from './fleet-state.ts';
 import {
   eachKey,
   groupSamples,
@@ -26,7 +26,7 @@ import { kindOf, kinds } from './kinds.ts';
 import { layTraces } from './lay-traces.ts';
 import { ailingMark, hotMark } from './marks.ts';
 import { meetPlaces } from './meet-places.ts';
-import { createOpenBin, type OpenBin } from './open-bin.ts';
+import type { OpenBin } from './open-bin.ts';
 import { isReady, timedBy } from './owners.ts';
 import { pooledValues } from './pooled.ts';
 
@@ -34,6 +34,8 @@ import { pooledValues } from './pooled.ts';
 export type Pending = {
   bin: number;
   keys: Uint32Array;
+  /** What came in: not needed once it is learned. */
+  open: OpenBin;
   /** Keys of which a part was measured beside the plan: what the plan alone measured. */
   planned: Map<number, number>;
 };
@@ -48,7 +50,7 @@ export const closeBin = (state: FleetState, bin: number): Closed => {
     if (state.evictedDay > 0) evictUnused(state, bin);
     state.evictedDay = day;
   }
-  const open = state.open.get(bin) ?? createOpenBin(bin);
+  const open = state.open.get(bin) ?? openBinFor(state, bin);
   state.open.delete(bin);
   state.closedThrough = bin;
   layTraces(state, open);
@@ -62,14 +64,18 @@ export const closeBin = (state: FleetState, bin: number): Closed => {
 };
 
 const dayMs = 86_400_000;
+const mostSpare = 2;
 
 export const learnBin = (state: FleetState, pending: Pending): void => {
   const when = dayTimeOf((pending.bin + 0.5) * state.binMs);
   const { rows } = state.keys;
   for (let i = 0; i < pending.keys.length; i += 1) {
     const key = at(pending.keys, i);
+    // Strays were not noted.
+    if (at(rows.page(key).bin, slotOf(key)) !== pending.bin) continue;
     learnNewest(rows.page(key), slotOf(key), when, state.how, pending.planned.get(key));
   }
+  if (state.spare.length < mostSpare) state.spare.push(pending.open);
 };
 
 /** Late readings make what is normal better known; they change no verdict. */
@@ -166,6 +172,7 @@ const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending =
   const pooled = notePageRenders(state, renders, open.bin, when);
   return {
     bin: open.bin,
+    open,
     keys: joined(joined(planned.keys, extra.keys), pooled),
     planned: toLearn,
   };
@@ -173,6 +180,24 @@ const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending =
 
 const kindOfKey = (state: FleetState, key: number): number =>
   kindAt(at(state.keys.rows.page(key).what, slotOf(key)));
+
+/** What page loads say holds for so long, and is not replaced by a few that come late. */
+export const pagesHoldMs = 600_000;
+const strayShare = 1 / 4;
+
+/** Pages are loaded every few bins by many at once: some that carry another bin's time say little. */
+const isStray = (
+  state: FleetState,
+  { key, from, to }: KeySamples,
+  bin: number,
+  kind: number,
+): boolean => {
+  if (kind !== kindOf.pageRender && kind !== kindOf.thirdParty) return false;
+  const page = state.keys.rows.page(key);
+  const slot = slotOf(key);
+  const ageMs = (bin - at(page.bin, slot)) * state.binMs;
+  return ageMs <= pagesHoldMs && to - from < strayShare * at(page.samples, slot);
+};
 
 const noteKey = (
   state: FleetState,
@@ -185,6 +210,7 @@ const noteKey = (
   const page = state.keys.rows.page(key);
   const slot = slotOf(key);
   const kind = kindAt(at(page.what, slot));
+  if (isStray(state, samples, bin, kind)) return;
   const pooled = kinds[kind]?.pooled ? pooledValues(state, samples, bin) : samples;
   const { values, from, to } = pooled;
   const offMs = kinds[kind]?.timed ? lagExtraOf(state, key) : 0;

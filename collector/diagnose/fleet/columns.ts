@@ -32,6 +32,8 @@ export type Columns<S extends ColumnSpec> = {
   add(): number;
   page(row: number): Page<S>;
   save(): Record<string, AnyArray>;
+  /** Without rows, and without giving memory back. */
+  empty(): void;
   /** Keeps the rows that are not 0 in `keep`, in order; gives each row's new number + 1, 0: gone. */
   compact(keep: Uint8Array): Uint32Array;
 };
@@ -123,6 +125,14 @@ export const createColumns = <const S extends ColumnSpec>(
     return moved;
   };
 
+  const empty = (): void => {
+    for (const [index, one] of pages.entries()) {
+      const rows = Math.min(pageRows, count - index * pageRows);
+      for (const { name, width } of columns) (one[name] as AnyArray).fill(0, 0, rows * width);
+    }
+    count = 0;
+  };
+
   if (saved) restore(saved);
   return {
     get count() {
@@ -131,6 +141,7 @@ export const createColumns = <const S extends ColumnSpec>(
     add,
     page,
     save,
+    empty,
     compact,
   };
 };

@@ -52,6 +52,8 @@ export type FleetState = {
   /** By bin: not closed yet; closed, but readings came late. */
   open: Map<number, OpenBin>;
   late: Map<number, OpenBin>;
+  /** To be used again. */
+  spare: OpenBin[];
   /** Values of pooled keys in the last bins, where they were few. */
   recent: Map<number, RecentValues[]>;
   /** Devices met in places in the last bins, where they were few. */
@@ -103,11 +105,19 @@ export const createState = (
     paths: createPaths(columns),
     open: bins('open'),
     late: bins('late'),
+    spare: [],
     recent: new Map(saved?.header.recent ?? []),
     met: new Map(saved?.header.met ?? []),
     closedThrough: saved?.header.closedThrough ?? -1,
     evictedDay: saved?.header.evictedDay ?? 0,
   };
+};
+
+export const openBinFor = (state: FleetState, bin: number): OpenBin => {
+  const spare = state.spare.pop();
+  if (spare === undefined) return createOpenBin(bin);
+  spare.reuse(bin);
+  return spare;
 };
 
 export const saveState = (state: FleetState): SavedState => {

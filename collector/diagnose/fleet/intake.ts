@@ -1,8 +1,8 @@
-import type { FleetState } from './fleet-state.ts';
+import { type FleetState, openBinFor } from './fleet-state.ts';
 import { takeDevice, takeEdge, takeTunnel } from './intake-devices.ts';
 import { takeHttp, takePage } from './intake-runs.ts';
 import { takeOnward, takePath } from './intake-traces.ts';
-import { createOpenBin, type OpenBin } from './open-bin.ts';
+import type { OpenBin } from './open-bin.ts';
 import type { Reading } from './reading.ts';
 
 /** Puts a reading into the bin it falls into, as numbers. */
@@ -43,18 +43,18 @@ const furthestMs = 86_400_000;
 const binFor = (state: FleetState, timeMs: number): OpenBin | undefined => {
   const bin = Math.floor(timeMs / state.binMs);
   const { closedThrough } = state;
-  if (closedThrough < 0) return ofList(state.open, bin);
+  if (closedThrough < 0) return ofList(state, state.open, bin);
   const behindMs = (closedThrough - bin) * state.binMs;
   if (behindMs > oldestMs || -behindMs > furthestMs) return undefined;
-  if (behindMs >= 0) return ofList(state.late, bin);
+  if (behindMs >= 0) return ofList(state, state.late, bin);
   const furthest = closedThrough + 1 + Math.ceil(aheadMs / state.binMs);
-  return ofList(state.open, bin > furthest ? closedThrough + 1 : bin);
+  return ofList(state, state.open, bin > furthest ? closedThrough + 1 : bin);
 };
 
-const ofList = (list: Map<number, OpenBin>, bin: number): OpenBin => {
+const ofList = (state: FleetState, list: Map<number, OpenBin>, bin: number): OpenBin => {
   const known = list.get(bin);
   if (known) return known;
-  const made = createOpenBin(bin);
+  const made = openBinFor(state, bin);
   list.set(bin, made);
   return made;
 };

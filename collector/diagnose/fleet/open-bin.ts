@@ -124,9 +124,18 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
     remember(at(parts.runs.page(row).pair, slotOf(row)), row);
   }
 
+  let number = bin;
   return {
-    bin,
+    get bin() {
+      return number;
+    },
     ...parts,
+    /** For another bin: pages of memory are dear to ask for. */
+    reuse(forBin: number): void {
+      number = forBin;
+      for (const columns of Object.values(parts)) columns.empty();
+      rowOfPair.fill(0);
+    },
     sample(key: number, ms: number, beside: boolean): void {
       const log = beside ? parts.beside : parts.planned;
       const row = log.add();
