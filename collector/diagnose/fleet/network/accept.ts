@@ -50,7 +50,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
     const lossRatio = kind === 'loss' ? (cause.recentRatio ?? cause.magnitude) : null;
     const healthyCount = group.ownMs.filter((ms) => ms < 0.3 * cause.magnitude).length;
     const suffers = (crossing: Crossing): boolean => {
-      if (group.unitCount === 1) return true;
+      if (group.unitCount === 1 && crossing.unsure === undefined) return true;
       return lossRatio === null
         ? suffersDelay(crossing, cause.magnitude)
         : suffersLoss(crossing, lossRatio);

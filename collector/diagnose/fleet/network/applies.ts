@@ -13,6 +13,8 @@ export type Crossing = {
   roundTrips: number;
   /** Only neighbours' probes take this way; whether the tunnel does, its own round trip must show. */
   elsewhere?: boolean;
+  /** The run did not say which front end served it: its own total must show the cost. */
+  unsure?: { totalMs: number };
 };
 
 /** Ways of one device's application that lie in a cause. */
@@ -48,15 +50,24 @@ export const crossingsOf = (
   }
   const beyond = further.find((one) => one.paths.some((path) => about.crosses(one, path) !== null));
   if (beyond !== undefined) add(beyond, beyond.paths[0], leg2);
+  const crossing = beyond === undefined ? undefined : found.at(-1);
+  if (crossing !== undefined && application.frontEnd === null && further.length > 1) {
+    crossing.unsure = { totalMs: application.total?.fastMs ?? 0 };
+  }
   return found;
 };
 
 /** A unit that shows less than this share of a cause, and could show it, does not suffer from it. */
 const shownShare = 0.3;
 const shownScales = { cause: 3, own: 2 };
+const unsureShare = 0.5;
 
 /** Whether what this unit measures itself bears out a delay that others share. */
-export const suffersDelay = ({ unit, path, elsewhere }: Crossing, addedMs: number): boolean => {
+export const suffersDelay = (
+  { unit, path, elsewhere, unsure, roundTrips }: Crossing,
+  addedMs: number,
+): boolean => {
+  if (unsure !== undefined && unsure.totalMs < unsureShare * roundTrips * addedMs) return false;
   const own = ownOfPath(unit, path);
   if (own === null) return elsewhere !== true;
   const ownMs = Math.max(own.fastMs, own.meanMs);
@@ -71,9 +82,13 @@ const expectedLosses = { plain: 4, otherFlow: 2, onward: 1.5 };
 /** So many losses expected and none seen lately (once in 20 by chance): it is over for this unit. */
 const mostSilence = 3;
 
-export const suffersLoss = ({ unit, path, elsewhere }: Crossing, lossRatio: number): boolean => {
+export const suffersLoss = (
+  { unit, path, elsewhere, unsure }: Crossing,
+  lossRatio: number,
+): boolean => {
   const own = ownLoss(unit, path);
   if (own === null) return elsewhere !== true;
+  if (unsure !== undefined && unsure.totalMs <= 0) return false;
   const recentSent = own.recentSent ?? own.sent / 2;
   if (own.recentLost === 0 && recentSent * lossRatio > mostSilence) return false;
   const enough =

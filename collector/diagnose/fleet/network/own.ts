@@ -29,7 +29,8 @@ export const ownOfPath = (unit: Unit, path: Path): Delta | null => {
   }
   const application = device.applications.find((each) => each.appId === path.appId);
   const connect = usable(application?.directConnect ?? null);
-  const traced = usable(path.trace?.rtt ?? null);
+  // Probes on another way than the application's packets say nothing of these.
+  const traced = device.sameFlow ? usable(path.trace?.rtt ?? null) : null;
   // One handshake may be quick by chance where several packets are not.
   return (traced?.fastMs ?? 0) > (connect?.fastMs ?? 0) ? traced : connect;
 };

@@ -108,7 +108,7 @@ const addDevice = (unit: Unit, add: Add): UnitSlots => {
     const ends =
       path.leg === 'leg1'
         ? [...atEnd(underlay), ...atEnd(tunnel, elsewhere)]
-        : atEnd(directEnds(device, path, add));
+        : directEnds(device, path, add);
     const measured = [...hopSlots(path, add, kinds.hop), ...ends];
     along.set(path, measured);
     for (const { slot } of measured) if (!timed.includes(slot)) timed.push(slot);
@@ -116,9 +116,10 @@ const addDevice = (unit: Unit, add: Add): UnitSlots => {
   return { gateway, tunnel, queue, timed, along };
 };
 
-const directEnds = (device: NonNullable<Unit['device']>, path: Path, add: Add): number[] => {
+const directEnds = (device: NonNullable<Unit['device']>, path: Path, add: Add): Along[] => {
   const application = device.applications.find((each) => each.appId === path.appId);
-  return add(kinds.direct, application?.directConnect ?? null, null);
+  const connect = application?.directConnect ?? null;
+  return atEnd(add(kinds.direct, connect, null), !device.sameFlow && !isHot(connect));
 };
 
 const addOnward = (unit: Unit, add: Add): UnitSlots => {
