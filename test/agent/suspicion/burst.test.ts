@@ -107,16 +107,16 @@ test('a slow application is looked into by the device and its edge at once, and 
 
   application.delayMs = slowByMs;
   const faultAtMs = Date.now();
-  await waitUntil(async () => (await verdict())?.state === 'slow', 30_000);
+  await waitUntil(async () => (await verdict())?.state === 'slow', 60_000);
   expect(await verdict()).toMatchObject({ segment: 'server' });
   expect(Math.abs(((await verdict())?.addedMs ?? 0) - slowByMs)).toBeLessThan(100);
-  expect(Date.now() - faultAtMs).toBeLessThan(30_000);
+  expect(Date.now() - faultAtMs).toBeLessThan(60_000);
   await waitUntil(
     async () => (await runs()).filter(({ burstId }) => burstId !== '').length >= 3,
     60_000,
   );
   application.delayMs = 0;
-  await waitUntil(async () => (await verdict())?.state === 'ok', 30_000);
+  await waitUntil(async () => (await verdict())?.state === 'ok', 60_000);
 
   const ended = once(agent, 'exit');
   agent.kill('SIGTERM');
@@ -138,4 +138,4 @@ test('a slow application is looked into by the device and its edge at once, and 
   }
   // One burst, whoever measured it; on an overloaded machine the first ends early.
   expect(ids.size).toBeLessThanOrEqual(spent.begunAt.length);
-}, 200_000);
+}, 240_000);
