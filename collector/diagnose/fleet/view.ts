@@ -9,7 +9,7 @@ import type {
   PageCell,
 } from './bin-view.ts';
 import { cellParts } from './bin-view.ts';
-import type { Closed } from './close-bin.ts';
+import { type Closed, pagesHoldMs } from './close-bin.ts';
 import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look } from './delta.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -176,9 +176,6 @@ const edgeViews = (look: Look): EdgeView[] => {
   }
   return views.sort((a, b) => (a.edgeId < b.edgeId ? -1 : 1));
 };
-
-/** Pages are loaded more rarely than requests are made: what the last load said holds for this long. */
-const pagesHoldMs = 600_000;
 
 /** Applications by their newest page loads, and what their third parties took. */
 const pageCells = (look: Look): PageCell[] => {
