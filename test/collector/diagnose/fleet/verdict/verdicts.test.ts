@@ -259,11 +259,11 @@ describe('a large fleet', () => {
         segment: 'gateway',
         element: { ...stretch([]).element, id: deviceId(index), name: `Wi-Fi of ${index}` },
       });
-    const at = (index: number, siteId?: string) => ({
+    const at = (siteId?: string) => ({
       ...(siteId !== undefined && { siteId }),
       applications: [slowApp(270)],
     });
-    const devices = [...Array.from({ length: 90 }, (_, index) => at(index)), at(90, 'berlin')];
+    const devices = [...Array.from({ length: 90 }, () => at()), at('berlin')];
     const line = stretch([90], {
       key: 'last-mile:berlin',
       scope: 'site',
