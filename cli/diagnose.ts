@@ -58,7 +58,7 @@ const diagnoseFile = async (options: DiagnoseOptions): Promise<void> => {
   const batches = linesOf(await open(options.replay));
   const last = new Map<string, Said>();
   for await (const said of sayings(batches, options)) {
-    for (const each of said) last.set(keyOf(each), each);
+    if (options.last || options.exitCode) for (const each of said) last.set(keyOf(each), each);
     if (!options.last) await print(said, options);
   }
   if (options.last) await print([...last.values()], options);

@@ -9,7 +9,8 @@ export const createNews = () => {
         const { id, endedAt, level, scope, element, deviceCount, pairCount } = incident;
         const news = JSON.stringify([endedAt, level, scope, element, deviceCount, pairCount]);
         if (told.get(id) === news) return false;
-        told.set(id, news);
+        if (endedAt === null) told.set(id, news);
+        else told.delete(id);
         return true;
       }),
   };
