@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { compareWithTwin, twinOf } from './compare.ts';
 import type { WorldOptions } from './options.ts';
+import { statisticsOf } from './statistics.ts';
 import { type FaultKind, faultKinds } from './truth.ts';
 import { truthLinesOf } from './truth-lines.ts';
 import { createWorld } from './world.ts';
@@ -11,7 +12,8 @@ import { createWorld } from './world.ts';
 const usage = `npx tsx test/simulator/main.ts --seed N > FILE
   [--devices N] [--days SCORED] [--warm-days N] [--bin 60|300] [--sample SECONDS]
   [--faults PER_DAY] [--kinds KIND,…] [--decoys PER_DAY] [--truth FILE]
-  --check    instead: each kind of fault, what the truth expects against what records show`;
+  --check    instead: each kind of fault, what the truth expects against what records show
+  --usual    instead: what times are usual in this world without faults`;
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
@@ -27,6 +29,7 @@ const main = async (): Promise<void> => {
       kinds: { type: 'string' },
       truth: { type: 'string' },
       check: { type: 'boolean', default: false },
+      usual: { type: 'boolean', default: false },
     },
   });
   if (values.seed === undefined) throw new Error(`--seed is missing\n${usage}`);
@@ -43,6 +46,10 @@ const main = async (): Promise<void> => {
     onlyKinds,
   } as const;
   if (values.check) return checkKinds(options);
+  if (values.usual) {
+    const quiet = { ...options, sampleSeconds: options.binSeconds, warmDays: 0 };
+    return lineWriter(process.stdout)(statisticsOf(twinOf(quiet)));
+  }
   const world = createWorld(options);
   const out = lineWriter(process.stdout);
   const truth = values.truth === undefined ? undefined : createWriteStream(values.truth);
