@@ -14,7 +14,8 @@ const response = { lowest: -1, highest: 2, between: 0.5 } as const;
  * cumulative sum around the middle is largest; the sums need no more than the last bins' totals.
  */
 export const binsSinceStart = (blame: Accepted, reach: Reach): number => {
-  if (!showsInTotal(blame)) return byRule(blame);
+  // Had it been there in the bin before, two in a row would have spoken first.
+  if (blame.pass === 'fast' || !showsInTotal(blame)) return byRule(blame);
   const responses = Array.from({ length: knownBefore + 1 }, (_, back) => pooled(reach, back));
   if (responses[1] === null) return byRule(blame);
   let sum = 0;
