@@ -64,7 +64,7 @@ export const closeBin = (state: FleetState, bin: number): Closed => {
 };
 
 const dayMs = 86_400_000;
-const mostSpare = 2;
+const mostSpare = 1;
 
 export const learnBin = (state: FleetState, pending: Pending): void => {
   const when = dayTimeOf((pending.bin + 0.5) * state.binMs);

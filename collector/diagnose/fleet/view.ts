@@ -21,7 +21,7 @@ import { type DeviceLook, deviceView } from './view-device.ts';
 import { traceView } from './view-trace.ts';
 
 /** Views of devices that are kept; with more, they are made again when they are asked for again. */
-const keptViews = 20_000;
+const keptViews = 8_000;
 
 /** The closed bin as inference sees it. Made on demand; good until learning begins. */
 export const viewOf = (
