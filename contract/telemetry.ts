@@ -244,7 +244,7 @@ export type OnwardSample = Static<typeof OnwardSample>;
 /**
  * Runs that gave no result, counted. The first five are planned ones, so that scheduled = stored +
  * explained; the others are runs beside the plan: a distorted one that was not made again, and what
- * a request asked for beyond its budget or after its end.
+ * a request asked for beyond its budget or after its end, or a burst had begun at its end.
  */
 export const missedReasons = [
   'overrun',

@@ -34,6 +34,7 @@ export const startPathTimes = (parts: {
   const queueing = createRecentTimes(parts.now);
   const datagrams: DatagramLoss = startDatagramLoss();
   const outside = createOutsideTimes();
+  let isStopped = false;
 
   const measureOutside = async () => {
     const link = current();
@@ -71,6 +72,7 @@ export const startPathTimes = (parts: {
       void measureFirst();
     },
     measureEvery(ms) {
+      if (isStopped) return;
       clearInterval(outsideTimer);
       outsideTimer = setInterval(measureOutside, ms ?? underlayIntervalMs);
     },
@@ -87,6 +89,7 @@ export const startPathTimes = (parts: {
       };
     },
     stop() {
+      isStopped = true;
       clearInterval(dataTimer);
       clearInterval(outsideTimer);
       datagrams.stop();
