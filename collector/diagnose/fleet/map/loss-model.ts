@@ -7,6 +7,8 @@ export type LossObservation = {
   /** Share that is usual, by experience: replies that routers limit. */
   normalRatio: number;
   weight: number;
+  /** What was sent where (to the gateway, through the tunnel): one sort that loses nothing clears. */
+  sort: string;
   /** End to end: only such say how much is lost. */
   reference: boolean;
 };
@@ -15,6 +17,8 @@ export type LossObservation = {
 const leastLost = 3;
 /** One quantity may not decide alone: clamps of its log-likelihood ratio. */
 const clamp = { least: -12, most: 25 };
+/** A sort of which so many should be lost, and of these less than this share are, contradicts. */
+const contradiction = { expected: 6, share: 0.3 };
 
 /** Loss ratios with a binomial likelihood; what is explained already adds up as independent drops. */
 export const createLossModel = (observations: readonly LossObservation[]): Model => {
@@ -33,9 +37,26 @@ export const createLossModel = (observations: readonly LossObservation[]): Model
     return excess < leastLost ? 0 : Math.min(0.99, excess / sent);
   };
 
+  const isContradicted = (members: Int32Array, magnitude: number): boolean => {
+    const sorts = new Map<string, { excess: number; expected: number }>();
+    for (const index of members) {
+      const observation = observations[index] as LossObservation;
+      if (!observation.reference) continue;
+      const { sort, sentCount, lostCount } = observation;
+      const one = sorts.get(sort) ?? { excess: 0, expected: 0 };
+      one.excess += lostCount - sentCount * expected(index, observation);
+      one.expected += sentCount * magnitude;
+      sorts.set(sort, one);
+    }
+    return [...sorts.values()].some(
+      (one) =>
+        one.expected >= contradiction.expected && one.excess < contradiction.share * one.expected,
+    );
+  };
+
   const fit = (members: Int32Array, minimum: number): Fit | null => {
     const magnitude = ratioOf(members);
-    if (magnitude < minimum || magnitude === 0) return null;
+    if (magnitude < minimum || magnitude === 0 || isContradicted(members, magnitude)) return null;
     let gainNats = 0;
     for (const index of members) {
       const observation = observations[index] as LossObservation;

@@ -12,6 +12,8 @@ const leastRatio = 0.01;
 const usualRatio = 0.002;
 /** From fewer packets no ratio is told. */
 const leastSent = 20;
+/** Few recent packets are steadied by the window's ratio, as if of so many. */
+const windowWeight = 20;
 const mostRatio = 0.9;
 
 /** `recentRatio`: what is lost now; over the whole window a young fault is diluted. */
@@ -47,7 +49,11 @@ export const solveLoss = (
   }
   return selected.map(({ candidate: { group }, ...rest }) => {
     const othersOf = (slot: number) => (explained.get(slot) ?? 0) - rest.magnitude;
-    return { ...rest, group, recentRatio: recentRatioOf(group, slots, othersOf) ?? rest.magnitude };
+    return {
+      ...rest,
+      group,
+      recentRatio: recentRatioOf(group, slots, othersOf, rest.magnitude) ?? rest.magnitude,
+    };
   });
 };
 
@@ -56,6 +62,7 @@ const observationOf = ({ kind }: Slot, { sent, lost, normalRatio }: LossCount) =
   lostCount: Math.min(sent, lost),
   normalRatio: Math.min(0.9, normalRatio + usualRatio),
   weight: kind.lossWeight,
+  sort: kind.name,
   reference: kind.lossReference,
 });
 
@@ -67,6 +74,7 @@ const recentRatioOf = (
   { members }: Group,
   slots: readonly Slot[],
   othersOf: (slot: number) => number,
+  windowRatio: number,
 ): number | null => {
   let [excess, sent] = [0, 0];
   for (const member of new Set(members)) {
@@ -75,7 +83,9 @@ const recentRatioOf = (
     excess += loss.recentLost - loss.recentSent * (loss.normalRatio + othersOf(member));
     sent += loss.recentSent;
   }
-  return sent < leastSent ? null : Math.min(mostRatio, Math.max(0, excess / sent));
+  if (sent < leastSent) return null;
+  const blended = (excess + windowWeight * windowRatio) / (sent + windowWeight);
+  return excess <= 0 ? 0 : Math.min(mostRatio, blended);
 };
 
 /** Nothing lost lately: it is over, though the window still remembers. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { allOn } from '#collector/diagnose/fleet/accepted.ts';
 import type { DeviceView, OnwardView } from '#collector/diagnose/fleet/bin-view.ts';
 import { inferNetwork } from '#collector/diagnose/fleet/network/infer-network.ts';
-import { delta, device, fresh, loss, trace, view } from './world.ts';
+import { application, delta, device, fresh, loss, trace, view } from './world.ts';
 
 const infer = (devices: DeviceView[], onward: OnwardView[] = [], former: string[] = []) =>
   inferNetwork(view(devices, onward), new Set(former), allOn);
@@ -300,7 +300,21 @@ describe('loss', () => {
     const young = { sent: 120, lost: 12, recentSent: 60, recentLost: 12, normalRatio: 0 };
     const slow = calm(0, { underlayLoss: loss(60, 6), tunnelLoss: young, trace: null });
     const found = infer([slow, ...homes(4, 1)]);
-    expect(found[0]?.lossRatio).toBeCloseTo(0.2, 1);
+    expect(found[0]?.lossRatio).toBeGreaterThan(0.15);
+  });
+
+  it('is not blamed on a line whose tunnel loses nothing, however much a straight way loses', () => {
+    const straight = {
+      ...application('erp', null),
+      directTrace: {
+        ...trace([{ address: '192.168.1.1' }, { address: 'end' }], 0),
+        loss: loss(60, 8),
+      },
+    };
+    const slow = homes(6, 0, { siteId: 'office', applications: [straight], trace: null });
+    const families = infer(slow).map(({ family }) => family);
+    expect(families).not.toContain('last-mile');
+    expect(families).not.toContain('gateway');
   });
 
   it('does not blame a hop that only drops its own replies', () => {
