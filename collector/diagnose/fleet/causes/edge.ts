@@ -40,7 +40,7 @@ export const edgeNaming = (edgeId: string, what: string): ReturnType<CellCause['
   scope: 'edge',
 });
 
-export const looksAtLoad = (view: BinView, edgeId: string): EvidenceLine[] => {
+const looksAtLoad = (view: BinView, edgeId: string): EvidenceLine[] => {
   const edge = view.edges.find((each) => each.edgeId === edgeId);
   if (edge === undefined) return [];
   const lines: EvidenceLine[] = [];

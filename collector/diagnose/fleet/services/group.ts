@@ -19,7 +19,7 @@ export type CellGroup = Candidate & {
   cells: readonly Cell[];
 };
 
-export type Naming = {
+type Naming = {
   /** Identifies the cause over time. */
   key: string;
   family: CauseFamily;

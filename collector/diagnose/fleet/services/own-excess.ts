@@ -4,7 +4,7 @@ import { handshakeRounds } from '../intake-runs.ts';
 import { placeKey, placeOf } from './place.ts';
 
 /** What one device's newest run took beyond everyone else's at the same place in this bin. */
-export type OwnExcess = { tlsMs: number | null; transferMs: number | null };
+type OwnExcess = { tlsMs: number | null; transferMs: number | null };
 
 /** Made once for a view: its cells by part and place. */
 export const createOwnExcess = (view: BinView): ((application: ApplicationView) => OwnExcess) => {

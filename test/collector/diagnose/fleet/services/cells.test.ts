@@ -140,6 +140,34 @@ describe('what names nobody', () => {
   });
 });
 
+describe('what the way does to a service', () => {
+  it('a second round trip of the handshake is the slower way’s, what is beyond it is not', () => {
+    const slower = (tlsRiseMs: number) => ({
+      cells: [cell('tls', 'ams', 'crm', tlsRiseMs), cell('tls', 'ams', 'docs', 0)],
+      onward: [onwardView('ams', 'crm', { connect: delta(60) })],
+    });
+    expect(infer(slower(62))).toEqual([]);
+    expect(named(infer(slower(300)))).toEqual(['tls tls crm']);
+  });
+
+  it('a run whose server is not known is charged with what nearly all met there', () => {
+    const cells = (rises: readonly [number, number]) =>
+      edges.flatMap((edge) =>
+        rises.map((riseMs, at) =>
+          cell('server', edge, 'crm', riseMs, { frontEnd: `192.0.2.${at}` }),
+        ),
+      );
+    const devices = [{ applications: [applicationView('crm', { frontEnd: null })] }];
+    expect(infer({ cells: cells([200, 200]), devices })[0]?.costMs(0, 'crm')).toBeCloseTo(200, 0);
+    expect(infer({ cells: cells([200, 0]), devices })[0]?.costMs(0, 'crm')).toBe(0);
+  });
+
+  it('a straight look-up is no shared resolver’s', () => {
+    const cells = [cell('dns', null, 'crm', 90), cell('dns', 'ams', 'docs', 0)];
+    expect(named(infer({ cells }))).toEqual(['application-dns dns crm']);
+  });
+});
+
 describe('a lone device', () => {
   const lone = (recentTotals: (number | null)[]) => ({
     cells: [
