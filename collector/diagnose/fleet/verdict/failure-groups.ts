@@ -40,17 +40,19 @@ class Tally {
 
 export type Tries = Map<string, Tally>;
 
-export const countTries = (view: BinView): Tries => {
+/** Of everything that a failed pair shares with others; what fails nowhere is not counted. */
+export const countTries = (view: BinView, failed: readonly FailedPair[]): Tries => {
   const tries: Tries = new Map();
+  for (const { device, app } of failed) {
+    for (const key of keysOf(device, app)) tries.set(key, new Tally());
+    if (device.edgeId !== null) tries.set(`edge ${device.edgeId}`, new Tally());
+  }
+  if (tries.size === 0) return tries;
   for (const index of view.active) {
     const device = view.device(index);
     for (const app of device.applications) {
       if (app.runCount === 0) continue;
-      for (const key of keysOf(device, app)) {
-        const tally = tries.get(key) ?? new Tally();
-        tries.set(key, tally);
-        tally.add(device, app);
-      }
+      for (const key of keysOf(device, app)) tries.get(key)?.add(device, app);
     }
   }
   return tries;

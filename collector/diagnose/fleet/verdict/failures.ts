@@ -28,7 +28,7 @@ export const createFailureRows = (saved: readonly SavedRow[] = []) => {
   return {
     look(view: BinView, names: Names): Failures {
       const failed = failedPairs(view);
-      const tries = failed.length === 0 ? new Map() : countTries(view);
+      const tries = countTries(view, failed);
       for (const pair of failed) lengthen(rows, pair, view.bin);
       forget(rows, failed, view);
       const blames = new Map<string, Accepted>();
