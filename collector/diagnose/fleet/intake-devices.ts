@@ -107,13 +107,22 @@ export const takeDevice = (state: FleetState, bin: OpenBin, sample: DeviceReadin
   noteDevice(state, bin.devices.page(device), slotOf(device), sample);
 };
 
+/** Of two of one moment the busier counts, whichever came first. */
+const isNewest = (
+  sample: { timeMs: number; cpuRatio: number | null },
+  knownTime: number,
+  knownRatio: number,
+): boolean =>
+  sample.timeMs > knownTime ||
+  (sample.timeMs === knownTime && (sample.cpuRatio ?? 0) > (knownRatio || 0));
+
 const noteDevice = (
   state: FleetState,
   page: DevicePage,
   slot: number,
   sample: DeviceReading,
 ): void => {
-  if (sample.timeMs <= at(page.deviceTime, slot)) return;
+  if (!isNewest(sample, at(page.deviceTime, slot), at(page.cpuRatio, slot))) return;
   page.deviceTime[slot] = sample.timeMs;
   page.cpuRatio[slot] = orNothing(sample.cpuRatio);
   page.memoryRatio[slot] = orNothing(sample.memoryUsedRatio);
@@ -131,7 +140,7 @@ export const takeEdge = (state: FleetState, bin: OpenBin, sample: EdgeReading): 
   if (sample.queueMs !== null) {
     bin.sample(state.keys.rowOf(kindOf.edgeQueue, edge, 0), sample.queueMs, false);
   }
-  if (sample.timeMs <= at(page.time, slot)) return;
+  if (!isNewest(sample, at(page.time, slot), at(page.cpuRatio, slot))) return;
   page.time[slot] = sample.timeMs;
   page.cpuRatio[slot] = orNothing(sample.cpuRatio);
   page.sessions[slot] = sample.sessionCount;

@@ -40,10 +40,16 @@ const aheadMs = 120_000;
 const oldestMs = 7 * 86_400_000;
 const furthestMs = 86_400_000;
 
+/** Bins that may be open before the first is closed. */
+const mostAtFirst = 4_096;
+
 const binFor = (state: FleetState, timeMs: number): OpenBin | undefined => {
   const bin = Math.floor(timeMs / state.binMs);
   const { closedThrough } = state;
-  if (closedThrough < 0) return ofList(state, state.open, bin);
+  if (closedThrough < 0) {
+    const isRoom = state.open.has(bin) || state.open.size < mostAtFirst;
+    return isRoom ? ofList(state, state.open, bin) : undefined;
+  }
   const behindMs = (closedThrough - bin) * state.binMs;
   if (behindMs > oldestMs || -behindMs > furthestMs) return undefined;
   if (behindMs >= 0) return ofList(state, state.late, bin);
