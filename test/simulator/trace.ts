@@ -1,5 +1,5 @@
-import { edgeApplicationId, edgePathProbeId } from '#collector/control/probe-ids.ts';
 import type { Hop, PathBody } from '#contract/body/path.ts';
+import { edgeApplicationId, edgePathProbeId } from '#contract/edge-path.ts';
 import type { PathResult } from '#contract/result.ts';
 import type { Bench } from './bench.ts';
 import { type DeviceNow, lagMs, lanMs, medianOf, rounded } from './device-now.ts';
