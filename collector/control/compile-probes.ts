@@ -1,11 +1,12 @@
 import { destinationOfUrl } from '#contract/authority.ts';
+import { edgeApplicationId, edgePathProbeId } from '#contract/edge-path.ts';
 import type { Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import { planSteps } from '#contract/page-step.ts';
 import type { ProbeDefinition } from '#contract/plan.ts';
 import type { EdgeEntry } from '#contract/policy.ts';
 import { stampPort } from '#contract/stamp.ts';
 import { followedBy } from './followed.ts';
-import { edgeApplicationId, edgePathProbeId, type NamedProbe, nameProbes } from './probe-ids.ts';
+import { type NamedProbe, nameProbes } from './probe-ids.ts';
 
 const defaultIntervalSeconds = {
   http: 60,

@@ -1,4 +1,5 @@
 import { type Checked, check, type Mistake } from '#contract/check.ts';
+import { edgeApplicationId } from '#contract/edge-path.ts';
 import { type Application, Organisation, ProbeSpec } from '#contract/organisation.ts';
 import { Slug } from '#contract/scalar.ts';
 import { findUnstorable } from '../http/plain-text.ts';
@@ -8,7 +9,7 @@ import { checkFollowed } from './followed.ts';
 import { checkForwarding } from './forwarding-check.ts';
 import { checkHosts } from './host-check.ts';
 import { checkProbe } from './probe-check.ts';
-import { edgeApplicationId, type NamedProbe, nameProbes } from './probe-ids.ts';
+import { type NamedProbe, nameProbes } from './probe-ids.ts';
 
 /** A plan takes no more (contract/plan.ts); every application's probes are in every device's plan. */
 const planMaxProbes = 512;

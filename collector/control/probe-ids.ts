@@ -2,12 +2,6 @@ import type { familyChoices } from '#contract/body/connection.ts';
 import type { Application, ProbeSpec } from '#contract/organisation.ts';
 import type { Via } from '#contract/result.ts';
 
-/** The application id under which devices measure the way to their edges. */
-export const edgeApplicationId = 'whyslow-edge';
-
-/** The probe that measures the way to one edge. */
-export const edgePathProbeId = (edgeId: string): string => `edge-path-${edgeId}`;
-
 /** A probe as written, with the id it has by default and one line of the plan a way. */
 export type NamedProbe = {
   spec: ProbeSpec;

@@ -1,8 +1,8 @@
+import { edgeApplicationId } from '#contract/edge-path.ts';
 import type { Acknowledgement, Batch, TelemetryRecord } from '#contract/telemetry.ts';
 import type { Log } from '#runtime/log.ts';
 import type { BatchRows } from '../control/batch-rows.ts';
 import type { Fleet, Identity } from '../control/fleet.ts';
-import { edgeApplicationId } from '../control/probe-ids.ts';
 import type { RunRequests } from '../control/run-requests.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { toPoints } from '../store/points.ts';

@@ -1,7 +1,7 @@
 import { createArtefactRows } from '#collector/control/artefact-rows.ts';
-import { edgePathProbeId } from '#collector/control/probe-ids.ts';
 import type { Point } from '#collector/store/schema.ts';
 import type { Store, TagFilter } from '#collector/store/store.ts';
+import { edgePathProbeId } from '#contract/edge-path.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { applicationNames, named } from './catalogue.ts';
 import { gatewayChart, loadChart, phasesCharts, tunnelChart } from './charts.ts';

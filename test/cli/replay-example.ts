@@ -1,4 +1,4 @@
-import { edgeApplicationId } from '#collector/control/probe-ids.ts';
+import { edgeApplicationId } from '#contract/edge-path.ts';
 import type { HttpResult, PathResult } from '#contract/result.ts';
 import type { DeviceSample, EdgeSample, OnwardSample, TunnelSample } from '#contract/telemetry.ts';
 

@@ -1,4 +1,5 @@
 import type { Hop } from '#contract/body/path.ts';
+import { edgeApplicationId, tracedEdgeId } from '#contract/edge-path.ts';
 import type { HttpResult, PageLoadResult, PathResult, Result } from '#contract/result.ts';
 import type {
   DeviceSample,
@@ -7,7 +8,6 @@ import type {
   TelemetryRecord,
   TunnelSample,
 } from '#contract/telemetry.ts';
-import { edgeApplicationId } from '../../control/probe-ids.ts';
 import type { ReadHop, Reading } from './reading.ts';
 
 /** What the engine takes of a record; undefined: nothing. */
@@ -58,11 +58,8 @@ export const tracedEdge = (
   edgeId: string | null,
 ): string | null => {
   if (appId !== edgeApplicationId) return null;
-  const named = probeId.startsWith(edgePathPrefix) ? probeId.slice(edgePathPrefix.length) : '';
-  return named === '' ? edgeId : named;
+  return tracedEdgeId(probeId) ?? edgeId;
 };
-/** As `edgePathProbeId` in collector/control/probe-ids.ts writes it. */
-const edgePathPrefix = 'edge-path-';
 
 const ofResult = (result: Result): Reading | undefined => {
   switch (result.type) {

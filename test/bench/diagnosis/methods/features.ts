@@ -1,5 +1,5 @@
-import { edgeApplicationId } from '#collector/control/probe-ids.ts';
 import type { Hop } from '#contract/body/path.ts';
+import { edgeApplicationId } from '#contract/edge-path.ts';
 import type { HttpResult, PageLoadResult, PathResult } from '#contract/result.ts';
 import type { DeviceSample, OnwardSample, TunnelSample } from '#contract/telemetry.ts';
 import type { Observed } from '../finding.ts';
