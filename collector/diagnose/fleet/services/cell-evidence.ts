@@ -34,9 +34,10 @@ export const createCellEvidence = (view: BinView) => {
     contaminated: number,
   ): Observation => {
     const disturbance = disturbanceOf(cell, cell.deviceCount);
-    const { tripRiseMs } = disturbance;
+    const { tripRiseMs, tripUsualMs } = disturbance;
+    const isTwice = cell.part === 'tls' && cell.delta.normalMs >= secondTripShare * tripUsualMs;
     return {
-      residualMs: cell.part === 'tls' ? lessSecondTrip(valueMs, tripRiseMs) : valueMs,
+      residualMs: isTwice ? lessSecondTrip(valueMs, tripRiseMs) : valueMs,
       scaleMs: Math.hypot(
         scaleMs,
         jitterMs(cell, disturbance),
@@ -92,8 +93,11 @@ export type CellEvidence = ReturnType<typeof createCellEvidence>;
 
 /**
  * One round trip was taken off the handshake; TLS 1.2 takes two, and a run does not say which it is. So
- * a rise that a slower way would make by itself is not counted.
+ * where as much as a second one usually is left, a rise that a slower way would make by itself is not
+ * counted.
  */
+const secondTripShare = 0.7;
+
 const lessSecondTrip = (valueMs: number, tripRiseMs: number): number =>
   valueMs <= 0 ? valueMs : Math.max(0, valueMs - tripRiseMs);
 

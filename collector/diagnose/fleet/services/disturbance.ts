@@ -10,11 +10,13 @@ export type Disturbance = {
   lossRatio: number;
   /** By how much one round trip to there is longer for the middle one of its devices, on both legs. */
   tripRiseMs: number;
+  /** What it usually takes, as far as it is known. */
+  tripUsualMs: number;
 };
 
-type Sum = { devices: number; jitterMs: number; lossRatio: number };
+type Sum = { devices: number; jitterMs: number; lossRatio: number; usualMs: number };
 
-const emptySum: Sum = { devices: 0, jitterMs: 0, lossRatio: 0 };
+const emptySum: Sum = { devices: 0, jitterMs: 0, lossRatio: 0, usualMs: 0 };
 
 /**
  * Round trips were taken off each run with those of the same run or minute. What is left of a way
@@ -26,7 +28,7 @@ export const createDisturbances = (
 ): ((place: Place, deviceCount: number) => Disturbance) => {
   const leg1 = sumOverHotDevices(view);
   const leg2 = lossBehindEdges(view);
-  const far = risesBehindEdges(view);
+  const far = waysBehindEdges(view);
   return (place, deviceCount) => {
     const keys = placeKeys(place);
     const near = firstOf(leg1, keys) ?? emptySum;
@@ -35,7 +37,8 @@ export const createDisturbances = (
       hotShare: near.devices / devices,
       jitterMs: near.devices === 0 ? 0 : near.jitterMs / near.devices,
       lossRatio: near.lossRatio / devices + (firstOf(leg2, keys) ?? 0),
-      tripRiseMs: middleRise(near, devices) + (firstOf(far, keys) ?? 0),
+      tripRiseMs: middleRise(near, devices) + (firstOf(far, keys)?.riseMs ?? 0),
+      tripUsualMs: near.usualMs / Math.max(1, near.devices) + (firstOf(far, keys)?.usualMs ?? 0),
     };
   };
 };
@@ -59,12 +62,14 @@ const sumOverHotDevices = (view: BinView): Map<string, Sum> => {
       excessLoss(device.gatewayLoss),
     );
     if (jitterMs === 0 && lossRatio === 0) continue;
+    const usualMs = device.tunnel?.normalMs ?? 0;
     for (const application of device.applications) {
       for (const key of placeKeys(placeOf(application))) {
         const sum = sums.get(key) ?? { ...emptySum };
         sum.devices += 1;
         sum.jitterMs += jitterMs;
         sum.lossRatio += lossRatio;
+        sum.usualMs += usualMs;
         sums.set(key, sum);
       }
     }
@@ -76,14 +81,15 @@ const sumOverHotDevices = (view: BinView): Map<string, Sum> => {
 const middleRise = ({ devices, jitterMs }: Sum, all: number): number =>
   devices === 0 ? 0 : (jitterMs / devices) * Math.min(1, (2 * devices) / all);
 
-const risesBehindEdges = (view: BinView): Map<string, number> => {
-  const rises = new Map<string, number>();
+const waysBehindEdges = (view: BinView): Map<string, { riseMs: number; usualMs: number }> => {
+  const ways = new Map<string, { riseMs: number; usualMs: number }>();
   for (const onward of view.onward) {
-    const ms = riseMs(onward.connect);
-    if (ms === 0) continue;
-    for (const key of placeKeys(onward)) rises.set(key, Math.max(rises.get(key) ?? 0, ms));
+    const way = { riseMs: riseMs(onward.connect), usualMs: onward.connect?.normalMs ?? 0 };
+    for (const key of placeKeys(onward)) {
+      if (way.riseMs >= (ways.get(key)?.riseMs ?? 0)) ways.set(key, way);
+    }
   }
-  return rises;
+  return ways;
 };
 
 const lossBehindEdges = (view: BinView): Map<string, number> => {

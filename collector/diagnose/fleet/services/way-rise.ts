@@ -1,25 +1,29 @@
-import { median } from '../../statistics.ts';
-import type { BinView } from '../bin-view.ts';
+import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
 
 /**
- * How much longer one round trip to the application takes, on both legs: the middle over its devices
- * and over the edges it is reached from.
+ * How much longer one round trip to the application takes, on both legs or straight: the mean over its
+ * devices and over the edges it is reached from, as the middle of pages moves with fewer than half.
  */
 export const wayRise = (view: BinView, appId: string): number =>
   nearRise(view, appId) + farRise(view, appId);
 
 const nearRise = (view: BinView, appId: string): number => {
-  const rises: number[] = [];
+  let sumMs = 0;
+  let count = 0;
   for (const index of view.hot) {
     const device = view.device(index);
-    if (!device.applications.some((app) => app.appId === appId)) continue;
-    rises.push(
-      Math.max(0, device.lagExtraMs, device.tunnel?.fastMs ?? device.gateway?.fastMs ?? 0),
-    );
+    const app = device.applications.find((each) => each.appId === appId);
+    if (app === undefined) continue;
+    sumMs += riseOf(device, app);
+    count += 1;
   }
   // Whoever is not hot has no rise.
-  const deviceCount = Math.max(rises.length, devicesOf(view, appId));
-  return rises.sort((a, b) => b - a)[deviceCount >> 1] ?? 0;
+  return sumMs / Math.max(1, count, devicesOf(view, appId));
+};
+
+const riseOf = (device: DeviceView, { via, directConnect }: ApplicationView): number => {
+  const way = via === 'direct' ? directConnect : (device.tunnel ?? device.gateway);
+  return Math.max(0, device.lagExtraMs, way?.fastMs ?? 0);
 };
 
 const devicesOf = (view: BinView, appId: string): number =>
@@ -33,5 +37,5 @@ const farRise = (view: BinView, appId: string): number => {
       ? []
       : [connect.fastMs > 2.5 * connect.scaleMs ? connect.fastMs : 0],
   );
-  return Math.max(0, median(rises) ?? 0);
+  return rises.reduce((sum, ms) => sum + ms, 0) / Math.max(1, rises.length);
 };
