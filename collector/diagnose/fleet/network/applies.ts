@@ -1,6 +1,6 @@
 import type { ApplicationView, LossCount } from '../bin-view.ts';
 import type { Span } from './claim.ts';
-import type { Group } from './gather.ts';
+import type { Group } from './group.ts';
 import type { Ways } from './other-ways.ts';
 import { ownOfPath } from './own.ts';
 import type { Path, Unit } from './unit.ts';
@@ -31,23 +31,23 @@ export const crossingsOf = (
     const span = path === undefined ? null : about.crosses(owner, path);
     if (path !== undefined && span !== null) found.push({ unit: owner, path, span, roundTrips });
   };
+  const addElsewhere = (own: Path | undefined, roundTrips: number): void => {
+    if (found.length > 0 || own === undefined || unit.device?.sameFlow !== false) return;
+    const path = ways(unit, own).find((one) => about.crosses(unit, one) !== null);
+    const span = path === undefined ? null : about.crosses(unit, path);
+    if (path !== undefined && span !== null) {
+      found.push({ unit, path, span, roundTrips, elsewhere: true });
+    }
+  };
   if (application.via === 'direct') {
     const path = unit.paths.find((one) => one.leg === 'direct' && one.appId === application.appId);
     add(unit, path, direct + (about.besides ?? 0));
+    addElsewhere(path, direct);
     return found;
   }
-  add(
-    unit,
-    unit.paths.find((one) => one.leg === 'leg1'),
-    leg1,
-  );
-  if (found.length === 0 && unit.device?.sameFlow === false) {
-    const path = ways(unit).find((one) => about.crosses(unit, one) !== null);
-    const span = path === undefined ? null : about.crosses(unit, path);
-    if (path !== undefined && span !== null) {
-      found.push({ unit, path, span, roundTrips: leg1, elsewhere: true });
-    }
-  }
+  const near = unit.paths.find((one) => one.leg === 'leg1');
+  add(unit, near, leg1);
+  addElsewhere(near, leg1);
   const beyond = further.find((one) => one.paths.some((path) => about.crosses(one, path) !== null));
   if (beyond !== undefined) add(beyond, beyond.paths[0], leg2);
   const crossing = beyond === undefined ? undefined : found.at(-1);

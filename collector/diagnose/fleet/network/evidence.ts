@@ -1,7 +1,7 @@
 import type { EvidenceLine } from '../accepted.ts';
 import type { Delta, LossCount } from '../bin-view.ts';
 import type { Crossing } from './applies.ts';
-import type { Group } from './gather.ts';
+import type { Group } from './group.ts';
 import { isHot, isLossHot, ownOfPath } from './own.ts';
 import type { Path, Unit } from './unit.ts';
 

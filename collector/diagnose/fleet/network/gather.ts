@@ -1,25 +1,11 @@
 import type { BinView } from '../bin-view.ts';
 import type { About, Claim } from './claim.ts';
 import { claimsOf } from './claims-of.ts';
+import type { Group } from './group.ts';
 import { otherWays, type Ways } from './other-ways.ts';
 import { isSuspect, mayBeSuspect, ownOf } from './own.ts';
 import { addSlots, type Slot, type UnitSlots } from './slots.ts';
 import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
-
-/** A possible cause with everything it would shift. */
-export type Group = {
-  key: string;
-  about: About;
-  /** Every unit it touches, and its end-to-end differences in this bin (NaN: not measured). */
-  unitCount: number;
-  ownMs: number[];
-  sites: Set<string>;
-  /** Slots of the units that were chosen to speak, and of all that are looked at. */
-  members: number[];
-  covers: number[];
-  /** Pairs of edge and application, for causes seen from edges. */
-  onwardCount: number;
-};
 
 export type Gathered = {
   slots: Slot[];

@@ -1,7 +1,7 @@
 import type { Delta } from '../bin-view.ts';
 import { weightedMedian } from '../map/weighted-median.ts';
+import type { Group } from './group.ts';
 import type { Slot } from './slots.ts';
-import type { DelayCause } from './solve-delay.ts';
 
 /**
  * Scatter of end-to-end values about a cause: near 0 where it adds a constant, about 0.3 to 0.45 where
@@ -22,7 +22,7 @@ const mostSkew = 0.6;
  * the lesser of two medians. Other causes are taken off first.
  */
 export const meanOf = (
-  cause: DelayCause,
+  cause: { group: Group; magnitude: number },
   slots: readonly Slot[],
   explainedMs: (slot: number) => number,
 ): number => {

@@ -1,13 +1,13 @@
 import { pathElementClaims } from '../causes/path-element.ts';
-import type { Group } from './gather.ts';
+import type { Group } from './group.ts';
 import { isHot } from './own.ts';
 import type { UnitSlots } from './slots.ts';
 import type { Path, Unit } from './unit.ts';
 
 type Built = { unit: Unit; slots: UnitSlots };
 
-/** Ways to an edge that devices of one network and region take, each once. */
-export type Ways = (unit: Unit) => readonly Path[];
+/** Ways to the same end that other devices of one network and region take, each once. */
+export type Ways = (unit: Unit, path: Path) => readonly Path[];
 
 /** More ways than equal-cost routing has. */
 const mostWays = 12;
@@ -19,13 +19,14 @@ const mostWays = 12;
  */
 export const otherWays = (units: readonly Built[], groups: ReadonlyMap<string, Group>): Ways => {
   const known = waysOf(units);
-  const ways: Ways = (unit) => {
-    const own = new Set(unit.paths.map(signatureOf));
-    return (known.get(neighbourhood(unit)) ?? []).filter((path) => !own.has(signatureOf(path)));
-  };
+  const ways: Ways = (unit, own) =>
+    (known.get(neighbourhood(unit, own)) ?? []).filter(
+      (path) => signatureOf(path) !== signatureOf(own),
+    );
   for (const { unit, slots } of units) {
     if (unit.device === null || unit.device.sameFlow || !isHot(unit.device.tunnel)) continue;
-    join(unit, slots, ways(unit), groups);
+    const own = unit.paths.find(({ leg }) => leg === 'leg1');
+    if (own !== undefined) join(unit, slots, ways(unit, own), groups);
   }
   return ways;
 };
@@ -48,17 +49,19 @@ const join = (
 const waysOf = (units: readonly Built[]): Map<string, Path[]> => {
   const known = new Map<string, Map<string, Path>>();
   for (const { unit } of units) {
-    const path = unit.device === null ? undefined : unit.paths.find(({ leg }) => leg === 'leg1');
-    if (path === undefined || path.nodes.length < 2) continue;
-    const place = neighbourhood(unit);
-    const ways = known.get(place) ?? new Map<string, Path>();
-    if (ways.size < mostWays && !ways.has(signatureOf(path))) ways.set(signatureOf(path), path);
-    known.set(place, ways);
+    if (unit.device === null) continue;
+    for (const path of unit.paths) {
+      if (path.nodes.length < 2) continue;
+      const place = neighbourhood(unit, path);
+      const ways = known.get(place) ?? new Map<string, Path>();
+      if (ways.size < mostWays && !ways.has(signatureOf(path))) ways.set(signatureOf(path), path);
+      known.set(place, ways);
+    }
   }
   return new Map([...known].map(([place, ways]) => [place, [...ways.values()]]));
 };
 
-const neighbourhood = ({ device }: Unit): string =>
-  `${device?.asn ?? ''}/${device?.region ?? ''}/${device?.edgeId ?? ''}`;
+const neighbourhood = ({ device }: Unit, { leg, appId }: Path): string =>
+  `${device?.asn ?? ''}/${device?.region ?? ''}/${leg}/${appId ?? device?.edgeId ?? ''}`;
 
 const signatureOf = (path: Path): string => path.nodes.map(({ key }) => key).join(' ');

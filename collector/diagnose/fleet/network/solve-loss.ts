@@ -2,7 +2,8 @@ import type { LossCount } from '../bin-view.ts';
 import type { Selected } from '../map/candidate.ts';
 import { selectCauses } from '../map/greedy.ts';
 import { createLossModel, type LossObservation } from '../map/loss-model.ts';
-import type { Gathered, Group } from './gather.ts';
+import type { Gathered } from './gather.ts';
+import type { Group } from './group.ts';
 import type { Slot } from './slots.ts';
 import { lossKey, type NetworkCandidate, toCandidates } from './to-candidates.ts';
 

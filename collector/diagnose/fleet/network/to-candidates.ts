@@ -1,5 +1,5 @@
 import type { Candidate } from '../map/candidate.ts';
-import type { Group } from './gather.ts';
+import type { Group } from './group.ts';
 
 export type NetworkCandidate = Candidate & { group: Group };
 

@@ -1,7 +1,8 @@
 import { aboutNetwork, aboutSomeInto } from '../causes/path-element.ts';
 import { weightedMedian } from '../map/weighted-median.ts';
 import type { ChainNode } from './chain.ts';
-import type { Gathered, Group } from './gather.ts';
+import type { Gathered } from './gather.ts';
+import type { Group } from './group.ts';
 
 /** Slow itself: by this much, or this many scales. */
 const inflated = { ms: 5, scales: 3 };
@@ -9,10 +10,12 @@ const leastOfNetwork = 3;
 /** Stretches of one network belong together when they are slow alike. */
 const alikeFactor = 2;
 
-type Stretch = { from: string; node: ChainNode; shiftMs: number; group: Group };
+/** `atHome`: it lies in the access network of those who see it. */
+type Stretch = { from: string; node: ChainNode; shiftMs: number; group: Group; atHome: boolean };
 
 /**
- * Unions of slow stretches: those into one hop, and those into one foreign network. A common link that
+ * Unions of slow stretches: those into one hop, and those into one network that is not
+ * their own access network (there, hops and regions stand for what is hidden). A common link that
  * no hop shows splits into such neighbours.
  */
 export const unionsOf = (gathered: Gathered): Group[] => {
@@ -21,7 +24,10 @@ export const unionsOf = (gathered: Gathered): Group[] => {
 };
 
 const slowStretches = ({ units, slots, groups }: Gathered): Stretch[] => {
-  const seen = new Map<string, { from: string; node: ChainNode; ms: number[]; scales: number[] }>();
+  const seen = new Map<
+    string,
+    { from: string; node: ChainNode; ms: number[]; scales: number[]; atHome: boolean }
+  >();
   for (const { unit, slots: own } of units) {
     for (const path of unit.paths) {
       for (const [index, node] of path.nodes.entries()) {
@@ -31,18 +37,19 @@ const slowStretches = ({ units, slots, groups }: Gathered): Stretch[] => {
         const delta = at === undefined ? null : (slots[at.slot]?.delta ?? null);
         if (delta === null) continue;
         const from = path.nodes[index - 1]?.key ?? '';
-        const one = seen.get(key) ?? { from, node, ms: [], scales: [] };
+        const atHome = unit.device !== null && unit.device.asn === node.asn;
+        const one = seen.get(key) ?? { from, node, ms: [], scales: [], atHome };
         one.ms.push(delta.meanMs);
         one.scales.push(delta.meanScaleMs);
         seen.set(key, one);
       }
     }
   }
-  return [...seen].flatMap(([key, { from, node, ms, scales }]) => {
+  return [...seen].flatMap(([key, { from, node, ms, scales, atHome }]) => {
     const shiftMs = median(ms);
     const group = groups.get(key);
     const slow = shiftMs > Math.max(inflated.ms, inflated.scales * median(scales));
-    return slow && group !== undefined ? [{ from, node, shiftMs, group }] : [];
+    return slow && group !== undefined ? [{ from, node, shiftMs, group, atHome }] : [];
   });
 };
 
@@ -64,7 +71,7 @@ const intoOneHop = (stretches: readonly Stretch[]): Group[] =>
   });
 
 const intoOneNetwork = (stretches: readonly Stretch[]): Group[] => {
-  const known = stretches.filter(({ node }) => node.asn !== null);
+  const known = stretches.filter(({ node, atHome }) => node.asn !== null && !atHome);
   return [...groupBy(known, ({ node }) => String(node.asn))].flatMap(([asn, all]) => {
     const middle = median(all.map(({ shiftMs }) => shiftMs));
     const some = all.filter(
