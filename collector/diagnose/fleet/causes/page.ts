@@ -5,7 +5,7 @@ import type { BinView, Delta, PageCell } from '../bin-view.ts';
 import { logLikelihood } from '../map/likelihood.ts';
 import { applicationOf } from '../services/accepted-cells.ts';
 import { elementOf } from '../services/group.ts';
-import { wayRise } from '../services/way-rise.ts';
+import { sharedWayRise, wayRise } from '../services/way-rise.ts';
 
 /** Many devices at once: their middle moves by chance less than this. */
 const pooled = { devices: 6, floorMs: 30, scales: 5 } as const;
@@ -38,6 +38,7 @@ const riseOf = (
   { delta, appId, deviceCount }: { delta: Delta; appId: string; deviceCount: number },
   isFormer: boolean,
   options: InferOptions,
+  riseOfWay = wayRise,
 ): Rise | null => {
   if (!delta.ready) return null;
   const isPooled = options.fleet && deviceCount >= pooled.devices;
@@ -45,7 +46,7 @@ const riseOf = (
   const found = isPooled ? pooledRise(delta, share) : loneRise(delta, share);
   if (found === null) return null;
   // The way to a page is not the page.
-  if (found.ms < tripsOfPage * wayRise(view, appId)) return null;
+  if (found.ms < tripsOfPage * riseOfWay(view, appId)) return null;
   const scaleMs = found.pass === 'fast' ? delta.scaleMs : delta.persistentScaleMs;
   const share0 = isPooled ? contamination.pooled : contamination.lone;
   const gainNats =
@@ -129,7 +130,7 @@ const acceptHosts = (
   for (const { appId, thirdParties } of view.pages) {
     for (const { host, delta, deviceCount } of thirdParties) {
       const isFormer = former.has(hostKey(host));
-      const rise = riseOf(view, { delta, appId, deviceCount }, isFormer, options);
+      const rise = riseOf(view, { delta, appId, deviceCount }, isFormer, options, sharedWayRise);
       if (rise === null) continue;
       byHost.set(host, [...(byHost.get(host) ?? []), { appId, deviceCount, delta, rise }]);
     }
