@@ -3,7 +3,7 @@ import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
 import { causesByDevice } from './causes-of-device.ts';
 import type { Failures } from './failures.ts';
 import type { Part } from './part.ts';
-import { isOwnSlow, slowFromMs } from './slow.ts';
+import { isDenied, isOwnSlow, slowFromMs } from './slow.ts';
 
 /** A device and application about which a verdict is due. Their views are not kept: they are large. */
 export type BadPair = {
@@ -95,7 +95,7 @@ const judgePair = (
   for (const cause of accepted) {
     if (cause.kind === 'failure') continue;
     const ms = cause.costMs(device.index, app.appId);
-    if (!(ms > 0)) continue;
+    if (!(ms > 0) || isDenied(app, cause, ms)) continue;
     sumMs += ms;
     parts ??= [];
     parts.push({ blame: cause, ms });

@@ -1,6 +1,6 @@
-import type { CauseFamily } from '#contract/verdict.ts';
+import type { CauseFamily, Segment } from '#contract/verdict.ts';
 import type { Accepted } from '../accepted.ts';
-import type { ApplicationView } from '../bin-view.ts';
+import type { ApplicationView, Delta } from '../bin-view.ts';
 import type { Part } from './part.ts';
 
 /** Five milliseconds on each of six round trips; below 7 % of what is usual nobody notices. */
@@ -46,6 +46,37 @@ const notInTotal: ReadonlySet<CauseFamily> = new Set(['page', 'third-party']);
 /** A lost packet slows few requests, and those by much: the middle one shows nothing of it. */
 export const showsInTotal = ({ kind, family }: Accepted): boolean =>
   kind === 'delay' && !notInTotal.has(family);
+
+/**
+ * What a run or load of one's own must show of a cause, lest it be charged: bursts differ, and of one
+ * wait 10 % are below a tenth of their mean, of several on a way 2 % below a fifth.
+ */
+const ownShare = { way: 0.2, service: 0.1, page: 0.15 } as const;
+const denial = { floorMs: 40, scales: 2 } as const;
+/** Met once in a request, so that one lucky draw says little. */
+const metOnce: ReadonlySet<Segment> = new Set(['dns', 'tls', 'server', 'transfer', 'in-edge']);
+
+/**
+ * The pair's own time says that a cause which others suffer from does not reach it: it takes another
+ * way, meets another front end or loads the page from its cache.
+ */
+export const isDenied = (app: ApplicationView, cause: Accepted, ms: number): boolean => {
+  if (cause.kind !== 'delay' || cause.observerCount < 2) return false;
+  if (notInTotal.has(cause.family)) {
+    return isBelow(cause.family === 'page' ? app.render : app.pageTotal, ownShare.page * ms, ms);
+  }
+  if (app.okCount === 0) return false;
+  const share = metOnce.has(cause.segment) ? ownShare.service : ownShare.way;
+  // A burst that leaves one request out of two alone is there all the same.
+  const formerMs = app.recentTotals[1];
+  if (formerMs !== null && formerMs !== undefined && formerMs >= share * ms) return false;
+  return isBelow(app.total, share * ms, ms);
+};
+
+const isBelow = (own: Delta | null, leastMs: number, claimedMs: number): boolean =>
+  own?.ready === true &&
+  claimedMs > Math.max(denial.floorMs, denial.scales * own.scaleMs) &&
+  own.fastMs < leastMs;
 
 /** None of the last three totals shows a third of what the causes say: round trips are not as thought. */
 export const isContradicted = (
