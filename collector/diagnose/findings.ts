@@ -23,6 +23,8 @@ const runsJudged = 3;
 const sharedRatio = 0.8;
 /** The largest part must explain this much of what was added, else nothing is named. */
 const leastExplained = 0.25;
+/** And about as much as is left unexplained: less than that, and the unknown is the larger part. */
+const besideResidual = 0.9;
 
 /** A segment's added milliseconds that every judged run shows. */
 export type Share = { segment: Segment; addedMs: number };
@@ -145,7 +147,11 @@ const locate = (track: Track, judged: Judgement): Finding => {
   const run = shownRun(runs, top);
   const addedMs = run.addedTotalMs ?? 0;
   const residualMs = common(runs.map((each) => each.residualAddedMs));
-  if (top === undefined || top.addedMs < leastExplained * addedMs || top.addedMs <= residualMs) {
+  if (
+    top === undefined ||
+    top.addedMs < leastExplained * addedMs ||
+    top.addedMs <= besideResidual * residualMs
+  ) {
     return { track, kind: 'unlocated', runs, sinceMs, shares, run };
   }
   const shared = second !== undefined && second.addedMs >= sharedRatio * top.addedMs;

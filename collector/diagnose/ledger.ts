@@ -47,6 +47,10 @@ const warmLookupMs = 2;
 export const extraRounds = (bodyBytes: number): number =>
   Math.max(0, Math.ceil(Math.log2(1 + bodyBytes / initialWindowBytes)) - 1);
 
+/** Of a run's total: so much may its own round trips to the edge be longer than those sampled near it. */
+const scatter = 0.15;
+const shownFromMs = 0.05;
+
 /** One phase's time, handed out share by share. */
 const phase = (ms: number | null) => {
   let leftMs = Math.max(0, ms ?? 0);
@@ -88,9 +92,12 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
   const queue = leg1?.queueMs == null ? null : takeEach(leg1.queueMs);
 
   // What is left of CONNECT lay between device and edge (or in their programs). TLS and wait went
-  // the same way, so as much of them is not the server's: it stays in the residual.
+  // the same way, so as much of them is not the server's. A little is how round trips scatter; where
+  // it is much the samples miss something, and it stays in the residual.
   const strayMs = told ? connect.rest() : 0;
-  const unexplainedWayMs = strayMs + tls.take(strayMs) + wait.take(strayMs);
+  const wayMs = strayMs + tls.take(strayMs) + wait.take(strayMs);
+  const scattersMs = path !== null && wayMs <= scatter * (fields.duration_ms ?? 0) ? wayMs : 0;
+  const unexplainedWayMs = wayMs - scattersMs;
   const separable = leg2 !== null && (told || leg1 !== null);
   const trips = `${roundTripCount(fields)} round trips`;
   return finish({
@@ -103,7 +110,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
     parts: {
       device: deviceMs,
       gateway,
-      'client-edge': path,
+      'client-edge': path === null ? null : path + scattersMs,
       'tunnel-queue': queue,
       'in-edge': told ? edgeQueueMs + edgeLoopMs : null,
       'edge-origin': onward,
@@ -122,7 +129,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       'client-edge':
         leg1 === null
           ? 'no tunnel sample near this run'
-          : `${trips} of ${show(leg1.pathMs)} (${leg1.from})`,
+          : `${trips} of ${show(leg1.pathMs)} (${leg1.from})${scattersMs < shownFromMs ? '' : `, and ${show(scattersMs)} more by this run's own CONNECT`}`,
       'tunnel-queue':
         leg1?.queueMs == null
           ? 'no queueing sampled near this run'
