@@ -7,20 +7,21 @@ const maxEvidence = 40;
 /**
  * What two judges make together: the runs say how this device and application do and split their
  * newest run's time; of why, the fleet's newest closed bin knows more. So where the runs are slow
- * and the fleet has a cause, the cause is the answer; where the runs are fine again they are fine;
- * where the fleet has no cause the runs' answer stands.
+ * and the fleet has a cause, the cause is the answer; where the runs are fine again they are fine,
+ * but for loss, which most requests escape; where the fleet has no cause the runs' answer stands.
  */
 export const settle = (run: Verdict, standing: Verdict | undefined): Verdict => {
   if (standing === undefined || !stands(standing, run)) return run;
   const [top] = standing.causes ?? [];
-  if (top === undefined || !isExplainedBy(run, standing)) return run;
+  const isCause = isExplainedBy(run, standing) || isNowAndThen(run, standing);
+  if (top === undefined || !isCause) return run;
   return {
     ...run,
     state: standing.state === 'failing' ? 'failing' : run.state === 'failing' ? 'failing' : 'slow',
     segment: standing.segment,
     addedMs: standing.addedMs,
     // An answer that was slow without anybody knowing why had no score.
-    score: run.score ?? standing.score,
+    score: run.state === 'ok' ? standing.score : (run.score ?? standing.score),
     confidence: standing.confidence,
     sentence: standing.sentence,
     action: standing.action,
@@ -46,6 +47,10 @@ const isExplainedBy = (run: Verdict, { state }: Verdict): boolean => {
   // Without a total nothing was judged: what was left out is not slow.
   return run.state === 'slow' || (run.state === 'inconclusive' && run.totalMs !== null);
 };
+
+/** Two requests that got through unharmed say little of packets that are lost now and then. */
+const isNowAndThen = (run: Verdict, { state, causes }: Verdict): boolean =>
+  run.state === 'ok' && state === 'slow' && causes?.[0]?.kind === 'loss';
 
 /** The fleet's first; the runs' own as context where there is room. */
 const together = (fleet: readonly Evidence[], run: readonly Evidence[]): Evidence[] => {

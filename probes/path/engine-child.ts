@@ -25,7 +25,8 @@ const running = new Map<number, AbortController>();
 const echoGapMs = 20;
 
 const report = (message: EngineReport): void => {
-  if (process.connected) process.send?.(message);
+  // A parent that ends in this moment is no news, and would be thrown without a callback.
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
 };
 
 const echo = async (

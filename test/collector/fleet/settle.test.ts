@@ -65,6 +65,13 @@ describe('the runs’ verdict and the fleet’s', () => {
     expect(settled).toMatchObject({ state: 'slow', segment: 'server', score: standing.score });
   });
 
+  test('loss that most requests escape stays the answer while two of them were lucky', () => {
+    const lost = (standing.causes ?? []).map((cause) => ({ ...cause, kind: 'loss' as const }));
+    const settled = settle(runOf('ok'), { ...standing, causes: lost });
+    expect(settled).toMatchObject({ state: 'slow', score: standing.score, causes: lost });
+    expect(settle(runOf('ok'), standing).state).toBe('ok');
+  });
+
   test('runs that were left out are not slow, whatever the fleet says', () => {
     const run = { ...runOf('hostile'), totalMs: null };
     expect(settle(run, standing)).toBe(run);

@@ -27,6 +27,8 @@ export const collectorConfig = (
   operatorListen: { host: '::', port: operatorPort },
   publicUrl: `http://${nameOf(program)}`,
   diagnoseDelayMs: 200,
+  // Two runs of every probe, and what comes a little later of them.
+  diagnosis: { binSeconds: 4, graceSeconds: 2, shardBy: 'organisation' },
 });
 
 export const edgeConfig = (

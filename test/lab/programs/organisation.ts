@@ -25,6 +25,8 @@ export const labOrganisation = (
   version: 1,
   sampleIntervalSeconds: options.sampleIntervalSeconds ?? 1,
   forwarding: { mode: 'tunnel', pinnedEdge: options.pinnedEdge ?? '' },
+  // Probes run every second or two here: a burst adds nothing but load.
+  burst: { enabled: false },
   applications: applicationServers(topology).map((server, index) =>
     application(server, index === 0, options),
   ),
