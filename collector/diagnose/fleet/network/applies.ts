@@ -81,6 +81,8 @@ export const suffersDelay = (
 const expectedLosses = { plain: 4, otherFlow: 2, onward: 1.5 };
 /** So many losses expected and none seen lately (once in 20 by chance): it is over for this unit. */
 const mostSilence = 3;
+/** None in the whole window where so many were due (once in five by chance): not shown to suffer yet. */
+const unshownLosses = 1.5;
 
 export const suffersLoss = (
   { unit, path, elsewhere, unsure }: Crossing,
@@ -91,6 +93,8 @@ export const suffersLoss = (
   if (unsure !== undefined && unsure.totalMs <= 0) return false;
   const recentSent = own.recentSent ?? own.sent / 2;
   if (own.recentLost === 0 && recentSent * lossRatio > mostSilence) return false;
+  const isUnshown = own.lost <= own.sent * own.normalRatio;
+  if (isUnshown && own.sent * lossRatio > unshownLosses) return false;
   const enough =
     path.leg === 'onward'
       ? expectedLosses.onward
