@@ -76,7 +76,11 @@ describe('a slow application is explained by the causes on its way', () => {
 
 describe('what is not said', () => {
   it('nothing of a device whose own request shows none of what others suffer from', () => {
-    const devices = [slowApp(270), slowApp(20), slowApp(20, 'payroll', { recentTotals: [20, 250] })];
+    const devices = [
+      slowApp(270),
+      slowApp(20),
+      slowApp(20, 'payroll', { recentTotals: [20, 250] }),
+    ];
     const { verdicts } = judges().judge(
       viewOf(0, [...devices.map((app) => ({ applications: [app] })), ...others(9)]),
       [stretch([0, 1, 2])],
