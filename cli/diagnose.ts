@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 import { explainIncident, explainVerdict } from './explain-verdict.ts';
+import { printable, printableJson } from './probe/lines.ts';
 import { longestBinSeconds, shortestBinSeconds } from './replay/header.ts';
 import { linesOf } from './replay/lines.ts';
 import { createNews } from './replay/news.ts';
@@ -121,7 +122,7 @@ const open = async (file: string): Promise<NodeJS.ReadableStream> => {
 /** Waits for a slow reader, so that a long replay does not pile up in memory. */
 const print = async (said: readonly Said[], { explain }: DiagnoseOptions): Promise<void> => {
   if (said.length === 0) return;
-  const lines = said.map((each) => (explain ? explained(each) : JSON.stringify(each)));
+  const lines = said.map((each) => (explain ? printable(explained(each)) : printableJson(each)));
   if (!process.stdout.write(`${lines.join('\n')}\n`)) await once(process.stdout, 'drain');
 };
 

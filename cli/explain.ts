@@ -6,6 +6,7 @@ import { askVerdict } from './explain/ask-verdict.ts';
 import { readSaid, type Said } from './explain/read-said.ts';
 import { reasoningOf } from './explain/reasoning.ts';
 import { incidentReasoning } from './explain/reasoning-of-incident.ts';
+import { printable } from './probe/lines.ts';
 import { linesOf } from './replay/lines.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -31,7 +32,7 @@ export const registerExplain = (program: Command): void => {
       .argument('<verdict>', 'which one: see below')
       .addHelpText('after', examples),
   ).action(async (which: string, options: ApiOptions) => {
-    console.log(describe(await find(which, options)));
+    console.log(printable(describe(await find(which, options))));
   });
 };
 

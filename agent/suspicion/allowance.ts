@@ -23,9 +23,10 @@ const dayMs = 86_400_000;
 
 export const nothingSpent: Spent = { day: 0, bytes: 0, cpuMs: 0, begunAt: [] };
 
-/** As it stands now. A clock that was set back starts no new day. */
+/** As it stands now. A clock that was set back by a day starts no new one; one put right after years does. */
 export const spentAt = (spent: Spent, nowMs: number): Spent => {
-  const day = Math.max(spent.day, Math.floor(nowMs / dayMs));
+  const today = Math.floor(nowMs / dayMs);
+  const day = spent.day === today + 1 ? spent.day : today;
   const begunAt = spent.begunAt.filter((at) => Math.abs(nowMs - at) < hourMs);
   return day === spent.day ? { ...spent, begunAt } : { day, bytes: 0, cpuMs: 0, begunAt };
 };

@@ -1,5 +1,6 @@
 import { check, type Mistake } from '#contract/check.ts';
 import { records, type TelemetryRecord } from '#contract/telemetry.ts';
+import { printableLine } from '../probe/lines.ts';
 import { UsageError } from '../usage-error.ts';
 import { ReplayHeader } from './header.ts';
 
@@ -7,7 +8,9 @@ import { ReplayHeader } from './header.ts';
 export type BadLine = { line: number; mistakes: Mistake[] };
 
 export const describeBadLine = ({ line, mistakes }: BadLine): string =>
-  `line ${line}: ${mistakes.map(({ pointer, message }) => `${pointer || '/'}: ${message}`).join('; ')}`;
+  printableLine(
+    `line ${line}: ${mistakes.map(({ pointer, message }) => `${pointer || '/'}: ${message}`).join('; ')}`,
+  );
 
 export const refuse = (bad: BadLine): never => {
   throw new UsageError(`${describeBadLine(bad)} (--keep-going passes over such lines)`);

@@ -1,3 +1,5 @@
+import type { Reading } from '#collector/diagnose/fleet/reading.ts';
+import { edgeApplicationId } from '#contract/edge-path.ts';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 import type { Log } from '#runtime/log.ts';
 import type { EngineRows, ShardRow } from '../control/engine-rows.ts';
@@ -131,8 +133,9 @@ export const createTick = (parts: TickParts) => {
       closedMs: clock.endOf(held.bin),
       members,
     });
+    const isDeclared = await declaredOnly();
     for await (const readings of portions) {
-      await held.engine.observe(readings);
+      await held.engine.observe(readings.filter(isDeclared));
       await renew();
     }
     return readAt;
@@ -146,12 +149,20 @@ export const createTick = (parts: TickParts) => {
     renew: () => Promise<void>,
   ): Promise<number> => {
     const seen = new Set<string>();
+    const isDeclared = await declaredOnly();
     for await (const readings of readBin(parts.store, range, members)) {
       for (const reading of readings) if ('deviceId' in reading) seen.add(reading.deviceId);
-      await held.engine.observe(readings);
+      await held.engine.observe(readings.filter(isDeclared));
       await renew();
     }
     return seen.size;
+  };
+
+  /** Stored is whatever an enrolled device names; judged is what the organisation has. */
+  const declaredOnly = async (): Promise<(reading: Reading) => boolean> => {
+    const { document } = await parts.organisations.current();
+    const declared = new Set([edgeApplicationId, ...document.applications.map(({ id }) => id)]);
+    return (reading) => !('appId' in reading) || declared.has(reading.appId);
   };
 
   type Work = {

@@ -41,7 +41,8 @@ export const createOnwardBursts = (parts: {
   let spent = { day: 0, seconds: 0 };
 
   const secondsLeft = ({ secondsPerDay }: EdgeBurst): number => {
-    const day = Math.max(spent.day, Math.floor(parts.now() / dayMs));
+    const today = Math.floor(parts.now() / dayMs);
+    const day = spent.day === today + 1 ? spent.day : today;
     if (day !== spent.day) spent = { day, seconds: 0 };
     return secondsPerDay - spent.seconds;
   };

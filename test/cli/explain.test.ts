@@ -44,6 +44,14 @@ const fileOf = async (name: string, lines: readonly unknown[]): Promise<string> 
 };
 
 describe('whyslow explain FILE:LINE', () => {
+  it('shows what strangers say as it is, and gives a terminal no commands', async () => {
+    const [verdict] = slowFleet().verdicts;
+    const file = await fileOf('odd.ndjson', [{ ...verdict, sentence: 'slow \u001b[2Jat hop' }]);
+    const text = await explain(`${file}:1`);
+    expect(text).not.toContain('\u001b');
+    expect(text).toContain('\\x1b[2Jat hop');
+  });
+
   it('argues a verdict: numbers before and now, the hops, who has it, what was ruled out', async () => {
     const { verdicts, incidents } = slowFleet();
     const file = await fileOf('said.ndjson', [...verdicts, ...incidents]);

@@ -149,7 +149,8 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
       const page = parts.losses.page(added);
       page.row[slotOf(added)] = row;
       page.sent[slotOf(added)] = Math.min(65_535, sent);
-      page.lost[slotOf(added)] = Math.min(65_535, lost);
+      // A sender that has lost more than it sent has lost all.
+      page.lost[slotOf(added)] = Math.min(65_535, sent, lost);
     },
     meet(place: number, device: number): void {
       const row = parts.meetings.add();

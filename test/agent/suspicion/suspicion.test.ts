@@ -207,6 +207,8 @@ describe('the budget', () => {
     const used = { ...spent, bytes: 7 };
     expect(spentAt(used, 11 * 86_400_000).bytes).toBe(0);
     expect(spentAt(used, 9 * 86_400_000).bytes).toBe(7);
+    // A clock that was years ahead and is put right.
+    expect(spentAt({ ...used, day: 10_000 }, 11 * 86_400_000).bytes).toBe(0);
   });
 });
 

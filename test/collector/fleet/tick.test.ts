@@ -57,16 +57,39 @@ beforeEach(async () => {
   for (const table of [tables.deliveries, tables.organisationVersions]) {
     await state.db.delete(table);
   }
+  await declare({});
 });
+
+/** What the organisation has; each time a newer version. */
+const declare = async (more: object) => {
+  version += 1;
+  const applications = [{ id: 'crm', name: 'CRM', hosts: [], probes: [] }];
+  const document = { version: 1, applications, ...more };
+  await state.db
+    .insert(tables.organisationVersions)
+    .values({ version, document, author: 'test', appliedAt: 0 });
+};
+let version = 0;
 
 const deviceId = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 /** A run in the middle of a bin of the test, through an edge. */
-const run = (bin: number, device: number, ms: number, more: { edge?: string; at?: number } = {}) =>
+const run = (
+  bin: number,
+  device: number,
+  ms: number,
+  more: { edge?: string; at?: number; app?: string } = {},
+) =>
   makePoint(
     'http',
     clock.startOf(firstBin + bin) + 30_000 + (more.at ?? 0),
-    { device: deviceId(device), app: 'crm', probe: 'p', via: 'tunnel', edge: more.edge ?? 'e1' },
+    {
+      device: deviceId(device),
+      app: more.app ?? 'crm',
+      probe: 'p',
+      via: 'tunnel',
+      edge: more.edge ?? 'e1',
+    },
     { ok: 1, duration_ms: ms, received_at_ms: 1 },
   );
 
@@ -122,6 +145,14 @@ const waitingJobs = async (queue: string) =>
   (await state.db.select().from(tables.jobs)).filter((job) => job.queue === queue);
 
 describe('a bin of the fleet’s evidence', () => {
+  test('is about what the organisation has, whatever else an enrolled device names', async () => {
+    const one = collector('one');
+    const invented = Array.from({ length: 5 }, (_, at) => run(0, 1, 900, { app: `made-up-${at}` }));
+    await store.write([run(0, 1, 100), ...invented]);
+    await one.close(0);
+    expect(one.made.map(counts)).toEqual([[[0, 1]]]);
+  });
+
   test('is read from the store, closed once, and leaves what stands and the shared incident', async () => {
     const one = collector('one');
     await store.write([run(0, 1, 700), run(0, 2, 900), run(0, 3, 100), run(1, 1, 700)]);
@@ -364,18 +395,14 @@ describe('webhooks', () => {
   const rule = { url: 'https://desk.test/', secret: `whsec_${'a'.repeat(32)}` };
 
   test('hear of an incident once, when it hits a second device, and of its end', async () => {
-    const document = {
-      version: 1,
-      applications: [],
+    await declare({
       webhooks: [
         { id: 'all', ...rule },
         { id: 'other', ...rule, applications: ['mail'] },
         { id: 'openings', ...rule, events: ['incident.opened'] },
         { id: 'devices', ...rule, events: ['verdict.opened'] },
       ],
-    };
-    const version = { version: 1, document, author: 'test', appliedAt: 0 };
-    await state.db.insert(tables.organisationVersions).values(version);
+    });
     const one = collector('one');
     await store.write([
       run(0, 1, 700),
