@@ -160,8 +160,15 @@ export const learnValue = (
   const learned = at(page.learned, slot);
   if (learned < readyAfter) collectFirst(page, slot, ms);
   else step(page, slot, ms - normalOf(page, slot, when, how), when, how);
-  if (learned < 65_535) page.learned[slot] = learned + 1;
+  page.learned[slot] = learned < mostLearned ? learned + 1 : mostLearned - countAgain;
 };
+
+/**
+ * A count that stood still would round every step of an hour the same way for ever: beyond what it can
+ * hold it runs through its last values again.
+ */
+const mostLearned = 65_535;
+const countAgain = 4_096;
 
 const step = (
   page: KeyPage,
