@@ -5,6 +5,7 @@ import type { Log } from '#runtime/log.ts';
 import type { EngineRows, ShardRow } from '../control/engine-rows.ts';
 import type { ClosedBin, FleetRows, SharedRow } from '../control/fleet-rows.ts';
 import type { OrganisationVersions } from '../control/organisation-versions.ts';
+import { createDeclaredApplications } from '../ingest/declared-applications.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { incidentMessages } from '../notify/incident-messages.ts';
 import type { Store } from '../store/store.ts';
@@ -36,7 +37,7 @@ export type TickParts = {
   engines: Engines;
   rows: EngineRows;
   fleetRows: FleetRows;
-  organisations: Pick<OrganisationVersions, 'current'>;
+  organisations: Pick<OrganisationVersions, 'current' | 'currentNumber'>;
   clock: BinClock;
   /** Names this collector among those at work; another at each start. */
   worker: string;
@@ -55,6 +56,7 @@ type Job = { shard: string; bin: number; passed: number };
 export const createTick = (parts: TickParts) => {
   const { rows, clock, engines, worker, now } = parts;
   const log = parts.log.child({ component: 'fleet' });
+  const declaredApplications = createDeclaredApplications(parts.organisations);
 
   const again = (job: Job, passed: number, delayMs: number): Promise<void> =>
     parts.jobs.enqueue('tick', { ...job, passed }, { id: jobId(job), delayMs });
@@ -160,9 +162,9 @@ export const createTick = (parts: TickParts) => {
 
   /** Stored is whatever an enrolled device names; judged is what the organisation has. */
   const declaredOnly = async (): Promise<(reading: Reading) => boolean> => {
-    const { document } = await parts.organisations.current();
-    const declared = new Set([edgeApplicationId, ...document.applications.map(({ id }) => id)]);
-    return (reading) => !('appId' in reading) || declared.has(reading.appId);
+    const declared = await declaredApplications();
+    return (reading) =>
+      !('appId' in reading) || reading.appId === edgeApplicationId || declared.has(reading.appId);
   };
 
   type Work = {

@@ -5,7 +5,7 @@ export type DeclaredApplications = () => Promise<ReadonlySet<string>>;
 
 /** Read anew when another version is in force: the number is asked for each time, the document not. */
 export const createDeclaredApplications = (
-  organisations: OrganisationVersions,
+  organisations: Pick<OrganisationVersions, 'current' | 'currentNumber'>,
 ): DeclaredApplications => {
   let known: { version: number; ids: ReadonlySet<string> } | undefined;
   return async () => {

@@ -1,4 +1,5 @@
 import { at, type ColumnSpec, createColumns } from './columns.ts';
+import { middleOf } from './grouped.ts';
 import { kinds } from './kinds.ts';
 
 /**
@@ -239,13 +240,10 @@ const collectFirst = (page: KeyPage, slot: number, ms: number): void => {
   const first = new Float32Array(page.offsets.buffer, slot * 48, readyAfter);
   first[learned] = ms;
   const sorted = first.slice(0, learned + 1).sort();
-  const middle = middleOf(sorted);
+  const middle = middleOf(sorted, 0, sorted.length);
   page.level[slot] = middle;
   if (learned + 1 < readyAfter) return;
   const deviations = sorted.map((value) => Math.abs(value - middle)).sort();
-  page.scale[slot] = 1.4826 * middleOf(deviations);
+  page.scale[slot] = 1.4826 * middleOf(deviations, 0, deviations.length);
   page.offsets.fill(0, slot * 24, slot * 24 + 24);
 };
-
-const middleOf = (sorted: Float32Array): number =>
-  (at(sorted, sorted.length >> 1) + at(sorted, (sorted.length - 1) >> 1)) / 2;

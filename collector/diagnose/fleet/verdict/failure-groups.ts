@@ -1,5 +1,6 @@
 import type { CauseElement, CauseFamily, CauseScope, Segment } from '#contract/verdict.ts';
 import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
+import { elementOf } from '../services/group.ts';
 import type { Names } from './names.ts';
 
 export type FailedPair = {
@@ -98,7 +99,7 @@ const wayGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup =>
   const site = siteId === undefined ? undefined : tries.get(`site ${siteId}`);
   if (siteId !== undefined && isBroad(site)) {
     const name = `the local network of ${facts.site ?? siteId}`;
-    return group('gateway', 'gateway', 'site', named(siteId, name), site);
+    return group('gateway', 'gateway', 'site', elementOf(siteId, name), site);
   }
   return deviceGroup(pair, tries, names);
 };
@@ -108,7 +109,7 @@ const edgeGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup |
   if (edgeId === null) return undefined;
   const tally = tries.get(`edge ${edgeId}`);
   if (!isBroad(tally) || tally.failedApps.size < Math.min(2, tally.triedApps.size)) return;
-  return group('edge', 'in-edge', 'edge', named(edgeId, names.edge(edgeId)), tally);
+  return group('edge', 'in-edge', 'edge', elementOf(edgeId, names.edge(edgeId)), tally);
 };
 
 const dnsGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup => {
@@ -117,7 +118,7 @@ const dnsGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup =>
   const allApps = edge !== undefined && edge.triedApps.size > 1;
   if (allApps && isBroad(edge) && edge.failedApps.size === edge.triedApps.size) {
     const name = `the resolver of ${names.edge(app.edgeId ?? '')}`;
-    return group('edge-dns', 'dns', 'edge', named(app.edgeId ?? '', name), edge);
+    return group('edge-dns', 'dns', 'edge', elementOf(app.edgeId ?? '', name), edge);
   }
   const device = tries.get(`device ${pair.device.deviceId}`);
   const others = tries.get(`app ${app.appId}`);
@@ -125,7 +126,7 @@ const dnsGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup =>
     if (device.failedApps.size === device.triedApps.size) return deviceGroup(pair, tries, names);
   }
   const name = `the name servers of ${names.application(app.appId)}`;
-  return group('application-dns', 'dns', 'application', named(app.appId, name), others);
+  return group('application-dns', 'dns', 'application', elementOf(app.appId, name), others);
 };
 
 const serviceFamilies: Partial<Record<Segment, CauseFamily>> = {
@@ -138,14 +139,14 @@ const serviceGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGrou
   const { app, segment } = pair;
   const family = serviceFamilies[segment] ?? 'application';
   const everywhere = tries.get(`app ${app.appId}`);
-  const one = named(app.appId, names.application(app.appId));
+  const one = elementOf(app.appId, names.application(app.appId));
   if (everywhere === undefined || everywhere.tried.size < 2 || isBroad(everywhere)) {
     return group(family, segment, 'application', one, everywhere);
   }
   const front = app.frontEnd === null ? undefined : `${app.appId} ${app.frontEnd}`;
   const frontTally = front === undefined ? undefined : tries.get(`front ${front}`);
   if (isBroad(frontTally)) {
-    const element = named(
+    const element = elementOf(
       `${app.appId}@${app.frontEnd}`,
       `the front end ${app.frontEnd} of ${names.application(app.appId)}`,
     );
@@ -154,7 +155,7 @@ const serviceGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGrou
   const seen = app.edgeId === null ? undefined : tries.get(`seen ${app.edgeId} ${app.appId}`);
   if (isBroad(seen)) {
     const name = `between ${names.edge(app.edgeId ?? '')} and ${names.application(app.appId)}`;
-    const element = named(`${app.edgeId}>${app.appId}`, name);
+    const element = elementOf(`${app.edgeId}>${app.appId}`, name);
     return group('link', 'edge-origin', 'edge', element, seen);
   }
   return { ...deviceGroup(pair, tries, names), segment };
@@ -163,18 +164,9 @@ const serviceGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGrou
 const deviceGroup = (pair: FailedPair, tries: Tries, names: Names): FailureGroup => {
   const { deviceId } = pair.device;
   const family = pair.segment === 'client-edge' ? 'tunnel-client' : 'device';
-  const element = named(deviceId, names.device(deviceId));
+  const element = elementOf(deviceId, names.device(deviceId));
   return group(family, pair.segment, 'device', element, tries.get(`device ${deviceId}`));
 };
-
-const named = (id: string, name: string): CauseElement => ({
-  id,
-  name,
-  from: null,
-  to: null,
-  asn: null,
-  silentHopCount: 0,
-});
 
 const group = (
   family: CauseFamily,

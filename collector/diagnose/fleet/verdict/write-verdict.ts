@@ -1,4 +1,5 @@
-import type { Evidence, Ledger, Verdict, VerdictCause } from '#contract/verdict.ts';
+import type { Ledger, Verdict, VerdictCause } from '#contract/verdict.ts';
+import { clean } from '../../evidence.ts';
 import { scoreOf } from '../../score.ts';
 import { roundMs } from '../../statistics.ts';
 import { atMost } from '../../wording.ts';
@@ -140,14 +141,3 @@ const spoken = (words: { sentence: string; action: string }) => ({
   sentence: atMost(600, words.sentence),
   action: atMost(600, words.action),
 });
-
-/** As many as the contract lets through. */
-const mostEvidence = 40;
-
-export const clean = (lines: readonly Evidence[]): Evidence[] =>
-  lines.slice(0, mostEvidence).map((line) => ({
-    ...line,
-    text: atMost(400, line.text),
-    value: line.value === null ? null : roundMs(line.value),
-    baseline: line.baseline === null ? null : roundMs(line.baseline),
-  }));
