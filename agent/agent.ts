@@ -191,13 +191,13 @@ const startParts = async (
   stopper.add('last words', async () => {
     await append(changeEvent(deviceId, 'stopped', 'asked to stop'));
     await ledger.flush(append);
+    await ledger.tell(append, { all: true });
   });
 
   let bursts: Bursts | undefined;
-  const edgeInUse = () => {
-    const { edgeId } = forwarding.tunnel.status();
-    return sync?.current()?.edges.find(({ id }) => id === edgeId) ?? null;
-  };
+  const edgeOf = (edgeId: string | null) =>
+    sync?.current()?.edges.find(({ id }) => id === edgeId) ?? null;
+  const edgeInUse = () => edgeOf(forwarding.tunnel.status().edgeId);
   const sameFlow = createSameFlow(edgeInUse);
   const { measuring, onDemand, gatewayMeter } = await startProbing({
     config,
@@ -277,6 +277,7 @@ const startParts = async (
     onInterval: async () => {
       watchRoute();
       await ledger.flush(append);
+      await ledger.tell(append);
       const { state } = forwarding.tunnel.status();
       if (state !== 'up' && state !== 'off') await network.check();
     },
@@ -289,7 +290,8 @@ const startParts = async (
     policy: () => sync?.current()?.burst,
     plan: measuring.plan,
     makeExtra: measuring.makeExtra,
-    edge: edgeInUse,
+    // Of a tunnel that is down, too, a trace shows where.
+    edge: () => edgeOf(forwarding.tunnel.status().lastEdgeId),
     tunnel: forwarding.tunnel,
     sampling,
     power: () => readPower(readDefaultRoute()?.interfaceName ?? null),

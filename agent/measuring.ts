@@ -35,6 +35,8 @@ export const startMeasuring = (
   const last = new Map<string, Result>();
   const lateness = createLateness();
 
+  const startOf = createStarts();
+
   const keep = (run: RunToMake, result: Result) => {
     last.set(result.probeId, result);
     const { latenessMs } = run;
@@ -43,7 +45,9 @@ export const startMeasuring = (
   };
 
   const run = async (toMake: RunToMake, signal: AbortSignal): Promise<Result | undefined> => {
-    const result = await runPlanned(parts, toMake, signal);
+    const startedAt = startOf(toMake.probe.id);
+    ledger.start(toMake.runId, startedAt);
+    const result = await runPlanned(parts, { ...toMake, startedAt }, signal);
     if (result === undefined) {
       ledger.lose(toMake.runId);
       return undefined;
@@ -58,14 +62,24 @@ export const startMeasuring = (
 
   const scheduler = startScheduler({
     deviceId,
-    begin: ({ id }, lostAs) => {
+    begin: ({ probe, lostAs, plannedAt }) => {
       const runId = randomUUID();
-      ledger.begin(runId, id, lostAs);
+      const planned = plannedAt === undefined ? {} : { plannedAt };
+      ledger.begin({ runId, probeId: probe.id, lostAs, ...planned });
       return runId;
     },
     run,
     drop: ledger.lose,
-    onMissed: ({ probeId, reason, count }) => ledger.count(probeId, reason, count),
+    onMissed: ({ probeId, reason, count, untilAt }) =>
+      ledger.count(probeId, reason, count, untilAt),
+    onPlan: (entries, now) => {
+      const grid = entries.map(({ probe, nextAt }) => ({
+        probeId: probe.id,
+        intervalMs: probe.intervalMs,
+        nextAt,
+      }));
+      ledger.setPlan(grid, now);
+    },
     log,
     ...(parts.readClocks ? { readClocks: parts.readClocks } : {}),
   });
@@ -82,6 +96,21 @@ export const startMeasuring = (
     plan: () => scheduler.status().map(({ probe }) => probe),
     lateness: lateness.figures,
     stop: () => scheduler.stop(),
+  };
+};
+
+/**
+ * Times of starts, no two of a probe alike: results of one probe and one time would be one to the
+ * store, and a planned run may begin together with one that was asked for.
+ */
+const createStarts = () => {
+  const last = new Map<string, number>();
+  return (probeId: string): number => {
+    const now = Date.now();
+    const before = last.get(probeId) ?? 0;
+    const at = now <= before && now > before - 1_000 ? before + 1 : now;
+    last.set(probeId, at);
+    return at;
   };
 };
 

@@ -32,11 +32,13 @@ export const startOutgoing = async (parts: {
   });
   stopper.add('collector client', () => client.stop());
   const ledger = openRunLedger({ folder: config.stateFolder, deviceId: identity.current().id });
+  stopper.add('run ledger', () => ledger.close());
   const spool = await openSpool({
     folder: join(config.stateFolder, 'spool'),
     maxBytes: config.spoolMaxBytes,
     log,
-    onDropped: (records) => ledger.countLost(records, 'spool-full'),
+    onDropped: (records, token) =>
+      ledger.countLost(records, 'spool-full', token === undefined ? {} : { token }),
   });
   stopper.add('spool', () => spool.close());
   await ledger.settle(spool.findPending);
@@ -45,7 +47,7 @@ export const startOutgoing = async (parts: {
     post: client.postBatch,
     refusedFolder: join(config.stateFolder, 'refused'),
     log,
-    onRefused: (records) => ledger.countLost(records, 'refused'),
+    onRefused: (records, about) => ledger.countLost(records, 'refused', about),
   });
   stopper.add('shipper', () => shipper.stop());
   return { client, ledger, spool, shipper };

@@ -44,11 +44,10 @@ const longestDurationMs = 86_400_000;
 /** Makes one run. Undefined when the agent's stop cut it off: such a run measured nothing. */
 export const runPlanned = async (
   parts: RunParts,
-  run: RunToMake,
+  run: RunToMake & { startedAt: number },
   signal: AbortSignal,
 ): Promise<Result | undefined> => {
-  const { probe } = run;
-  const startedAt = Date.now();
+  const { probe, startedAt } = run;
   const edgeIdBefore = parts.edgeId();
   const selfCheck = parts.selfChecks.start();
   const network = networkKey();

@@ -1,151 +1,164 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Static, Type } from '@sinclair/typebox';
 import { check } from '#contract/check.ts';
 import type { Result } from '#contract/result.ts';
-import { OneOf, Slug } from '#contract/scalar.ts';
-import { MissedRuns, missedReasons, type TelemetryRecord } from '#contract/telemetry.ts';
+import type { MissedRuns, RunAccount, TelemetryRecord } from '#contract/telemetry.ts';
+import { openBookFile } from './book-file.ts';
+import { createAccounts } from './run-accounts.ts';
+import { applyEntry, type BookEntry, type MissedReason, RunBook } from './run-book.ts';
 
-type MissedReason = (typeof missedReasons)[number];
+type Append<T> = (record: T) => Promise<boolean>;
 
 /** Accounts for every planned run: what is under way, and what will have no result and why. */
 export type RunLedger = {
   /**
-   * Before anything else, and before anything is shipped: settles what the agent before left open.
-   * A record that reached the spool in the moment of a kill is not accounted for twice.
+   * Before anything else, and before anything is shipped: settles what the agent before left open,
+   * and counts what was planned until now as missed. A record that reached the spool in the moment of
+   * a kill is not accounted for twice.
    */
   settle(findStored: (ids: readonly string[]) => Promise<Set<string>>): Promise<void>;
-  /** `lostAs`: what it counts as should it give no result; `stopped` for a planned run. */
-  begin(runId: string, probeId: string, lostAs?: MissedReason): void;
+  /** From now on these are planned: where each stands, on the timetable's line of time. */
+  setPlan(grid: { probeId: string; intervalMs: number; nextAt: number }[], now: number): void;
+  /** `lostAs`: what it counts as should it give no result. Without `plannedAt` it is beside the plan. */
+  begin(run: { runId: string; probeId: string; lostAs: MissedReason; plannedAt?: number }): void;
+  /** It is being made: its result will have this time. */
+  start(runId: string, startedAt: number): void;
   /** The run's result is safe, or was counted. */
   end(runId: string): void;
   /** There will be no result. */
   lose(runId: string): void;
-  count(probeId: string, reason: MissedReason, count: number): void;
-  /** Records that were given up: results become counts, counts stay counts. */
-  countLost(records: readonly TelemetryRecord[], reason: 'spool-full' | 'refused'): void;
+  /** `untilAt`: the first planned run that is not among them; without it they are beside the plan. */
+  count(probeId: string, reason: MissedReason, count: number, untilAt?: number): void;
+  /**
+   * Records that were given up: results become counts, counts stay counts. Told twice with one token
+   * they count once. `byCollector`: it stands in the collector's own book which planned runs they are.
+   */
+  countLost(
+    records: readonly TelemetryRecord[],
+    reason: 'spool-full' | 'refused',
+    more?: { token?: string; byCollector?: boolean },
+  ): void;
   /** Hands the counts to the spool. */
-  flush(append: (record: MissedRuns) => Promise<boolean>): Promise<void>;
+  flush(append: Append<MissedRuns>): Promise<void>;
+  /** Hands the accounts that are due to the spool; `all`: every one that has changed. */
+  tell(append: Append<RunAccount>, options?: { all?: boolean }): Promise<void>;
   /** Since the start of the program. */
   totals(): Record<string, number>;
+  close(): void;
 };
 
-const Kept = Type.Object({
-  underway: Type.Record(Type.String(), Slug),
-  /** Of those under way that are beside the plan. */
-  lostAs: Type.Optional(Type.Record(Type.String(), OneOf(missedReasons))),
-  counts: Type.Array(
-    Type.Object({
-      probeId: Slug,
-      reason: OneOf(missedReasons),
-      count: Type.Integer({ minimum: 1 }),
-    }),
-  ),
-  /** On their way into the spool; their ids are fixed, so a repeat after a crash is the same record. */
-  leaving: Type.Array(MissedRuns),
-});
-type Kept = Static<typeof Kept>;
-
 /**
- * Keeps its book in a file, renamed into place but not synced: it survives the program's death at
- * any point, and a power cut costs at most the counts of the last moments. Runs that a killed agent
- * had under way come out as `stopped` at the next start.
+ * Keeps its book on disk, each change before it is acted on; what that survives stands at
+ * `openBookFile`. Runs that a killed agent had under way come out as `stopped` at the next start.
  */
 export const openRunLedger = (parts: { folder: string; deviceId: string }): RunLedger => {
-  const file = join(parts.folder, 'runs.json');
-  const kept = readKept(file);
+  const { folder, deviceId } = parts;
+  const formerFile = join(folder, 'runs.json');
+  const book = openBookFile<RunBook, BookEntry>({
+    folder,
+    name: 'run-book',
+    open: (kept) => readBook(kept, deviceId) ?? newBook(deviceId, formerFile),
+    apply: applyEntry,
+  });
+  rmSync(formerFile, { force: true });
+  const { state, write } = book;
   const totals: Record<string, number> = {};
-
-  const save = () => {
-    try {
-      writeFileSync(`${file}.new`, JSON.stringify(kept), { mode: 0o600 });
-      renameSync(`${file}.new`, file);
-    } catch {
-      // A full disk: the book goes on in memory and is written when there is room again.
-    }
-  };
-
-  const lossOf = (runId: string): MissedReason => kept.lostAs?.[runId] ?? 'stopped';
-
-  const forget = (runId: string) => {
-    delete kept.underway[runId];
-    delete kept.lostAs?.[runId];
-  };
-
-  const add = (probeId: string, reason: MissedReason, count: number) => {
+  const note = (reason: string, count: number) => {
     totals[reason] = (totals[reason] ?? 0) + count;
-    const same = kept.counts.find((one) => one.probeId === probeId && one.reason === reason);
-    if (same === undefined) kept.counts.push({ probeId, reason, count });
-    else same.count += count;
   };
-
-  const handOver = async (append: (record: MissedRuns) => Promise<boolean>): Promise<void> => {
-    kept.leaving.push(...kept.counts.splice(0).map((one) => missedRuns(parts.deviceId, one)));
-    if (kept.leaving.length === 0) return;
-    save();
-    // Without room in the spool it comes back through countLost.
-    for (const record of [...kept.leaving]) {
-      await append(record);
-      kept.leaving.splice(kept.leaving.indexOf(record), 1);
-      save();
+  const noteWrite = (entry: BookEntry) => {
+    const before = countsOf(state());
+    write(entry);
+    for (const [reason, count] of Object.entries(countsOf(state()))) {
+      if (count > (before[reason] ?? 0)) note(reason, count - (before[reason] ?? 0));
     }
   };
-  let underway: Promise<void> | undefined;
+
+  const handOver = async (append: Append<MissedRuns>): Promise<void> => {
+    const { counts } = state();
+    if (counts.length > 0) {
+      const records = counts.map((one) => missedRuns(deviceId, one));
+      write({ kind: 'leave', records });
+    }
+    // Without room in the spool it comes back through countLost.
+    for (const record of [...state().leaving]) {
+      await append(record);
+      write({ kind: 'left', id: record.id });
+    }
+  };
+  const flush = oneByOne(handOver);
+  const accounts = createAccounts({ state, write });
 
   return {
     settle: async (findStored) => {
-      const runIds = Object.keys(kept.underway);
-      const stored = await findStored([...runIds, ...kept.leaving.map(({ id }) => id)]);
-      for (const [runId, probeId] of Object.entries(kept.underway)) {
-        if (!stored.has(runId)) add(probeId, lossOf(runId), 1);
-      }
-      kept.underway = {};
-      delete kept.lostAs;
-      kept.leaving = kept.leaving.filter(({ id }) => !stored.has(id));
-      save();
+      const { underway, leaving } = state();
+      const ids = [...Object.keys(underway), ...leaving.map(({ id }) => id)];
+      const storedIds = [...(await findStored(ids))];
+      noteWrite({ kind: 'settle', storedIds });
+      noteWrite({ kind: 'gap', now: Date.now() });
     },
-    begin: (runId, probeId, lostAs = 'stopped') => {
-      kept.underway[runId] = probeId;
-      if (lostAs !== 'stopped') kept.lostAs = { ...kept.lostAs, [runId]: lostAs };
-      save();
-    },
+    setPlan: (grid, now) => noteWrite({ kind: 'plan', grid, now }),
+    begin: (run) => write({ kind: 'begin', ...run }),
+    start: (runId, startedAt) => write({ kind: 'start', runId, startedAt }),
     end: (runId) => {
-      forget(runId);
-      save();
+      if (state().underway[runId]) write({ kind: 'end', runId });
     },
     lose: (runId) => {
-      const probeId = kept.underway[runId];
-      if (probeId !== undefined) add(probeId, lossOf(runId), 1);
-      forget(runId);
-      save();
+      const run = state().underway[runId];
+      if (run === undefined) return;
+      note(run.lostAs, 1);
+      write({ kind: 'lose', runId });
     },
-    count: (probeId, reason, count) => {
-      add(probeId, reason, count);
-      save();
+    count: (probeId, reason, count, untilAt) =>
+      noteWrite({
+        kind: 'missed',
+        probeId,
+        reason,
+        count,
+        ...(untilAt === undefined ? {} : { untilAt }),
+      }),
+    countLost: (records, reason, { token, byCollector = false } = {}) => {
+      const results = records.filter((one) => one.kind === 'result');
+      noteWrite({
+        kind: 'lost',
+        results: results.map((one) => ({
+          runId: one.id,
+          probeId: one.probeId,
+          startedAt: byCollector || besidePlan(one) ? null : one.startedAt,
+          reason: besidePlan(one) ?? reason,
+        })),
+        // A record the collector refuses would be refused for ever; one that found no room is kept.
+        missed: reason === 'refused' ? [] : records.filter((one) => one.kind === 'missed'),
+        accounts: reason === 'refused' ? [] : records.filter((one) => one.kind === 'account'),
+        ...(token === undefined ? {} : { token }),
+      });
     },
-    countLost: (records, reason) => {
-      for (const record of records) {
-        if (record.kind === 'result') add(record.probeId, besidePlan(record) ?? reason, 1);
-        // A count the collector refuses would be refused for ever; one that found no room is kept.
-        if (record.kind === 'missed' && reason === 'spool-full') {
-          add(record.probeId, record.reason, record.count);
-        }
-      }
-      save();
-    },
-    flush: async (append) => {
-      // One after the other: two at once would hand over the same records twice.
-      while (underway !== undefined) await underway.catch(() => {});
-      underway = handOver(append);
-      try {
-        await underway;
-      } finally {
-        underway = undefined;
-      }
-    },
+    flush,
+    tell: oneByOne(accounts.tell),
     totals: () => ({ ...totals }),
+    close: book.close,
   };
+};
+
+/** One after the other: two at once would hand over the same records twice. */
+const oneByOne = <A extends unknown[]>(work: (...args: A) => Promise<void>) => {
+  let underway: Promise<void> | undefined;
+  return async (...args: A): Promise<void> => {
+    while (underway !== undefined) await underway.catch(() => {});
+    underway = work(...args);
+    try {
+      await underway;
+    } finally {
+      underway = undefined;
+    }
+  };
+};
+
+const countsOf = ({ counts }: RunBook): Record<string, number> => {
+  const sums: Record<string, number> = {};
+  for (const { reason, count } of counts) sums[reason] = (sums[reason] ?? 0) + count;
+  return sums;
 };
 
 /** A result that was never planned is not counted among those that were. */
@@ -154,14 +167,49 @@ const besidePlan = ({ requestId, burstId, repeats }: Result): MissedReason | und
   return repeats === undefined ? undefined : 'not-repeated';
 };
 
-const readKept = (file: string): Kept => {
+/** Another device's book is not gone on with: its counts are not this one's. */
+const readBook = (kept: unknown, deviceId: string): RunBook | undefined => {
+  const read = check(RunBook, kept);
+  return read.ok && read.value.deviceId === deviceId ? read.value : undefined;
+};
+
+/** From an agent that told no accounts comes what it had under way, and what it had counted. */
+const newBook = (deviceId: string, formerFile: string): RunBook => {
+  const book: RunBook = {
+    id: randomUUID(),
+    deviceId,
+    beganAt: Date.now(),
+    sequence: 0,
+    grid: {},
+    underway: {},
+    counts: [],
+    leaving: [],
+    days: {},
+    tokens: [],
+  };
+  const former = readFormer(formerFile);
+  if (former === undefined) return book;
+  const underway = Object.entries(former.underway).map(([runId, probeId]) => {
+    const lostAs = former.lostAs?.[runId] ?? 'stopped';
+    return [runId, { probeId, lostAs }] as const;
+  });
+  const read = check(RunBook, { ...book, ...former, underway: Object.fromEntries(underway) });
+  return read.ok ? read.value : book;
+};
+
+type Former = {
+  underway: Record<string, string>;
+  lostAs?: Record<string, MissedReason>;
+  counts: unknown;
+  leaving: unknown;
+};
+
+const readFormer = (path: string): Former | undefined => {
   try {
-    const read = check(Kept, JSON.parse(readFileSync(file, 'utf8')));
-    if (read.ok) return read.value;
+    return JSON.parse(readFileSync(path, 'utf8')) as Former;
   } catch {
-    // None yet, or damaged: there is nothing to learn from it.
+    return undefined;
   }
-  return { underway: {}, counts: [], leaving: [] };
 };
 
 const missedRuns = (

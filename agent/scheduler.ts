@@ -8,7 +8,7 @@ import type { Log } from '#runtime/log.ts';
 import { createLanes } from './lanes.ts';
 import { createRepeats, worstOf } from './repeats.ts';
 import { createTimeline } from './timeline.ts';
-import { createTimetable, type Due } from './timetable.ts';
+import { createTimetable, type Due, type Entry } from './timetable.ts';
 import { type TakenTurn, takeTurns } from './turns.ts';
 
 type MissedReason = (typeof missedReasons)[number];
@@ -42,18 +42,28 @@ export type RunToMake = {
 /** Whose request, or which burst, a turn beside the plan belongs to. */
 export type BesidePlan = { requestId: string } | { burstId: string };
 
-/** Runs that will have no result. */
-export type MissedRun = { probeId: string; reason: MissedReason; count: number };
+/** Runs that will have no result; planned ones where it says which is the first that is not among them. */
+export type MissedRun = { probeId: string; reason: MissedReason; count: number; untilAt?: number };
+
+/** A run that will be made. `lostAs` says what it counts as should it give no result. */
+export type BegunRun = {
+  probe: ProbeDefinition;
+  lostAs: MissedReason;
+  /** Of a planned run. */
+  plannedAt?: number | undefined;
+};
 
 export type SchedulerOptions = {
   deviceId: string;
-  /** A run will be made: gives its id. `lostAs` says what it counts as should it give no result. */
-  begin: (probe: ProbeDefinition, lostAs: MissedReason) => string;
+  /** Gives the run's id. */
+  begin: (run: BegunRun) => string;
   /** Makes it; must not throw. Undefined: cut off by the signal, and accounted for. */
   run: (run: RunToMake, signal: AbortSignal) => Promise<Result | undefined>;
   /** A run that had begun to wait will not be made. */
   drop: (runId: string) => void;
   onMissed: (missed: MissedRun) => void;
+  /** From now on this is planned. Times are those of `plannedAt` and `untilAt`. */
+  onPlan: (entries: readonly Entry[], now: number) => void;
   log: Log;
   readClocks?: () => ClockReading;
   wait?: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -95,13 +105,10 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
     more: (probe: ProbeDefinition) => Partial<Job>,
   ): Turn => ({
     probe: probes[0],
-    jobs: probes.map((probe) => ({
-      probe,
-      pairId,
-      plannedAt: undefined,
-      ...more(probe),
-      runId: options.begin(probe, lostAs),
-    })),
+    jobs: probes.map((probe) => {
+      const job = { probe, pairId, plannedAt: undefined, ...more(probe) };
+      return { ...job, runId: options.begin({ probe, lostAs, plannedAt: job.plannedAt }) };
+    }),
     settle,
   });
 
@@ -239,6 +246,7 @@ export const startScheduler = (options: SchedulerOptions): Scheduler => {
       // What the plan before had due until now is made, or counted, before it is gone.
       if (!stopping.signal.aborted) act();
       timetable.setPlan(probes, timeline.now());
+      if (!stopping.signal.aborted) options.onPlan(timetable.entries(), timeline.now());
       wake.abort();
     },
     status: () =>

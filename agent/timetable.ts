@@ -3,8 +3,10 @@ import type { ProbeDefinition } from '#contract/plan.ts';
 
 export type Missed = {
   probeId: string;
-  reason: 'overrun' | 'asleep' | 'stopped';
+  reason: 'overrun' | 'asleep';
   count: number;
+  /** The probe's first run that is not among them. */
+  untilAt: number;
 };
 
 /** One line of the plan and where it stands. Times are on the timetable's own line. */
@@ -47,12 +49,16 @@ export const createTimetable = (deviceId: string): Timetable => {
     const passedCount = Math.floor((now - entry.nextAt) / intervalMs) + 1;
     entry.nextAt += passedCount * intervalMs;
     if (wasAsleep) {
-      moment.missed.push({ probeId, reason: 'asleep', count: passedCount });
+      const missed = { count: passedCount, untilAt: entry.nextAt };
+      moment.missed.push({ probeId, reason: 'asleep', ...missed });
       return;
     }
     // More than one slot at once: this process did not get to run in time. No burst to catch up.
     const missedCount = passedCount - (entry.isBusy ? 0 : 1);
-    if (missedCount > 0) moment.missed.push({ probeId, reason: 'overrun', count: missedCount });
+    const untilAt = entry.nextAt - (passedCount - missedCount) * intervalMs;
+    if (missedCount > 0) {
+      moment.missed.push({ probeId, reason: 'overrun', count: missedCount, untilAt });
+    }
     if (entry.isBusy) return;
     entry.isBusy = true;
     busy.add(probeId);

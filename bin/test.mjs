@@ -31,6 +31,7 @@ const needs = [
   { kind: 'real', apt: 'docker-compose', present: () => onPath('docker-compose') },
   { kind: 'real', apt: 'nghttp2-proxy', present: () => onPath('nghttpx') },
   { kind: 'real', apt: 'nghttp2-client', present: () => onPath('nghttp') },
+  { kind: 'real', apt: 'prometheus', present: () => onPath('promtool') },
   { kind: 'real', apt: 'curl', present: () => onPath('curl') },
   { kind: 'real', apt: 'squid-openssl', present: () => onPath('squid') },
   {

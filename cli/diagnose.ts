@@ -1,14 +1,14 @@
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 import { explainIncident, explainVerdict } from './explain-verdict.ts';
 import { printable, printableJson } from './probe/lines.ts';
 import { longestBinSeconds, shortestBinSeconds } from './replay/header.ts';
-import { linesOf } from './replay/lines.ts';
+import { mostLate } from './replay/lateness.ts';
 import { createNews } from './replay/news.ts';
+import type { NumberedLines } from './replay/numbered.ts';
 import { type BadLine, describeBadLine } from './replay/read-line.ts';
+import { openRecording } from './replay/recording.ts';
 import type { ReplayCounts } from './replay/replay-fleet.ts';
 import { replayRuns } from './replay/replay-runs.ts';
 import { UsageError } from './usage-error.ts';
@@ -17,7 +17,10 @@ export const registerDiagnose = (program: Command): void => {
   program
     .command('diagnose')
     .description('the verdicts and incidents of recorded results, by the engine of the collector')
-    .requiredOption('--replay <file>', 'recorded results, NDJSON (docs/replay.md); - reads stdin')
+    .requiredOption(
+      '--replay <file>',
+      'recorded measurements, NDJSON in order of time (docs/replay.md); - reads stdin. A file that is not in order is put into it',
+    )
     .option(
       '--bin <seconds>',
       'length of a bin (default: the header’s, else 60 where probes run every minute, else 300)',
@@ -28,10 +31,28 @@ export const registerDiagnose = (program: Command): void => {
     .option('--explain', 'for people: sentence, ledger and evidence')
     .option('--keep-going', 'pass over lines that are not records, and say so')
     .option('--exit-code', 'exit with 1 when a last verdict is slow or failing')
+    .addHelpText('after', exitCodes)
     .action(async (options: DiagnoseOptions) => {
-      await diagnoseFile(options);
+      // Without a listener an error of the stream ends the program before it can be caught.
+      process.stdout.on('error', () => undefined);
+      try {
+        await diagnoseFile(options);
+      } catch (error) {
+        if (!isReaderGone(error)) throw error;
+      }
     });
 };
+
+/** Whoever reads has seen enough, as `head` does. */
+const isReaderGone = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === 'EPIPE';
+
+const exitCodes = `
+Exit codes:
+  0  judged, whatever was found
+  1  with --exit-code: a last verdict is slow or failing
+  2  the recording cannot be judged: not a file, a bad line, nothing measured in it, or a stream that
+     is not in order of time`;
 
 type DiagnoseOptions = {
   replay: string;
@@ -56,9 +77,13 @@ const binSeconds = (text: string): number => {
 type Said = Verdict | SharedIncident;
 
 const diagnoseFile = async (options: DiagnoseOptions): Promise<void> => {
-  const batches = linesOf(await open(options.replay));
+  const { lines, wasPutInOrder } = await openRecording(
+    options.replay,
+    options.bin === undefined ? undefined : options.bin * 1_000,
+  );
+  if (wasPutInOrder) console.error(`${options.replay} is not in order of time: it is put into it`);
   const last = new Map<string, Said>();
-  for await (const said of sayings(batches, options)) {
+  for await (const said of sayings(lines, options)) {
     if (options.last || options.exitCode) for (const each of said) last.set(keyOf(each), each);
     if (!options.last) await print(said, options);
   }
@@ -75,53 +100,60 @@ const keyOf = (said: Said): string =>
   isIncident(said) ? said.id : `${said.deviceId} ${said.appId}`;
 
 async function* sayings(
-  batches: AsyncIterable<string[]>,
+  lines: AsyncIterable<NumberedLines>,
   options: DiagnoseOptions,
 ): AsyncGenerator<Said[]> {
   const onBadLine = options.keepGoing
     ? (bad: BadLine) => console.error(describeBadLine(bad))
     : undefined;
   if (options.runs) {
-    for await (const verdict of replayRuns(batches, onBadLine)) yield [verdict];
+    let count = 0;
+    for await (const verdict of replayRuns(lines, onBadLine)) {
+      count += 1;
+      yield [verdict];
+    }
+    if (count === 0) throw nothingIn(options, 'http or page-load result');
     return;
   }
   // The engine is loaded by the one command that needs it.
   const { replayFleet } = await import('./replay/replay-fleet.ts');
   const news = createNews();
-  const replay = replayFleet(batches, {
+  const replay = replayFleet(lines, {
     ...(options.bin === undefined ? {} : { binMs: options.bin * 1_000 }),
     ...(onBadLine === undefined ? {} : { onBadLine }),
   });
   for (;;) {
     const step = await replay.next();
     if (step.done) {
-      sayLate(step.value);
+      if (step.value.readings === 0) throw nothingIn(options, 'measurement that is used');
+      sayLate(step.value, options);
       return;
     }
     yield [...step.value.verdicts, ...news.of(step.value.incidents)];
   }
 }
 
-const sayLate = ({ readings, late, graceMs }: ReplayCounts): void => {
-  if (late === 0) return;
-  console.error(
-    `${late} of ${readings} readings came more than ${graceMs / 1_000} s after their bin had ended: they are known as past, no verdict rests on them`,
-  );
-};
+const nothingIn = ({ replay }: DiagnoseOptions, what: string): UsageError =>
+  new UsageError(`there is no ${what} in ${replay === '-' ? 'standard input' : replay}`);
 
-const open = async (file: string): Promise<NodeJS.ReadableStream> => {
-  if (file === '-') return process.stdin;
-  try {
-    await access(file);
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
+const sayLate = (
+  { readings, late, graceMs }: ReplayCounts,
+  { keepGoing }: DiagnoseOptions,
+): void => {
+  if (late === 0) return;
+  const words = `${late} of ${readings} readings came more than ${graceMs / 1_000} s after their bin had ended: they are known as past, no verdict rests on them`;
+  if (late <= mostLate * readings || keepGoing) console.error(words);
+  else {
+    throw new UsageError(
+      `${words}. Records come in order of time: give them sorted, or as a file, which is put in order (--keep-going takes them as they are)`,
+    );
   }
-  return createReadStream(file, { highWaterMark: 1 << 20 });
 };
 
 /** Waits for a slow reader, so that a long replay does not pile up in memory. */
 const print = async (said: readonly Said[], { explain }: DiagnoseOptions): Promise<void> => {
   if (said.length === 0) return;
+  if (process.stdout.errored) throw process.stdout.errored;
   const lines = said.map((each) => (explain ? printable(explained(each)) : printableJson(each)));
   if (!process.stdout.write(`${lines.join('\n')}\n`)) await once(process.stdout, 'drain');
 };

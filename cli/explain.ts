@@ -51,4 +51,4 @@ const find = async (which: string, options: ApiOptions): Promise<Said> => {
 };
 
 const ofFile = (file: string, line: number | undefined): Promise<Verdict | SharedIncident> =>
-  readSaid(linesOf(createReadStream(file)), line, file);
+  readSaid(linesOf(createReadStream(file, { highWaterMark: 1 << 20 })), line, file);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Verdict } from '#contract/verdict.ts';
 import { type ApiOptions, connectApi, withApiOptions } from './api.ts';
-import { printable } from './probe/lines.ts';
+import { printable, printableJson } from './probe/lines.ts';
 
 export const registerWhy = (program: Command): void => {
   withApiOptions(
@@ -19,9 +19,7 @@ export const registerWhy = (program: Command): void => {
       .filter(({ appId }) => application === undefined || appId === application)
       .filter(({ deviceId }) => options.device === undefined || deviceId === options.device)
       .sort((a, b) => rank[a.state] - rank[b.state] || (b.addedMs ?? 0) - (a.addedMs ?? 0));
-    console.log(
-      options.json === true ? JSON.stringify(chosen, null, 2) : printable(describe(chosen)),
-    );
+    console.log(options.json === true ? printableJson(chosen, 2) : printable(describe(chosen)));
     if (
       options.exitCode === true &&
       chosen.some(({ state }) => state === 'slow' || state === 'failing')

@@ -4,6 +4,8 @@ import { closed, OneOf, Text } from '#contract/scalar.ts';
 import { ConfigError, environment, readConfigFile } from '#runtime/config.ts';
 import { defaultBinSeconds } from './fleet/bin-clock.ts';
 import { shardings } from './fleet/shards.ts';
+import { IngestLimits, ingestLimits } from './ingest/limits.ts';
+import { defaultRetention, Retention, retentionFrom, retentionMistakes } from './retention.ts';
 
 const Listen = Type.Object(
   {
@@ -15,6 +17,8 @@ const Listen = Type.Object(
 const HttpUrl = Type.String({ pattern: '^https?://', maxLength: 512 });
 
 const DuckdbStore = Type.Object({ engine: Type.Literal('duckdb') }, closed);
+const exported = ['metrics', 'results', 'verdicts'] as const;
+
 const InfluxdbStore = Type.Object(
   {
     engine: Type.Literal('influxdb'),
@@ -56,10 +60,31 @@ const Diagnosis = Type.Object(
   closed,
 );
 
+/** Where results and verdicts are handed on to, as they come. */
+const Otlp = Type.Object(
+  {
+    /** Of the receiver, without `/v1/logs` and `/v1/metrics`. */
+    url: HttpUrl,
+    headers: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }), Text(1_024)),
+    ),
+    what: Type.Optional(Type.Array(OneOf(exported), { minItems: 1 })),
+    intervalSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600 })),
+    queueRecords: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  },
+  closed,
+);
+
+/** `CREATE SCHEMA`, InfluxDB, Redis and file names take it as it is: nothing has to be quoted, no two are alike. */
+const tenantPattern = '^[a-z][a-z0-9_]{0,31}$';
+const metricsAccess = ['token', 'public'] as const;
+
 /** What the collector runs by. Without any of it: one machine, embedded engines, loopback. */
 export const CollectorProgramConfig = Type.Object(
   {
     stateFolder: Type.String({ minLength: 1, maxLength: 1_024 }),
+    /** Several share engines, one collector serves one; absent: the names as they are below. */
+    tenant: Type.Optional(Type.String({ pattern: tenantPattern })),
     deviceListen: Listen,
     operatorListen: Listen,
     /** Where people's browsers, and devices for their captive-portal check, reach the operator listener. */
@@ -70,6 +95,13 @@ export const CollectorProgramConfig = Type.Object(
     /** Results of one moment arrive in several batches: judging waits for them. */
     diagnoseDelayMs: Type.Integer({ minimum: 0, maximum: 600_000 }),
     diagnosis: Diagnosis,
+    /** What senders may send to this collector; beyond it 429. */
+    limits: IngestLimits,
+    /** In days, by tier. */
+    retention: Retention,
+    /** Who may read `/metrics`: with an operator's token, or everybody who reaches the operator listener. */
+    metrics: OneOf(metricsAccess),
+    export: Type.Optional(Type.Object({ otlp: Otlp }, closed)),
   },
   closed,
 );
@@ -84,6 +116,16 @@ export const collectorDefaults: CollectorProgramConfig = {
   jobs: { engine: 'in-process' },
   diagnoseDelayMs: 2_000,
   diagnosis: { binSeconds: defaultBinSeconds, shardBy: 'organisation' },
+  limits: ingestLimits,
+  retention: defaultRetention,
+  metrics: 'token',
+};
+
+/** Enough that a receiver may be away for some minutes of a small fleet. */
+export const otlpDefaults = {
+  what: ['metrics', 'verdicts'] as (typeof exported)[number][],
+  intervalSeconds: 15,
+  queueRecords: 20_000,
 };
 
 /** File over defaults, environment over file. Throws ConfigError naming the field and the fix. */
@@ -100,11 +142,14 @@ export const readCollectorConfig = (
     ...file,
     ...fromEnvironment(read),
     diagnosis: diagnosisFrom((file as { diagnosis?: unknown } | null)?.diagnosis, read),
+    limits: limitsFrom((file as { limits?: unknown } | null)?.limits),
+    retention: retentionFrom((file as { retention?: unknown } | null)?.retention, read),
   };
   const mistakes = [...engineMistakes(merged)];
   const checked = check(CollectorProgramConfig, merged);
-  if (checked.ok) return checked.value;
-  if (mistakes.length === 0) mistakes.push(...checked.mistakes);
+  if (checked.ok) mistakes.push(...retentionMistakes(checked.value.retention));
+  if (checked.ok && mistakes.length === 0) return checked.value;
+  if (!checked.ok && mistakes.length === 0) mistakes.push(...checked.mistakes);
   const source = path ?? 'environment';
   throw new ConfigError(`${source}: see docs/collector.md\n${explain(mistakes)}`);
 };
@@ -135,6 +180,9 @@ const fromEnvironment = (
   const redisUrl = read('WHYSLOW_REDIS_URL');
   const diagnoseDelayMs = read('WHYSLOW_DIAGNOSE_DELAY_MS');
   const store = storeFrom(read);
+  const metrics = read('WHYSLOW_METRICS');
+  const otlpUrl = read('WHYSLOW_OTLP_URL');
+  const tenant = read('WHYSLOW_TENANT');
   return {
     ...(stateFolder === undefined ? {} : { stateFolder }),
     ...(deviceListen === undefined
@@ -148,6 +196,9 @@ const fromEnvironment = (
     ...(redisUrl === undefined ? {} : { jobs: { engine: 'bullmq', redisUrl } }),
     ...(diagnoseDelayMs === undefined ? {} : { diagnoseDelayMs: Number(diagnoseDelayMs) }),
     ...(store === undefined ? {} : { store }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(otlpUrl === undefined ? {} : { export: { otlp: { url: otlpUrl } } }),
+    ...(tenant === undefined ? {} : { tenant }),
   };
 };
 
@@ -166,6 +217,15 @@ const diagnosisFrom = (file: unknown, read: (name: string) => string | undefined
     ...(shardBy === undefined ? {} : { shardBy }),
     ...(graceSeconds === undefined ? {} : { graceSeconds: Number(graceSeconds) }),
   };
+};
+
+/** Of each sender what is left out is as usual. */
+const limitsFrom = (file: unknown): unknown => {
+  if (file === undefined) return ingestLimits;
+  if (typeof file !== 'object' || file === null || Array.isArray(file)) return file;
+  const usual: Record<string, object> = ingestLimits;
+  const given = Object.entries(file).map(([who, rate]) => [who, { ...usual[who], ...rate }]);
+  return { ...ingestLimits, ...Object.fromEntries(given) };
 };
 
 const storeFrom = (read: (name: string) => string | undefined) => {

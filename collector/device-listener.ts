@@ -15,6 +15,10 @@ import { limitRequestsUnderway } from './http/requests-underway.ts';
 import { registerArtefactUpload } from './ingest/artefact-upload.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import { registerIngestRoutes } from './ingest/ingest-routes.ts';
+import type { IngestLimits } from './ingest/limits.ts';
+import { measureHttp } from './metrics/http-metrics.ts';
+import { watchIntake } from './metrics/measured.ts';
+import type { Metrics } from './metrics/metrics.ts';
 
 /** Refused enrolments from one address before it has to wait. */
 const refusalsAMinute = 20;
@@ -31,13 +35,20 @@ export const createDeviceListener = async (parts: {
   configs: ConfigSource;
   held: HeldQuestions;
   ingest: Ingest;
+  limits: IngestLimits;
+  metrics: Metrics;
   artefacts: ArtefactRows;
   now: () => number;
   log: Log;
-}): Promise<{ app: App; openApi: () => OpenApiDocument }> => {
-  const { authority, listenHost, fleet, now, log } = parts;
+}): Promise<{ app: App; certificatePem: string; openApi: () => OpenApiDocument }> => {
+  const { authority, listenHost, fleet, metrics, now, log } = parts;
   const certificate = await issueListenerCertificate(authority, listenHost, now());
-  const app = createApp({ log, tls: { ...certificate, caPem: authority.certificatePem } });
+  const app = createApp({
+    log,
+    tls: { ...certificate, caPem: authority.certificatePem },
+    onProblem: (problem) => metrics.http.problems.add({ listener: 'device', problem }),
+  });
+  measureHttp(app, 'device', metrics);
   limitRequestsUnderway(app, requestsPerConnection);
   const openApi = await describeRoutes(app, 'whyslow collector');
   const identities = createIdentityCheck({ fleet, now });
@@ -49,7 +60,13 @@ export const createDeviceListener = async (parts: {
     held: parts.held,
     refusals: createRefusalLimit({ limit: refusalsAMinute, windowMs: 60_000, now }),
   });
-  registerIngestRoutes(app, { ingest: parts.ingest, identities });
+  registerIngestRoutes(app, {
+    ingest: parts.ingest,
+    identities,
+    watch: watchIntake(metrics),
+    limits: parts.limits,
+    now,
+  });
   registerArtefactUpload(app, { artefacts: parts.artefacts, identities, now });
-  return { app, openApi };
+  return { app, certificatePem: certificate.certificatePem, openApi };
 };

@@ -5,13 +5,14 @@ import type { FleetRows } from './control/fleet-rows.ts';
 import type { OrganisationVersions } from './control/organisation-versions.ts';
 import type { VerdictRows } from './control/verdict-rows.ts';
 import { diagnose } from './diagnose/diagnose.ts';
-import { inputAt, type Subject } from './diagnose/input.ts';
+import { type EvidencePoints, inputAt, knownAt, type Subject } from './diagnose/input.ts';
 import { readEvidence } from './evidence.ts';
 import type { BinClock } from './fleet/bin-clock.ts';
 import { settle } from './fleet/settle.ts';
-import { nextIncident } from './incident/lifecycle.ts';
+import { nextIncident, pastIncident } from './incident/lifecycle.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { messagesFor } from './notify/messages.ts';
+import { pastOutages } from './past-outages.ts';
 import { verdictPoints } from './store/points.ts';
 import type { Store } from './store/store.ts';
 
@@ -30,6 +31,8 @@ export const createJudge = (parts: {
   verdicts: VerdictRows;
   fleetRows: Pick<FleetRows, 'standing'>;
   clock: BinClock;
+  /** Told of each verdict once it is kept. */
+  onVerdict: (verdict: Verdict) => void;
   /** Where people open the pages. */
   pagesUrl: () => string;
   now: () => number;
@@ -38,6 +41,22 @@ export const createJudge = (parts: {
   const { store, jobs, verdicts, now } = parts;
   const log = parts.log.child({ component: 'judge' });
 
+  /** Of a device that was cut off: what it saw meanwhile, before what is now. */
+  const keepPast = async (points: EvidencePoints, subject: Subject): Promise<void> => {
+    const outages = pastOutages(points, subject);
+    if (outages.length === 0) return;
+    const newestAt = await verdicts.newestAt(subject.deviceId, subject.appId);
+    // Without any before, nobody had asked.
+    if (newestAt === undefined) return;
+    for (const outage of outages.filter(({ toMs }) => toMs > newestAt)) {
+      const input = inputAt(knownAt(points, outage.toMs), subject);
+      const verdict = input === undefined ? undefined : diagnose(input);
+      if (verdict?.state !== 'failing') continue;
+      await store.write(verdictPoints(verdict));
+      await verdicts.keepPast(verdict, pastIncident(verdict, outage));
+    }
+  };
+
   return async (about: About): Promise<void> => {
     const points = await readEvidence(store, about, now());
     if (!points) return;
@@ -45,6 +64,7 @@ export const createJudge = (parts: {
     const subject = await nameSubject(parts.fleet, about, document);
     const input = inputAt(points, subject);
     if (!input) return;
+    await keepPast(points, subject);
     const standing = await parts.fleetRows.standing(about.deviceId, about.appId);
     const verdict = settle(diagnose(input), standing);
     await store.write(verdictPoints(verdict));
@@ -64,6 +84,7 @@ export const createJudge = (parts: {
         now: now(),
       });
     });
+    parts.onVerdict(verdict);
     const delayMs = deliveryIds.length === 0 ? 0 : await patienceMs(parts, verdict);
     for (const deliveryId of deliveryIds) {
       await jobs.enqueue('notify', { deliveryId }, { id: deliveryId, delayMs });

@@ -9,12 +9,20 @@ import { closed, EpochMs, OneOf, Port, Position, Text } from './scalar.ts';
 export const tokenPattern =
   '^wse1\\.[A-Za-z0-9_-]{8,40}\\.[A-Za-z0-9_-]{20,80}\\.[A-Za-z0-9_-]{43}$';
 
+/** Ends in pages, messages and terminals: nothing that commands one, or turns a line round. */
+const Line = (maxLength: number) =>
+  Type.String({
+    maxLength,
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$',
+    description: 'a line of text without control characters',
+  });
+
 /** Where devices reach an edge. */
 export const EdgePlace = Type.Object(
   {
     host: Text(256),
     port: Port,
-    location: Text(64),
+    location: Line(64),
     /** UDP port of its reflector; left out where it has none. */
     reflectorPort: Type.Optional(Port),
     /** Where it stands; left out where nobody said. */
@@ -32,12 +40,12 @@ export const EnrollmentRequest = Type.Object(
     /** PKCS#10 request, PEM; its self-signature proves possession of the key. */
     certificateRequest: Text(8_000),
     name: Type.String({
+      ...Line(128),
       minLength: 1,
-      maxLength: 128,
-      description: 'host name of the device, or id of the edge',
+      description: 'host name of the device, or id of the edge; without control characters',
     }),
-    platform: Text(64),
-    programVersion: Text(32),
+    platform: Line(64),
+    programVersion: Line(32),
     /** Edges only: where devices reach it. */
     edge: Type.Optional(EdgePlace),
   },
@@ -63,7 +71,7 @@ export const RenewalRequest = Type.Object(
   {
     version: Type.Literal(1),
     certificateRequest: Text(8_000),
-    programVersion: Text(32),
+    programVersion: Line(32),
     /** Edges only: where devices reach it now. */
     edge: Type.Optional(EdgePlace),
   },

@@ -18,12 +18,20 @@ export const Slug = Type.String({
 });
 
 /** Time of day: epoch milliseconds. Bounded (2020–2100) so that seconds or microseconds are refused. */
-export const EpochMs = Type.Number({ minimum: 1_577_836_800_000, maximum: 4_102_444_800_000 });
+export const EpochMs = Type.Number({
+  minimum: 1_577_836_800_000,
+  maximum: 4_102_444_800_000,
+  description: 'epoch milliseconds, years 2020 to 2100',
+});
 
 /** A duration from one monotonic clock, in milliseconds; at most a day. */
-export const DurationMs = Type.Number({ minimum: 0, maximum: 86_400_000 });
+export const DurationMs = Type.Number({
+  minimum: 0,
+  maximum: 86_400_000,
+  description: 'milliseconds',
+});
 
-export const Ratio = Type.Number({ minimum: 0, maximum: 1 });
+export const Ratio = Type.Number({ minimum: 0, maximum: 1, description: 'ratio, not per cent' });
 
 /** Degrees, WGS 84. */
 export const Position = Type.Object(

@@ -23,6 +23,7 @@ import {
   MissedRuns,
   OnwardSample,
   PostureReport,
+  RunAccount,
   RunReport,
   TunnelSample,
 } from './telemetry.ts';
@@ -58,6 +59,7 @@ export const schemaSet = {
   flow: FlowRecord,
   posture: PostureReport,
   missed: MissedRuns,
+  account: RunAccount,
   'run-report': RunReport,
   event: ChangeEvent,
   batch: Batch,
@@ -70,15 +72,18 @@ export const schemaSet = {
 
 export type SchemaName = keyof typeof schemaSet;
 
+export const jsonSchema = (name: SchemaName): Record<string, unknown> =>
+  standAlone(name, schemaSet[name]);
+
 /**
  * The JSON Schema (2020-12) of one message. Nested `$id`s are dropped: every schema stands alone
  * and needs no other to be read.
  */
-export const jsonSchema = (name: SchemaName): Record<string, unknown> => ({
+export const standAlone = (name: string, schema: TSchema): Record<string, unknown> => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: `urn:whyslow:contract:${contractVersion}:${name}`,
   title: name,
-  ...(withoutIds(JSON.parse(JSON.stringify(schemaSet[name]))) as Record<string, unknown>),
+  ...(withoutIds(JSON.parse(JSON.stringify(schema))) as Record<string, unknown>),
 });
 
 const withoutIds = (value: unknown): unknown => {

@@ -32,6 +32,7 @@ export const TunnelSample = Type.Object(
     kind: Type.Literal('tunnel'),
     id: Uuid,
     deviceId: Uuid,
+    /** In use, or, while it is not up, the last that was; null: none yet. Agents of before: null while down. */
     edgeId: Nullable(Slug),
     at: EpochMs,
     state: OneOf(['up', 'down', 'connecting', 'off'] as const),
@@ -273,6 +274,61 @@ export type MissedRuns = Static<typeof MissedRuns>;
 /** As a relational engine keeps it in four bytes. */
 const RunCount = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
 
+/** Why a planned run has no result; of `missedReasons` those that are about the plan. */
+export const lostReasons = ['asleep', 'spool-full', 'stopped', 'overrun', 'refused'] as const;
+export type LostReason = (typeof lostReasons)[number];
+
+/** Per reason, where there were any. */
+export const LostRuns = Type.Object(
+  {
+    asleep: Type.Optional(RunCount),
+    'spool-full': Type.Optional(RunCount),
+    stopped: Type.Optional(RunCount),
+    overrun: Type.Optional(RunCount),
+    /** Batches refused as a whole; records refused one by one are counted by the collector. */
+    refused: Type.Optional(RunCount),
+  },
+  closed,
+);
+export type LostRuns = Static<typeof LostRuns>;
+
+/**
+ * What became of the planned runs of one day (UTC, the device's clock), counted since `fromAt`. A run
+ * with a result is of the day its result started in, another of the day it was planned for. It travels
+ * behind the results it counts, so that when it is stored they are; the highest `sequence` of a book
+ * and day replaces those before, in whatever order they come.
+ */
+export const RunAccount = Type.Object(
+  {
+    kind: Type.Literal('account'),
+    id: Uuid,
+    deviceId: Uuid,
+    /** The book that was counted in: where an agent lost its book, another goes on from then. */
+    bookId: Uuid,
+    sequence: Count,
+    at: EpochMs,
+    /** Within one day; its end may be the next one's beginning. */
+    fromAt: EpochMs,
+    untilAt: EpochMs,
+    probes: Type.Array(
+      Type.Object(
+        {
+          probeId: Slug,
+          /** Runs that have come to an end, whatever it was. */
+          plannedCount: RunCount,
+          lost: LostRuns,
+          /** Not in `plannedCount`: they had no end yet. */
+          underwayCount: RunCount,
+        },
+        closed,
+      ),
+      { maxItems: 2_000 },
+    ),
+  },
+  { ...closed, $id: 'RunAccount' },
+);
+export type RunAccount = Static<typeof RunAccount>;
+
 /** Without NUL and halves of surrogate pairs, which no engine keeps. */
 const plainText = '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
 
@@ -349,6 +405,7 @@ export const records = {
   flow: FlowRecord,
   posture: PostureReport,
   missed: MissedRuns,
+  account: RunAccount,
   'run-report': RunReport,
   event: ChangeEvent,
 } as const;

@@ -12,7 +12,7 @@ import {
   triageVariable,
   variable,
 } from './panels.ts';
-import { countOf, overRange, overTime, rows, tagValues } from './queries.ts';
+import { meanOf, mostAtOnce, overRange, overTime, rows, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
 /** One application: who is affected, and in which phase the time goes. */
@@ -29,8 +29,7 @@ export const applicationDashboard = () =>
     .link(dashboardLink('Device', uids.device))
     .link(dashboardLink('Edges', uids.edges))
     .link(triageLink('/'))
-    .withVariable(variable('app', 'Application', tagValues('http', 'app'), false))
-    .withVariable(variable('device', 'Device', tagValues('http', 'device', { app: '$app' }), true))
+    .withVariable(variable('app', 'Application', tagValues('http_5m', 'app'), false))
     .withVariable(triageVariable())
     .withPanel(
       stat({
@@ -42,7 +41,7 @@ export const applicationDashboard = () =>
           overTime({
             from: 'verdict',
             columns: [{ field: 'score', how: 'min', as: 'score' }],
-            where: { app: '$app', device: '$device' },
+            where: { app: '$app' },
           }),
         ],
       }),
@@ -50,14 +49,14 @@ export const applicationDashboard = () =>
     .withPanel(
       stat({
         title: 'Availability',
-        description: 'Share of HTTP runs that met their success condition.',
+        description: 'Share of planned HTTP runs of all devices that met their success condition.',
         unit: 'percentunit',
         thresholds: shareSteps,
         queries: [
           overRange({
-            from: 'http',
-            columns: [{ field: 'ok', how: 'mean', as: 'availability' }],
-            where: { app: '$app', device: '$device' },
+            from: 'http_5m',
+            columns: [{ sum: 'ok_count', per: ['ok_count', 'failed_count'], as: 'availability' }],
+            where: { app: '$app' },
           }),
         ],
       }),
@@ -65,14 +64,15 @@ export const applicationDashboard = () =>
     .withPanel(
       stat({
         title: 'Answer time',
-        description: 'Median of the last exchange of each HTTP run, all phases.',
+        description: 'Mean of the last exchange of each planned HTTP run, all phases.',
         unit: 'ms',
         thresholds: steps(500, 1000),
         queries: [
           overRange({
-            from: 'http',
-            columns: [{ field: 'duration_ms', how: 'median', as: 'answer' }],
-            where: { app: '$app', device: '$device' },
+            from: 'http_5m',
+            columns: [meanOf('duration', 'answer')],
+            counted: 'duration_count',
+            where: { app: '$app' },
           }),
         ],
       }),
@@ -81,14 +81,15 @@ export const applicationDashboard = () =>
       stat({
         title: 'Largest contentful paint',
         description:
-          'Median over page loads: when the largest element was drawn. Good is 2,500 ms or less (web.dev).',
+          'Mean over page loads: when the largest element was drawn. Good is 2,500 ms or less (web.dev).',
         unit: 'ms',
         thresholds: steps(2500, 4000),
         queries: [
           overRange({
-            from: 'page_load',
-            columns: [{ field: 'lcp_ms', how: 'median', as: 'lcp' }],
-            where: { app: '$app', device: '$device' },
+            from: 'page_load_5m',
+            columns: [meanOf('lcp', 'lcp')],
+            counted: 'lcp_count',
+            where: { app: '$app' },
           }),
         ],
       }),
@@ -103,7 +104,7 @@ export const applicationDashboard = () =>
           overTime({
             from: 'verdict',
             columns: [{ field: 'added_ms', how: 'max', as: 'added' }],
-            where: { app: '$app', device: '$device' },
+            where: { app: '$app' },
           }),
         ],
       }),
@@ -111,15 +112,33 @@ export const applicationDashboard = () =>
     .withPanel(
       stat({
         title: 'Devices measuring',
-        description: 'Devices with at least one HTTP run in the time shown.',
+        description: 'The most devices that made HTTP runs through the tunnel in any 5 minutes.',
         unit: 'short',
         queries: [
-          countOf({
-            tag: 'device',
-            from: 'http',
-            field: 'ok',
-            where: { app: '$app', device: '$device' },
+          mostAtOnce({
+            from: 'http_5m',
+            field: 'device_count',
+            only: { via: 'tunnel' },
+            where: { app: '$app' },
+            by: ['probe'],
             as: 'devices',
+          }),
+        ],
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'Through the tunnel and direct',
+        description: 'The same request both ways, mean: the difference is what the tunnel costs.',
+        unit: 'ms',
+        alias: '$tag_via',
+        queries: [
+          overTime({
+            from: 'http_5m',
+            columns: [meanOf('duration', 'answer')],
+            counted: 'duration_count',
+            where: { app: '$app' },
+            by: ['via'],
           }),
         ],
       }),
@@ -128,81 +147,44 @@ export const applicationDashboard = () =>
       timeseries({
         title: 'Where the time goes',
         description:
-          'The ledger of the newest verdicts, segment by segment, mean over the devices chosen. Unmeasured parts are left out, never guessed.',
-        unit: 'ms',
-        stacked: true,
-        alias: '$tag_segment',
-        queries: [
-          overTime({
-            from: 'leg',
-            columns: [{ field: 'ms', how: 'mean', as: 'ms' }],
-            where: { app: '$app', device: '$device' },
-            by: ['segment'],
-          }),
-        ],
-        links: [
-          {
-            title: 'Device dashboard',
-            url: `/d/${uids.device}?\${__url_time_range}&\${device:queryparam}&\${app:queryparam}`,
-          },
-        ],
-      }),
-    )
-    .withPanel(
-      timeseries({
-        title: 'Through the tunnel and direct',
-        description: 'The same request both ways, median: the difference is what the tunnel costs.',
-        unit: 'ms',
-        alias: '$tag_via',
-        queries: [
-          overTime({
-            from: 'http',
-            columns: [{ field: 'duration_ms', how: 'median', as: 'answer' }],
-            where: { app: '$app', device: '$device' },
-            by: ['via'],
-          }),
-        ],
-      }),
-    )
-    .withPanel(
-      timeseries({
-        title: 'Phases of an answer',
-        description:
-          'Median of each phase of the runs through the tunnel. Proxy-connect holds the edge’s name resolution and connect.',
+          'Mean of each phase of the runs through the tunnel, all devices. Proxy-connect holds what the edge told: its queue, name resolution and connect. One device’s ledger, segment by segment, is on its own dashboard.',
         unit: 'ms',
         stacked: true,
         alias: '$col',
         queries: [
           overTime({
-            from: 'http',
+            from: 'http_5m',
             only: { via: 'tunnel' },
-            where: { app: '$app', device: '$device' },
+            where: { app: '$app' },
+            counted: 'duration_count',
             columns: [
-              { field: 'proxy_connect_ms', how: 'median', as: 'proxy-connect' },
-              { field: 'tls_ms', how: 'median', as: 'tls' },
-              { field: 'wait_ms', how: 'median', as: 'wait' },
-              { field: 'receive_ms', how: 'median', as: 'receive' },
+              meanOf('proxy_connect', 'proxy-connect'),
+              meanOf('tls', 'tls'),
+              meanOf('wait', 'wait'),
+              meanOf('receive', 'receive'),
             ],
           }),
         ],
+        links: [{ title: 'Device dashboard', url: `/d/${uids.device}?\${__url_time_range}` }],
       }),
     )
     .withPanel(
       timeseries({
         title: 'Page load',
-        description: 'Milestones since navigation, median.',
+        description: 'Milestones since navigation, mean of 5 minutes.',
         unit: 'ms',
         thresholds: steps(2500, 4000),
         alias: '$col',
         queries: [
           overTime({
-            from: 'page_load',
-            where: { app: '$app', device: '$device' },
+            from: 'page_load_5m',
+            where: { app: '$app' },
+            counted: 'lcp_count',
             columns: [
-              { field: 'ttfb_ms', how: 'median', as: 'first byte' },
-              { field: 'fcp_ms', how: 'median', as: 'first paint' },
-              { field: 'lcp_ms', how: 'median', as: 'largest paint' },
-              { field: 'load_ms', how: 'median', as: 'load' },
+              meanOf('ttfb', 'first byte'),
+              meanOf('fcp', 'first paint'),
+              meanOf('lcp', 'largest paint'),
+              meanOf('load', 'load'),
             ],
           }),
         ],
@@ -229,16 +211,16 @@ export const applicationDashboard = () =>
     .withPanel(
       timeseries({
         title: 'Runs that failed',
-        description: 'Count by failure type; no data: none failed, or none ran.',
+        description: 'Planned HTTP runs that failed by probe; why, is on the device dashboard.',
         unit: 'short',
-        alias: '$tag_failure_type',
+        width: 24,
+        alias: '$tag_probe',
         queries: [
           overTime({
-            from: 'http',
-            columns: [{ field: 'ok', how: 'count', as: 'runs' }],
-            where: { app: '$app', device: '$device' },
-            present: ['failure_type'],
-            by: ['failure_type'],
+            from: 'http_5m',
+            columns: [{ field: 'failed_count', how: 'sum', as: 'failed' }],
+            where: { app: '$app' },
+            by: ['probe'],
           }),
         ],
       }),
@@ -264,7 +246,7 @@ export const applicationDashboard = () =>
               { field: 'score', how: 'min', as: 'lowest score' },
               { field: 'added_ms', how: 'max', as: 'most added' },
             ],
-            where: { app: '$app', device: '$device' },
+            where: { app: '$app' },
             by: ['device'],
           }),
         ],
@@ -289,7 +271,7 @@ export const applicationDashboard = () =>
           rows({
             from: 'verdict',
             fields: ['device', 'state', 'segment', 'added_ms', 'confidence', 'score', 'sentence'],
-            where: { app: '$app', device: '$device' },
+            where: { app: '$app' },
             limit: 100,
           }),
         ],

@@ -1,4 +1,5 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { segments } from '#contract/verdict.ts';
 import {
   dashboardLink,
   scoreSteps,
@@ -11,7 +12,7 @@ import {
   triageVariable,
   variable,
 } from './panels.ts';
-import { overRange, overTime, rows, tagValues } from './queries.ts';
+import { labelValues, overTime, rows, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
 /** One device: its applications, its network, its tunnel, its own health. */
@@ -30,7 +31,7 @@ export const deviceDashboard = () =>
     .link(triageLink(`/devices/\${device}`))
     .withVariable(variable('device', 'Device', tagValues('device', 'device'), false))
     .withVariable(
-      variable('app', 'Application', tagValues('http', 'app', { device: '$device' }), true),
+      variable('app', 'Application', labelValues('http', 'app', { device: '$device' }), true),
     )
     .withVariable(triageVariable())
     .withPanel(
@@ -134,30 +135,30 @@ export const deviceDashboard = () =>
           'The ledger of the verdicts, segment by segment, mean over the applications chosen.',
         unit: 'ms',
         stacked: true,
-        alias: '$tag_segment',
-        queries: [
+        alias: '$col',
+        queries: segments.map((segment) =>
           overTime({
             from: 'leg',
-            columns: [{ field: 'ms', how: 'mean', as: 'ms' }],
+            columns: [{ field: 'ms', how: 'mean', as: segment }],
+            only: { segment },
             where: { device: '$device', app: '$app' },
-            by: ['segment'],
           }),
-        ],
+        ),
       }),
     )
     .withPanel(
       timeseries({
         title: 'Answer time by application',
-        description: 'Median of HTTP runs through the tunnel.',
+        description: 'HTTP runs through the tunnel, one by one: the newest 10,000.',
         unit: 'ms',
-        alias: '$tag_app',
+        splitBy: 'app',
         queries: [
-          overTime({
+          rows({
             from: 'http',
+            fields: ['duration_ms', 'app'],
             only: { via: 'tunnel' },
-            columns: [{ field: 'duration_ms', how: 'median', as: 'answer' }],
             where: { device: '$device', app: '$app' },
-            by: ['app'],
+            limit: 10_000,
           }),
         ],
         links: [
@@ -212,15 +213,15 @@ export const deviceDashboard = () =>
       timeseries({
         title: 'Path: round trip to the end',
         description:
-          'Median round trip of the target’s own answers, by probe; hops that answer late are not counted.',
+          'Median round trip of the target’s own answers in each run, by probe; hops that answer late are not counted.',
         unit: 'ms',
-        alias: '$tag_probe',
+        splitBy: 'probe',
         queries: [
-          overTime({
+          rows({
             from: 'path',
-            columns: [{ field: 'rtt_median_ms', how: 'median', as: 'rtt' }],
+            fields: ['rtt_median_ms', 'probe'],
             where: { device: '$device' },
-            by: ['probe'],
+            limit: 10_000,
           }),
         ],
       }),
@@ -231,13 +232,13 @@ export const deviceDashboard = () =>
         description: 'Unanswered share, end to end. A silent or rate-limited hop is not loss.',
         unit: 'percentunit',
         thresholds: steps(0.01, 0.05),
-        alias: '$tag_probe',
+        splitBy: 'probe',
         queries: [
-          overTime({
+          rows({
             from: 'path',
-            columns: [{ field: 'loss_ratio', how: 'mean', as: 'loss' }],
+            fields: ['loss_ratio', 'probe'],
             where: { device: '$device' },
-            by: ['probe'],
+            limit: 10_000,
           }),
         ],
       }),
@@ -270,17 +271,18 @@ export const deviceDashboard = () =>
     .withPanel(
       table({
         title: 'Runs by outcome',
-        description: 'HTTP runs by failure type; an empty type is success.',
+        description: 'The newest 10,000 HTTP runs by failure type; an empty type is success.',
         unit: 'short',
         width: 12,
         withTime: false,
         columns: { app: {}, failure_type: {}, runs: {} },
+        countBy: { by: ['app', 'failure_type'], of: 'ok', as: 'runs' },
         queries: [
-          overRange({
+          rows({
             from: 'http',
-            columns: [{ field: 'ok', how: 'count', as: 'runs' }],
+            fields: ['app', 'failure_type', 'ok'],
             where: { device: '$device', app: '$app' },
-            by: ['app', 'failure_type'],
+            limit: 10_000,
           }),
         ],
       }),

@@ -9,7 +9,7 @@ import {
   triageVariable,
   variable,
 } from './panels.ts';
-import { overRange, overTime, tagValues } from './queries.ts';
+import { meanOf, overRange, overTime, tagValues } from './queries.ts';
 import { uids } from './uids.ts';
 
 /** The edges: load, what they cost a flow, and the way from them to the applications. */
@@ -143,13 +143,14 @@ export const edgesDashboard = () =>
     .withPanel(
       timeseries({
         title: 'Tunnels on the edge: round trip',
-        description: 'Median over devices of the control session’s round trip.',
+        description: 'Mean over devices and 5 minutes of the control session’s round trip.',
         unit: 'ms',
         alias: '$tag_edge',
         queries: [
           overTime({
-            from: 'tunnel',
-            columns: [{ field: 'control_rtt_ms', how: 'median', as: 'rtt' }],
+            from: 'tunnel_5m',
+            columns: [meanOf('control_rtt', 'rtt')],
+            counted: 'control_rtt_count',
             where: { edge: '$edge' },
             by: ['edge'],
           }),
@@ -164,7 +165,7 @@ export const edgesDashboard = () =>
         alias: '$tag_edge',
         queries: [
           overTime({
-            from: 'tunnel',
+            from: 'tunnel_5m',
             columns: [{ field: 'reconnect_count', how: 'sum', as: 'reconnects' }],
             where: { edge: '$edge' },
             by: ['edge'],

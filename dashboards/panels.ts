@@ -80,7 +80,10 @@ type PanelText = {
   height?: number;
 };
 
-export const timeseries = (panel: PanelText & { stacked?: boolean }): TimeseriesBuilder => {
+/** `splitBy`: the query gives rows, and a line is made of each value of this column. */
+export const timeseries = (
+  panel: PanelText & { stacked?: boolean; splitBy?: string },
+): TimeseriesBuilder => {
   const builder = new TimeseriesBuilder()
     .title(panel.title)
     .description(panel.description)
@@ -106,12 +109,27 @@ export const timeseries = (panel: PanelText & { stacked?: boolean }): Timeseries
     .tooltip(
       new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending),
     )
-    .targets(targets(panel.queries, 'time_series', panel.alias))
+    .targets(
+      targets(panel.queries, panel.splitBy === undefined ? 'time_series' : 'table', panel.alias),
+    )
     .dataLinks(links(panel.links));
+  if (panel.splitBy !== undefined) {
+    builder.displayName(`\${__field.labels.${panel.splitBy}}`);
+    for (const step of splitRows(panel.splitBy)) builder.withTransformation(step);
+  }
   return panel.stacked === true
     ? builder.stacking(new StackingConfigBuilder().mode(StackingMode.Normal))
     : builder;
 };
+
+/** The newest rows come first, and a line is drawn from the oldest on. */
+const splitRows = (column: string) => [
+  { id: 'sortBy', options: { fields: {}, sort: [{ field: 'Time', desc: false }] } },
+  {
+    id: 'partitionByValues',
+    options: { fields: [column], keepFields: false, naming: { asLabels: true } },
+  },
+];
 
 export const stat = (panel: PanelText): StatBuilder =>
   new StatBuilder()
@@ -133,9 +151,16 @@ export const stat = (panel: PanelText): StatBuilder =>
 /** What is particular about a column. */
 type Column = { unit?: string; links?: PanelText['links'] };
 
-/** `columns` in the order shown: the data source gives tags in any order. */
+/**
+ * `columns` in the order shown: the data source gives tags in any order. `countBy`: the query gives
+ * rows, and one is shown for each combination of the other columns, with how many there are of `of`.
+ */
 export const table = (
-  panel: Omit<PanelText, 'alias'> & { columns: Record<string, Column>; withTime: boolean },
+  panel: Omit<PanelText, 'alias'> & {
+    columns: Record<string, Column>;
+    withTime: boolean;
+    countBy?: { by: readonly string[]; of: string; as: string };
+  },
 ): TableBuilder => {
   const builder = new TableBuilder()
     .title(panel.title)
@@ -147,8 +172,10 @@ export const table = (
     .noValue('no data')
     .thresholds(thresholds(panel.thresholds))
     .targets(targets(panel.queries, 'table'))
-    .dataLinks(links(panel.links))
-    .withTransformation(organize(Object.keys(panel.columns), panel.withTime));
+    .dataLinks(links(panel.links));
+  if (panel.countBy) builder.withTransformation(countRows(panel.countBy));
+  const renamed = panel.countBy ? { [`${panel.countBy.of} (count)`]: panel.countBy.as } : {};
+  builder.withTransformation(organize(Object.keys(panel.columns), panel.withTime, renamed));
   for (const [name, column] of Object.entries(panel.columns)) {
     const properties = [
       ...(column.unit === undefined ? [] : [{ id: 'unit', value: column.unit }]),
@@ -159,15 +186,33 @@ export const table = (
   return builder;
 };
 
-/** Without `withTime` the time is only the start of the range, which says nothing. */
-const organize = (columns: readonly string[], withTime: boolean) => ({
-  id: 'organize',
+const countRows = ({ by, of }: { by: readonly string[]; of: string }) => ({
+  id: 'groupBy',
   options: {
-    excludeByName: withTime ? {} : { Time: true },
-    indexByName: Object.fromEntries(['Time', ...columns].map((name, index) => [name, index])),
-    renameByName: {},
+    fields: {
+      ...Object.fromEntries(by.map((name) => [name, { operation: 'groupby', aggregations: [] }])),
+      [of]: { operation: 'aggregate', aggregations: ['count'] },
+    },
   },
 });
+
+/** Without `withTime` the time is only the start of the range, which says nothing. */
+const organize = (
+  columns: readonly string[],
+  withTime: boolean,
+  renameByName: Record<string, string>,
+) => {
+  const given = Object.entries(renameByName);
+  const names = columns.map((name) => given.find(([, shown]) => shown === name)?.[0] ?? name);
+  return {
+    id: 'organize',
+    options: {
+      excludeByName: withTime ? {} : { Time: true },
+      indexByName: Object.fromEntries(['Time', ...names].map((name, index) => [name, index])),
+      renameByName,
+    },
+  };
+};
 
 const all = { text: 'All', value: '$__all', selected: true };
 

@@ -118,6 +118,7 @@ const checkedAddresses = async (
   timing.queueMs = performance.now() - request.receivedMs;
   if (action === 'block') return refuse('http_request_denied', `rule ${rule}`);
   if (action === 'direct') return refuse('http_request_denied', directDetails(rule));
+  request.onAllowed?.();
 
   const application = access.privateApplication(request.destination);
   const over =

@@ -12,7 +12,15 @@ export type Tap = { attach(deliver: Deliver): void };
  */
 export type Deliver = (chunk: Buffer, release: () => void) => boolean;
 
-export type Dialled = { socket: Socket; address: string; connectMs: number; tap: Tap };
+export type Dialled = {
+  socket: Socket;
+  address: string;
+  /** Handshake with this address. */
+  connectMs: number;
+  /** Before it began: other addresses had not answered by then. */
+  waitedMs: number;
+  tap: Tap;
+};
 
 export type DialError = 'refused' | 'timed-out' | 'unreachable' | 'reset';
 
@@ -42,6 +50,7 @@ export const dial = (options: {
   read: 'tap' | 'stream';
 }): Promise<Dialled> =>
   new Promise((resolve, reject) => {
+    const startedMs = performance.now();
     const waiting = [...options.addresses];
     const open = new Set<Socket>();
     const errors: { kind: DialError; message: string }[] = [];
@@ -67,11 +76,13 @@ export const dial = (options: {
         return reject(worst(errors));
       }
       if (waiting.length > 0) stagger = setTimeout(next, staggerMs);
+      const isFirst = waiting.length === options.addresses.length - 1;
+      const waitedMs = isFirst ? 0 : performance.now() - startedMs;
       attempt(address, { ...options, open }).then(
         (dialled) => {
           if (settled) return dialled.socket.destroy();
           settle(dialled.socket);
-          return resolve(dialled);
+          return resolve({ ...dialled, waitedMs });
         },
         (error: DialFailed) => {
           errors.push(error);
@@ -87,7 +98,7 @@ export const dial = (options: {
 const attempt = (
   address: string,
   options: { port: number; read: 'tap' | 'stream'; open: Set<Socket> },
-): Promise<Dialled> =>
+): Promise<Omit<Dialled, 'waitedMs'>> =>
   new Promise((resolve, reject) => {
     const startedMs = performance.now();
     const tap = createTap();

@@ -57,11 +57,13 @@ export const serveStream = async (options: {
   }
 
   const notice = isConnect ? parseBurstNotice(headers[burstHeader]) : undefined;
-  if (notice) options.onBurst?.({ ...notice, destination });
+  const { deviceId } = options;
   const outcome = await options.openFlow({
-    deviceId: options.deviceId,
+    deviceId,
     destination,
     receivedMs: performance.now(),
+    // What may not be reached is not measured; what does not answer is.
+    onAllowed: notice && (() => options.onBurst?.({ ...notice, deviceId, destination })),
     read: isConnect ? 'tap' : 'stream',
     signal: abort.signal,
   });

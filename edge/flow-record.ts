@@ -147,7 +147,7 @@ const createDeviceTurns = () => {
   };
 };
 
-/** Devices whose last time is remembered: more than an edge has in a millisecond. */
+/** Devices whose last time is remembered: more than begin flows before a burst's times are past. */
 const mostTimes = 10_000;
 
 /** Each flow of a device its own millisecond: the store keeps one point for each. */
@@ -157,8 +157,10 @@ const createTimes = (now: () => number, { index, count }: { index: number; count
     next(deviceId: string): number {
       const earliest = Math.max(Math.floor(now()), (last.get(deviceId) ?? 0) + 1);
       const at = earliest + ((index - (earliest % count) + count) % count);
-      if (last.size >= mostTimes) last.clear();
+      // The one that was not there for longest is forgotten: its times are over, others' may lie ahead.
+      last.delete(deviceId);
       last.set(deviceId, at);
+      if (last.size > mostTimes) last.delete(last.keys().next().value ?? '');
       return at;
     },
   };

@@ -8,6 +8,8 @@ export type AdmitRequest = {
   protocol: FlowProtocol;
   /** Monotonic time at which the request was read. */
   receivedMs: number;
+  /** Called when policy lets the device go there: before names are resolved and addresses dialled. */
+  onAllowed?: (() => void) | undefined;
 };
 
 /** What a flow carried until its end. */

@@ -1,16 +1,11 @@
 import type { EdgeTiming } from '#contract/body/connection.ts';
-import type { Destination } from './access.ts';
 import type { Admit, Admitted, NotOpened } from './admit.ts';
 import { type DialError, DialFailed, type Dialled, dial } from './dial.ts';
-import type { Moved } from './flow-request.ts';
+import type { AdmitRequest, Moved } from './flow-request.ts';
 import type { Pace } from './limits.ts';
 import { type ProxyError, type Refusal, refuse } from './refusal.ts';
 
-export type FlowRequest = {
-  deviceId: string;
-  destination: Destination;
-  /** Monotonic time at which the request was read. */
-  receivedMs: number;
+export type FlowRequest = Omit<AdmitRequest, 'protocol'> & {
   read: 'tap' | 'stream';
   signal: AbortSignal;
 };
@@ -50,6 +45,7 @@ const dialChecked = async (
     const { port } = request.destination;
     const dialled = await dial({ addresses, port, signal: request.signal, read: request.read });
     timing.connectMs = dialled.connectMs;
+    timing.waitedMs = dialled.waitedMs;
     timing.address = dialled.address;
     return dialled;
   } catch (error) {

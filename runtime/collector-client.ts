@@ -2,7 +2,7 @@ import type { Agent } from 'node:https';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { ArtefactKind } from '#contract/artefact.ts';
-import { check, explain, type Mistake } from '#contract/check.ts';
+import { checkOpen, explain, type Mistake } from '#contract/check.ts';
 import { SignedConfig } from '#contract/policy.ts';
 import { Acknowledgement } from '#contract/telemetry.ts';
 import {
@@ -181,7 +181,7 @@ const readConfigAnswer = (answer: CollectorAnswer): ConfigAnswer => {
   const isHeld = /\bwait=[1-9]/.test(String(answer.headers['preference-applied'] ?? ''));
   if (answer.status === 304) return { kind: 'unchanged', isHeld };
   if (answer.status !== 200) return unanswered(answer);
-  const signed = check(SignedConfig, parseJson(answer.text));
+  const signed = checkOpen(SignedConfig, parseJson(answer.text));
   if (!signed.ok) return unanswered(answer, `not a signed config: ${explain(signed.mistakes)}`);
   return { kind: 'config', signed: signed.value, etag: answer.headers.etag, isHeld };
 };
@@ -197,7 +197,7 @@ const readArtefactAnswer = (answer: CollectorAnswer): ArtefactAnswer => {
 
 const readUploadAnswer = (answer: CollectorAnswer): UploadAnswer => {
   if (answer.status === 200) {
-    const acknowledgement = check(Acknowledgement, parseJson(answer.text));
+    const acknowledgement = checkOpen(Acknowledgement, parseJson(answer.text));
     if (acknowledgement.ok) return { kind: 'stored', acknowledgement: acknowledgement.value };
     // Not an acknowledgement: somebody else answered. Never taken for one.
     return unanswered(answer, `not an acknowledgement: ${explain(acknowledgement.mistakes)}`);

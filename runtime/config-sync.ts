@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
+import { check, checkOpen, explain } from '#contract/check.ts';
 import { SignedConfig } from '#contract/policy.ts';
 import { backoffMs, sleep } from './backoff.ts';
 import { verifyText } from './certificates.ts';
@@ -210,7 +210,7 @@ const readConfig = async <S extends TSchema>(
   if (!(await verifyText(caCertificatePem, signed.payload, signed.signature))) {
     return { ok: false, reason: 'its signature is not the collector’s' };
   }
-  const checked = check(schema, parseJson(signed.payload));
+  const checked = checkOpen(schema, parseJson(signed.payload));
   if (!checked.ok) return { ok: false, reason: explain(checked.mistakes) };
   const reason = refuse?.(checked.value);
   return reason === undefined ? { ok: true, config: checked.value } : { ok: false, reason };

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
-import { check, explain } from '#contract/check.ts';
+import { check, checkOpen, explain } from '#contract/check.ts';
 import {
   EdgePlace,
   EnrollmentResponse,
@@ -301,7 +301,7 @@ const renew = async (kept: Kept, options: IdentityOptions, signal: AbortSignal):
     if (answer.status !== 200) {
       throw new Error(describeProblem(answer.status, readProblem(answer.text)));
     }
-    const response = check(EnrollmentResponse, parseJson(answer.text));
+    const response = checkOpen(EnrollmentResponse, parseJson(answer.text));
     if (!response.ok) throw new Error(`answer not understood: ${explain(response.mistakes)}`);
     if (response.value.id !== kept.id)
       throw new Error(`renewed for another id, ${response.value.id}`);

@@ -34,8 +34,11 @@ export type ShipperOptions = {
   log: Log;
   /** How long records may gather before they are shipped. */
   lingerMs?: number;
-  /** Told of records the collector refused for good. */
-  onRefused?: (records: TelemetryRecord[]) => void;
+  /**
+   * Told of records the collector refused for good: the whole batch, or some of it, which the
+   * collector has counted itself. A crash has the same told again under the same token.
+   */
+  onRefused?: (records: TelemetryRecord[], about: { token: string; byCollector: boolean }) => void;
 };
 
 const limits = { recordCount: 500, byteCount: 1_000_000 };
@@ -68,7 +71,11 @@ export const startShipper = (options: ShipperOptions): Shipper => {
     status.acknowledgedCount += count;
   };
 
-  const refuse = async (records: readonly string[], reason: string) => {
+  const refuse = async (
+    records: readonly string[],
+    reason: string,
+    about: { token: string; byCollector: boolean },
+  ) => {
     status.refusedCount += records.length;
     log.error(
       { component: 'shipper', refusedCount: records.length, reason },
@@ -77,7 +84,10 @@ export const startShipper = (options: ShipperOptions): Shipper => {
     await keepRefused(options.refusedFolder, records, reason).catch((error: unknown) =>
       log.warn({ component: 'shipper', err: error }, 'refused records not kept'),
     );
-    options.onRefused?.(records.flatMap((text) => (parseJson(text) as TelemetryRecord) ?? []));
+    options.onRefused?.(
+      records.flatMap((text) => (parseJson(text) as TelemetryRecord) ?? []),
+      about,
+    );
   };
 
   const fail = (reason: string, waitMs: number) => {
@@ -90,7 +100,7 @@ export const startShipper = (options: ShipperOptions): Shipper => {
   };
 
   /** Acts on one answer; gives how long to wait before the next attempt. */
-  const settle = async (chunk: Chunk, answer: UploadAnswer): Promise<number> => {
+  const settle = async (chunk: Chunk, token: string, answer: UploadAnswer): Promise<number> => {
     if (answer.kind === 'stored') {
       await spool.release();
       succeed(answer.acknowledgement.acceptedCount);
@@ -98,7 +108,7 @@ export const startShipper = (options: ShipperOptions): Shipper => {
     }
     if (answer.kind === 'partly-refused') {
       const { records, reason } = pickRefused(chunk, answer.mistakes);
-      await refuse(records, reason);
+      await refuse(records, reason, { token, byCollector: true });
       status.refusedCount += Math.max(0, answer.rejectedCount - records.length);
       await spool.release();
       succeed(answer.acceptedCount);
@@ -106,12 +116,14 @@ export const startShipper = (options: ShipperOptions): Shipper => {
     }
     if (answer.kind === 'too-large') {
       if ((await spool.narrow()) !== null) return 0;
-      await refuse(chunk.lines, 'a single record is larger than the collector takes');
+      const reason = 'a single record is larger than the collector takes';
+      await refuse(chunk.lines, reason, { token, byCollector: false });
       await spool.release();
       return 0;
     }
     if (answer.kind === 'refused') {
-      await refuse(chunk.lines, `${answer.reason} ${formatMistakes(answer.mistakes)}`.trim());
+      const reason = `${answer.reason} ${formatMistakes(answer.mistakes)}`.trim();
+      await refuse(chunk.lines, reason, { token, byCollector: false });
       await spool.release();
       return 0;
     }
@@ -133,9 +145,10 @@ export const startShipper = (options: ShipperOptions): Shipper => {
     const chunk = await spool.next(limits);
     if (chunk === null) return null;
     status.lastAttemptAt = Date.now();
-    const answer = await post(makeUpload(chunk, Date.now()), givingUp.signal);
+    const upload = makeUpload(chunk, Date.now());
+    const answer = await post(upload, givingUp.signal);
     if (givingUp.signal.aborted && answer.kind !== 'stored') return null;
-    return settle(chunk, answer);
+    return settle(chunk, upload.id, answer);
   };
 
   const shipForEver = async () => {

@@ -1,5 +1,6 @@
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** One append-only file of a spool: whole lines of JSON, `bytes` of them safely on disk. */
 export type Segment = {
@@ -109,3 +110,24 @@ export const readBytes = async (segment: Segment, from: number, to: number): Pro
 };
 
 export const removeSegment = (segment: Segment): Promise<void> => rm(segment.path, { force: true });
+
+/** A segment that goes for lack of room: out of the queue, but not yet accounted for. */
+export type Dropped = { path: string; fromByte: number; token: string };
+
+/** One step takes it out of the queue, so that after a crash it is in it, or is known to have gone. */
+export const markDropped = async (segment: Segment): Promise<Dropped> => {
+  const token = randomUUID();
+  const fromByte = segment.consumedBytes;
+  const path = join(dirname(segment.path), `dropped-${fromByte}-${token}`);
+  await rename(segment.path, path);
+  return { path, fromByte, token };
+};
+
+export const findDropped = async (folder: string): Promise<Dropped[]> => {
+  const names = await readdir(folder);
+  return names.flatMap((name) => {
+    const [, fromByte, token] = /^dropped-(\d+)-([0-9a-f-]{36})$/.exec(name) ?? [];
+    if (fromByte === undefined || token === undefined) return [];
+    return [{ path: join(folder, name), fromByte: Number(fromByte), token }];
+  });
+};

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { check } from '#contract/check.ts';
@@ -8,7 +8,10 @@ import { makePrivateFolder, syncFolder, writeDurably } from './durable-file.ts';
 import type { Log } from './log.ts';
 import {
   appendDurably,
+  type Dropped,
+  findDropped,
   findSegments,
+  markDropped,
   readBytes,
   removeSegment,
   type Segment,
@@ -50,8 +53,11 @@ export type SpoolOptions = {
   folder: string;
   maxBytes: number;
   log: Log;
-  /** Told of records that had to go for lack of room, before they go. Must not throw or append. */
-  onDropped?: (records: TelemetryRecord[]) => void;
+  /**
+   * Told of records that had to go for lack of room, before they go. A crash in that moment has the
+   * same ones told again at the next opening, under the same token. Must not throw or append.
+   */
+  onDropped?: (records: TelemetryRecord[], token?: string) => void;
 };
 
 /** Where reading stands. `end` is set while a chunk is under way, so that a crash repeats it exactly. */
@@ -134,22 +140,24 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
 
   const diskBytes = () => segments.reduce((sum, segment) => sum + segment.bytes, 0);
 
-  const drop = (records: TelemetryRecord[]) => {
+  const drop = (records: TelemetryRecord[], token?: string) => {
     if (records.length === 0) return;
     droppedCount += records.length;
     if (!isFull) {
       log.warn({ component: 'spool', maxBytes }, 'spool full; the oldest records are dropped');
     }
     isFull = true;
-    options.onDropped?.(records);
+    options.onDropped?.(records, token);
+  };
+
+  const closeActive = async () => {
+    await active?.file.close();
+    active = undefined;
   };
 
   const forget = async (segment: Segment) => {
     segments.splice(segments.indexOf(segment), 1);
-    if (active?.segment === segment) {
-      await active.file.close();
-      active = undefined;
-    }
+    if (active?.segment === segment) await closeActive();
     await removeSegment(segment);
   };
 
@@ -157,10 +165,20 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
   const dropOldest = async (): Promise<boolean> => {
     const victim = segments.find((segment) => segment !== underway?.segment && segment.bytes > 0);
     if (victim === undefined) return false;
-    const content = await readBytes(victim, victim.consumedBytes, victim.bytes);
-    drop(splitLines(content).flatMap(({ text }) => parseRecord(text) ?? []));
-    await forget(victim);
+    if (active?.segment === victim) await closeActive();
+    segments.splice(segments.indexOf(victim), 1);
+    await dropSegment(await markDropped(victim));
     return true;
+  };
+
+  const dropSegment = async (dropped: Dropped): Promise<void> => {
+    const content = await readFile(dropped.path);
+    const lines = splitLines(content.subarray(dropped.fromByte));
+    drop(
+      lines.flatMap(({ text }) => parseRecord(text) ?? []),
+      dropped.token,
+    );
+    await rm(dropped.path, { force: true });
   };
 
   const makeRoom = async (bytes: number): Promise<boolean> => {
@@ -171,8 +189,7 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
   const activeFor = async (bytes: number) => {
     if (active !== undefined && active.segment.bytes > 0) {
       if (active.segment.bytes + bytes > segmentBytes) {
-        await active.file.close();
-        active = undefined;
+        await closeActive();
       }
     }
     if (active === undefined) {
@@ -305,6 +322,7 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
   };
 
   await restoreCursor();
+  for (const dropped of await findDropped(folder)) await dropSegment(dropped);
   const pendingCount = () =>
     segments.reduce((sum, segment) => sum + segment.recordCount - segment.consumedCount, 0);
   const pendingBytes = () =>
@@ -337,10 +355,7 @@ export const openSpool = async (options: SpoolOptions): Promise<Spool> => {
     }),
     close: async () => {
       closed = true;
-      await exclusive(async () => {
-        await active?.file.close();
-        active = undefined;
-      });
+      await exclusive(closeActive);
     },
   };
 };

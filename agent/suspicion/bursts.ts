@@ -5,6 +5,7 @@ import type { Result } from '#contract/result.ts';
 import { sleep } from '#runtime/backoff.ts';
 import type { Log } from '#runtime/log.ts';
 import type { Running } from '#runtime/service.ts';
+import { startFamilyCpuMeter } from '../device/family-cpu.ts';
 import type { Power } from '../device/power.ts';
 import type { Measuring } from '../measuring.ts';
 import { bytesOf } from '../on-demand/bytes.ts';
@@ -80,6 +81,12 @@ export const startBursts = async (parts: Parts): Promise<Bursts> => {
     const probes = chooseProbes(parts.plan(), suspicion, parts.edge());
     if (stopping.signal.aborted || probes === undefined) return;
     const { appId, probeId, oddness } = suspicion;
+    // It may have waited for its moment.
+    const why = problem(policy);
+    if (why !== undefined) {
+      log.debug({ ...suspicion, why }, 'no burst after all');
+      return detector.release(suspicion);
+    }
     const id = randomUUID();
     await allowance.begin(Date.now());
     log.info({ burstId: id, appId, probeId, oddness }, 'an odd result: measuring every second');
@@ -123,7 +130,8 @@ export const startBursts = async (parts: Parts): Promise<Bursts> => {
       meter.charge();
       const why =
         course.whyOver(performance.now(), meter.total().cpuMs) ??
-        whyOver(allowance.spent(Date.now()), policy);
+        whyOver(allowance.spent(Date.now()), policy) ??
+        whyDear(policy);
       if (why !== undefined) return why;
       meter.addBytes(bytesOfTick);
       const turns = turnsOfTick(probes, tick, policy.everySeconds, (probe) => busy.has(probe));
@@ -136,13 +144,16 @@ export const startBursts = async (parts: Parts): Promise<Bursts> => {
     }
   };
 
-  /** Why none may begin now; undefined: it may. */
-  const problem = (policy: DeviceBurst): string | undefined => {
+  /** Asked at each tick: a laptop is unplugged, or leaves its network for a mobile one, at any time. */
+  const whyDear = (policy: DeviceBurst): string | undefined => {
     const { onBattery, onMetered } = parts.power();
     if (onBattery === true && !policy.onBattery) return 'the device is on battery';
     if (onMetered === true && !policy.onMetered) return 'the network is metered';
-    return whyNotBegin(allowance.spent(Date.now()), policy);
+    return undefined;
   };
+  /** Why none may begin now; undefined: it may. */
+  const problem = (policy: DeviceBurst): string | undefined =>
+    whyDear(policy) ?? whyNotBegin(allowance.spent(Date.now()), policy);
 
   const consider = (suspicion: Suspicion) => {
     const policy = parts.policy();
@@ -186,17 +197,21 @@ export const startBursts = async (parts: Parts): Promise<Bursts> => {
 
 type Meter = ReturnType<typeof meterFor>;
 
-/** What a burst costs, charged as it goes; the CPU is the whole agent's: it gives way to the user. */
+/**
+ * What a burst costs, charged as it goes; the CPU is that of the whole agent with its path engine and
+ * browser: it gives way to the user.
+ */
 const meterFor = (allowance: Allowance) => {
   const total = { bytes: 0, cpuMs: 0 };
-  let chargedCpuMs = processCpuMs();
+  const usedCpuMs = startFamilyCpuMeter();
+  let chargedCpuMs = 0;
   let bytes = 0;
   return {
     addBytes(more: number): void {
       bytes += more;
     },
     charge(): void {
-      const cpuMs = processCpuMs();
+      const cpuMs = usedCpuMs();
       const cost = { bytes, cpuMs: cpuMs - chargedCpuMs };
       chargedCpuMs = cpuMs;
       bytes = 0;
@@ -206,9 +221,4 @@ const meterFor = (allowance: Allowance) => {
     },
     total: () => ({ ...total }),
   };
-};
-
-const processCpuMs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
 };

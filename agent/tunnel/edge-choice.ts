@@ -17,6 +17,8 @@ export type ChoiceState = {
   better: { edgeId: string; roundCount: number } | null;
   /** Edges not measured when the first choice was made; empty after any other. */
   unheard: readonly string[];
+  /** The edge is the very first choice, by round trips. */
+  isFirst: boolean;
 };
 
 export type Choice = { state: ChoiceState; reason: string | null };
@@ -26,12 +28,15 @@ export const noChoice: ChoiceState = {
   switchedAtMs: Number.NEGATIVE_INFINITY,
   better: null,
   unheard: [],
+  isFirst: false,
 };
 
 const betterByRatio = 0.2;
 const betterByMs = 10;
 const betterRounds = 3;
 const restMs = 5 * 60_000;
+/** The first choice rests on a ping or two, made while everything starts: so long it may be corrected. */
+const correctWithinMs = 60_000;
 /** Of the last 20 pings. Few: one retransmission now and then is how networks are. */
 const lossyCount = 5;
 const cleanCount = 1;
@@ -42,7 +47,7 @@ const lossRestMs = 30_000;
  * Chooses the edge. Losing the chosen one switches at once; a better one must be better by 20 % and
  * 10 ms for three rounds, and the last switch five minutes ago: each switch moves a user to another
  * way out, which applications see. An edge that had not been measured at the very first choice need not wait
- * for that when it proves better. An edge that loses pings is left at once for one that loses none,
+ * for that when it proves better, nor any other within the first minute. An edge that loses pings is left at once for one that loses none,
  * and is not gone back to before it loses none itself. A pinned edge is taken whenever it is up, whatever the round
  * trips; while it is down the fastest serves.
  */
@@ -64,7 +69,8 @@ export const chooseEdge = (
       edgeId,
       switchedAtMs: nowMs,
       better: null,
-      unheard: isFirst(state) ? unmeasured : [],
+      unheard: isNone(state) ? unmeasured : [],
+      isFirst: isNone(state) && edgeId !== pinnedEdge,
     },
     reason,
   });
@@ -83,15 +89,16 @@ export const chooseEdge = (
   if (!isRound) return { state, reason: null };
   if (!isClearlyBetter(best, current)) return stay(state);
   const roundCount = state.better?.edgeId === best.id ? state.better.roundCount + 1 : 1;
-  const hasRested = nowMs - state.switchedAtMs >= restMs || state.unheard.includes(best.id);
-  if (roundCount >= betterRounds && hasRested) {
+  const agoMs = nowMs - state.switchedAtMs;
+  const isHasty = state.unheard.includes(best.id) || (state.isFirst && agoMs < correctWithinMs);
+  if (roundCount >= betterRounds && (isHasty || agoMs >= restMs)) {
     return moveTo(best.id, `faster: ${describeRtt(best)} against ${describeRtt(current)}`);
   }
   return { state: { ...state, better: { edgeId: best.id, roundCount } }, reason: null };
 };
 
 /** Rounds in which no edge was up come before it. */
-const isFirst = (state: ChoiceState): boolean => state.switchedAtMs === Number.NEGATIVE_INFINITY;
+const isNone = (state: ChoiceState): boolean => state.switchedAtMs === Number.NEGATIVE_INFINITY;
 
 const stay = (state: ChoiceState): Choice => ({ state: { ...state, better: null }, reason: null });
 

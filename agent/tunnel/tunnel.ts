@@ -21,6 +21,8 @@ export type TunnelChange = Pick<ChangeEvent, 'name' | 'reason'> & { edgeId: stri
 export type TunnelStatus = {
   state: TunnelSample['state'];
   edgeId: string | null;
+  /** In use, or the last that was, so long as it is one of the organisation's. */
+  lastEdgeId: string | null;
   /** Why this edge, or why none. */
   reason: string;
   edges: { id: string; location: string; isUp: boolean; rttMs: number | null; problem: string }[];
@@ -87,6 +89,7 @@ export const createTunnel = (parts: {
   const waiting = new Set<() => void>();
   const stopping = new AbortController();
   let choice: ChoiceState = noChoice;
+  let lastChosen: string | null = null;
   let reason = 'no edge yet';
   let pinned = '';
   let firstUpMs: number | undefined;
@@ -103,6 +106,8 @@ export const createTunnel = (parts: {
   };
   const current = (): Link | undefined =>
     choice.edgeId === null ? undefined : links.get(choice.edgeId);
+  const lastEdgeId = (): string | null =>
+    choice.edgeId ?? (catalogue.some(({ id }) => id === lastChosen) ? lastChosen : null);
 
   const degradations = createDegradations((name, why) =>
     tell({ name, edgeId: choice.edgeId, reason: why }),
@@ -140,6 +145,7 @@ export const createTunnel = (parts: {
   };
   const moveTo = (why: string, before: string | null) => {
     reason = why;
+    lastChosen = choice.edgeId;
     const link = current();
     link?.pool.warm();
     warmStandby();
@@ -340,6 +346,7 @@ export const createTunnel = (parts: {
     status: () => ({
       state: current() ? 'up' : links.size === 0 ? 'off' : 'connecting',
       edgeId: current()?.edge.id ?? null,
+      lastEdgeId: lastEdgeId(),
       reason,
       edges: [...links.values()].map(({ edge, control }) => ({
         id: edge.id,
@@ -352,18 +359,20 @@ export const createTunnel = (parts: {
     }),
     takeSample() {
       const link = current();
+      // Whose outage it is is known by the edge that devices were on.
+      const edgeId = lastEdgeId();
       const pools = [...leaving, ...[...links.values()].map(({ pool }) => pool)];
       const bytes = pools.map((pool) => pool.takeBytes());
       const counts = pools.map((pool) => pool.counts());
       for (const pool of leaving) if (pool.counts().sessionCount === 0) leaving.delete(pool);
       const pings = [...links.values()].map(({ edge, control }) => ({
-        isCurrent: edge.id === link?.edge.id,
+        isCurrent: edge.id === edgeId,
         ...control.takeCounts(),
       }));
       const gain = gainOf([...links.values()].map(candidateOf), choice.edgeId);
       const own = pings.find(({ isCurrent }) => isCurrent);
       return {
-        edgeId: link?.edge.id ?? null,
+        edgeId,
         state: link
           ? 'up'
           : links.size === 0

@@ -11,6 +11,7 @@ export const readSaid = async (
   wanted: number | undefined,
   from: string,
 ): Promise<Said> => {
+  if (wanted === 0) throw new UsageError(`${from}: lines are counted from 1`);
   let line = 0;
   let last: { text: string; line: number } | undefined;
   for await (const lines of batches) {

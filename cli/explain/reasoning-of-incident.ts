@@ -1,5 +1,5 @@
 import { type SharedIncident, segmentNames } from '#contract/verdict.ts';
-import { evidenceLines, wrapped } from './reasoning.ts';
+import { eachTime, evidenceLines, wrapped } from './reasoning.ts';
 
 /** A shared incident in the same form. */
 export const incidentReasoning = (incident: SharedIncident): string => {
@@ -22,11 +22,11 @@ export const incidentReasoning = (incident: SharedIncident): string => {
   return lines.join('\n');
 };
 
-const amountOf = ({ causeKind, perRoundTripMs, lossRatio }: SharedIncident): string => {
+const amountOf = ({ causeKind, perRoundTripMs, lossRatio, element }: SharedIncident): string => {
   if (causeKind === 'failure') return 'nothing is answered';
   return causeKind === 'loss'
     ? `${((lossRatio ?? 0) * 100).toFixed(1)} % of the packets are lost`
-    : `${(perRoundTripMs ?? 0).toFixed(1)} ms on each crossing`;
+    : `${(perRoundTripMs ?? 0).toFixed(1)} ms ${eachTime(element)}`;
 };
 
 const utc = (ms: number): string =>

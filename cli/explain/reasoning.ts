@@ -1,4 +1,5 @@
 import {
+  type CauseElement,
   type Evidence,
   type Ledger,
   segmentNames,
@@ -89,14 +90,19 @@ const causeLines = (cause: VerdictCause, rank: number): string[] => [
   ].map((line) => `   ${line}`),
 ];
 
-const costLine = ({ kind, addedMs, share, perRoundTripMs, lossRatio }: VerdictCause): string => {
+const costLine = (cause: VerdictCause): string => {
+  const { kind, addedMs, share, perRoundTripMs, lossRatio } = cause;
   if (kind === 'failure') return 'nothing is answered over it';
   const each =
     kind === 'loss'
       ? `${((lossRatio ?? 0) * 100).toFixed(1)} % of the packets are lost`
-      : `${ms(perRoundTripMs ?? addedMs)} on each crossing`;
+      : `${ms(perRoundTripMs ?? addedMs)} ${eachTime(cause.element)}`;
   return `${each}, ${ms(addedMs)} on a request: ${Math.round(share * 100)} % of all that was added`;
 };
+
+/** A way is crossed, several times in a request; a server, a resolver or a device is not. */
+export const eachTime = ({ from, to }: CauseElement): string =>
+  from === null && to === null ? 'each time' : 'on each crossing';
 
 const stretchLines = ({ element }: VerdictCause): string[] => {
   const { from, to, asn, silentHopCount } = element;

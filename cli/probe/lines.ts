@@ -56,8 +56,11 @@ export const printableLine = (text: string): string =>
   text.replace(commands, (character) => codeOf(character, 'x', 2));
 
 /** JSON for a terminal; `JSON.stringify` leaves some of them as they are. */
-export const printableJson = (value: unknown): string =>
-  JSON.stringify(value).replace(commands, (character) => codeOf(character, 'u', 4));
+export const printableJson = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(commands, (character) =>
+    // Only between values, where it is the indentation's.
+    character === '\n' ? character : codeOf(character, 'u', 4),
+  );
 
 const commands = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 

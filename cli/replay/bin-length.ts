@@ -24,9 +24,9 @@ export const createBinGuess = () => {
         const key = `${reading.deviceId} ${reading.probeId} ${reading.via}`;
         const before = newest.get(key);
         newest.set(key, reading.timeMs);
-        if (before !== undefined && Math.abs(reading.timeMs - before) <= minutelyMs) {
-          return binOf.minutelyMs;
-        }
+        const apartMs = Math.abs(reading.timeMs - (before ?? Number.NaN));
+        // The same line twice is one run, not two at once.
+        if (apartMs > 0 && apartMs <= minutelyMs) return binOf.minutelyMs;
       }
       const isSettled = reading.timeMs - firstMs > lookedAt.ms || count >= lookedAt.readings;
       return isSettled ? binOf.otherMs : undefined;

@@ -4,6 +4,8 @@ import { readingOf } from '#collector/diagnose/fleet/reading-of-record.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import { createBinGuess } from './bin-length.ts';
 import { factsOf, type ReplayHeader } from './header.ts';
+import { graceOf } from './lateness.ts';
+import type { NumberedLines } from './numbered.ts';
 import { type BadLine, readLine, refuse } from './read-line.ts';
 import { createStreamTime } from './stream-time.ts';
 
@@ -16,8 +18,6 @@ export type FleetReplay = {
 /** What was read, for the end's summary. */
 export type ReplayCounts = { readings: number; late: number; graceMs: number };
 
-/** Records of one moment come from many clocks and spools: a bin stays open for a while after its end. */
-const graceOf = (binMs: number): number => Math.min(60_000, binMs / 5);
 /** A reading this far ahead of all others is no silence but a clock that is wrong. */
 const farthestAheadMs = 31 * 24 * 3_600_000;
 
@@ -26,18 +26,17 @@ const farthestAheadMs = 31 * 24 * 3_600_000;
  * recording's length: what is kept is the engine's state.
  */
 export async function* replayFleet(
-  batches: AsyncIterable<string[]>,
+  batches: AsyncIterable<NumberedLines>,
   { binMs, onBadLine = refuse }: FleetReplay,
 ): AsyncGenerator<BinOutcome, ReplayCounts> {
   let header: ReplayHeader | undefined;
-  let line = 0;
   let streamMs = Number.POSITIVE_INFINITY;
   const time = createStreamTime();
   const feed = createFeed(() => header, binMs);
-  for await (const lines of batches) {
-    for (const text of lines) {
-      line += 1;
+  for await (const { texts, lineOf } of batches) {
+    for (const [at, text] of texts.entries()) {
       if (text === '' || text.trim() === '') continue;
+      const line = lineOf(at);
       const read = readLine(text, line);
       if (!read.ok) {
         onBadLine({ line, mistakes: read.mistakes });
@@ -53,7 +52,10 @@ export async function* replayFleet(
         onBadLine({ line, mistakes: [farAhead(read.value, reading.timeMs - streamMs)] });
         continue;
       }
-      streamMs = time.after(reading);
+      streamMs = time.after(
+        'deviceId' in reading ? reading.deviceId : reading.edgeId,
+        reading.timeMs,
+      );
       yield* feed.add(reading, streamMs);
     }
   }

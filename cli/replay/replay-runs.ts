@@ -3,6 +3,7 @@ import { toPoints } from '#collector/store/points.ts';
 import type { TelemetryRecord } from '#contract/telemetry.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { namesOf } from './header.ts';
+import type { NumberedLines } from './numbered.ts';
 import { type BadLine, readLine, refuse } from './read-line.ts';
 
 /**
@@ -11,15 +12,14 @@ import { type BadLine, readLine, refuse } from './read-line.ts';
  * with a UsageError that names line and field.
  */
 export async function* replayRuns(
-  batches: AsyncIterable<string[]>,
+  batches: AsyncIterable<NumberedLines>,
   onBadLine: (bad: BadLine) => void = refuse,
 ): AsyncGenerator<Verdict> {
   let fold = createFold(namesOf(undefined));
-  let line = 0;
-  for await (const lines of batches) {
-    for (const text of lines) {
-      line += 1;
-      if (text.trim() === '') continue;
+  for await (const { texts, lineOf } of batches) {
+    for (const [at, text] of texts.entries()) {
+      if (text === '' || text.trim() === '') continue;
+      const line = lineOf(at);
       const read = readLine(text, line);
       if (!read.ok) onBadLine({ line, mistakes: read.mistakes });
       else if (read.value.kind === 'header') fold = createFold(namesOf(read.value));

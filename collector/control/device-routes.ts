@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { EnrollmentRequest, EnrollmentResponse, RenewalRequest } from '#contract/enrollment.ts';
 import { SignedConfig } from '#contract/policy.ts';
 import { answers } from '../http/answers.ts';
-import type { App } from '../http/app.ts';
+import { type App, openValidatorCompiler } from '../http/app.ts';
 import { Problem } from '../http/problems.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { Enrollment } from './enrollment.ts';
@@ -53,6 +53,7 @@ export const registerDeviceRoutes = (
         body: EnrollmentRequest,
         response: answers(EnrollmentResponse, 'The identity'),
       },
+      validatorCompiler: openValidatorCompiler,
       onRequest: async (request) => {
         const retryAfterSeconds = refusals.waitSeconds(request.ip);
         if (retryAfterSeconds > 0) throw new Problem('rate-limited', { retryAfterSeconds });
@@ -78,6 +79,7 @@ export const registerDeviceRoutes = (
         body: RenewalRequest,
         response: answers(EnrollmentResponse, 'The same identity with a new certificate'),
       },
+      validatorCompiler: openValidatorCompiler,
       onRequest: identities.require,
     },
     (request) => enrollment.renew(identities.of(request), request.body),

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { and, asc, eq, gt, lt, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, lt, lte, or, sql } from 'drizzle-orm';
+import { gathered } from '../state/gathered.ts';
 import { fleetCheckpoints, fleetShards, lateBatches } from '../state/schema.ts';
 import type { Database } from '../state/state.ts';
 
@@ -96,18 +97,33 @@ export const createEngineRows = (db: Database) => ({
     return { binMs, bin, readAt, bytes: Buffer.concat(parts) };
   },
 
-  async noteLate(batch: LateBatch): Promise<void> {
-    await db.insert(lateBatches).values(batch).onConflictDoNothing();
-  },
+  noteLate: gathered(async (batches: readonly LateBatch[]): Promise<undefined[]> => {
+    await db
+      .insert(lateBatches)
+      .values([...batches])
+      .onConflictDoNothing();
+    return batches.map(() => undefined);
+  }),
 
-  /** Stored after one moment and until another, oldest first. */
-  late: (range: { afterMs: number; untilMs: number }, limit: number): Promise<LateBatch[]> =>
-    db
-      .select()
-      .from(lateBatches)
-      .where(and(gt(lateBatches.storedAt, range.afterMs), lte(lateBatches.storedAt, range.untilMs)))
-      .orderBy(asc(lateBatches.storedAt), asc(lateBatches.id))
-      .limit(limit),
+  /**
+   * Stored after one moment and until another, oldest first and never a part of a millisecond; of
+   * more than `most.batches` the first, with the moment until which all are there.
+   */
+  async late(
+    range: { afterMs: number; untilMs: number; members: LateMembers },
+    most: { batches: number; ofSender: number },
+  ): Promise<{ batches: LateBatch[]; readAt: number }> {
+    const found = await lateIn(db, range, most.ofSender, most.batches + 1);
+    const last = found.at(-1);
+    if (last === undefined || found.length <= most.batches) {
+      return { batches: found, readAt: range.untilMs };
+    }
+    const whole = found.filter(({ storedAt }) => storedAt < last.storedAt);
+    const readAt = whole.at(-1)?.storedAt;
+    if (readAt !== undefined) return { batches: whole, readAt };
+    const moment = { ...range, afterMs: last.storedAt - 1, untilMs: last.storedAt };
+    return { batches: await lateIn(db, moment, most.ofSender), readAt: last.storedAt };
+  },
 
   async deleteBefore(before: { checkpointsMs: number; lateMs: number }): Promise<void> {
     await db.delete(fleetCheckpoints).where(lt(fleetCheckpoints.savedAt, before.checkpointsMs));
@@ -115,5 +131,48 @@ export const createEngineRows = (db: Database) => ({
     await db.delete(lateBatches).where(lt(lateBatches.storedAt, before.lateMs));
   },
 });
+
+/** Whose batches; `null`: everybody's. */
+type LateMembers = { deviceIds: readonly string[] | null; edgeIds: readonly string[] | null };
+
+const lateIn = async (
+  db: Database,
+  { afterMs, untilMs, members }: { afterMs: number; untilMs: number; members: LateMembers },
+  ofSender: number,
+  limit?: number,
+): Promise<LateBatch[]> => {
+  const inOrder = sql`partition by ${lateBatches.role}, ${lateBatches.sender}
+    order by ${lateBatches.storedAt}, ${lateBatches.id}`;
+  const ranked = db
+    .select({
+      ...getTableColumns(lateBatches),
+      place: sql<number>`row_number() over (${inOrder})`.as('place'),
+    })
+    .from(lateBatches)
+    .where(
+      and(
+        gt(lateBatches.storedAt, afterMs),
+        lte(lateBatches.storedAt, untilMs),
+        or(sentBy('device', members.deviceIds), sentBy('edge', members.edgeIds)),
+      ),
+    )
+    .as('ranked');
+  const found = db
+    .select()
+    .from(ranked)
+    .where(lte(ranked.place, ofSender))
+    .orderBy(asc(ranked.storedAt), asc(ranked.id));
+  const rows = await (limit === undefined ? found : found.limit(limit));
+  return rows.map(({ place: _, ...batch }) => batch);
+};
+
+/** The ids as one parameter: a statement has room for 65,535. */
+const sentBy = (role: LateBatch['role'], ids: readonly string[] | null) =>
+  ids === null
+    ? eq(lateBatches.role, role)
+    : and(
+        eq(lateBatches.role, role),
+        sql`${lateBatches.sender} in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`,
+      );
 
 export type EngineRows = ReturnType<typeof createEngineRows>;

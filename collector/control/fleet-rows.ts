@@ -1,5 +1,6 @@
-import { and, desc, eq, inArray, isNotNull, lt, ne, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, lt, lte, ne, not, or, sql } from 'drizzle-orm';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
+import { lossStandsMs } from '../fleet/settle.ts';
 import { afterBin, keyOf, merge, type Shared } from '../fleet/shared.ts';
 import { storable } from '../http/plain-text.ts';
 import {
@@ -13,6 +14,12 @@ import {
 } from '../state/schema.ts';
 import type { Database } from '../state/state.ts';
 import type { NewDelivery } from './delivery-rows.ts';
+
+/** As `isShared` of one that goes on; one that has ended was shared where several suffered last. */
+const isShared = sql`${sharedIncidents.incident}->>'scope' <> 'device' and (
+  (${sharedIncidents.incident}->>'deviceCount')::int > 1
+  or not ${sharedIncidents.live} and jsonb_array_length(${sharedIncidents.affected}) > 1
+)`;
 
 type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 
@@ -43,8 +50,11 @@ export type Telling = { deliveries: NewDelivery[] } & Told;
 /** Rows of one statement. */
 const rowsAtOnce = 500;
 
-/** What the fleet's engine found: shared incidents and what stands for each slow pair. */
-export const createFleetRows = (db: Database) => ({
+/**
+ * What the fleet's engine found: shared incidents and what stands for each slow pair. Of one bin no
+ * more than so many openings are told, the rest with the next ones.
+ */
+export const createFleetRows = (db: Database, mostDeliveries = 200) => ({
   /**
    * One bin in one transaction: incidents, standing causes, outbox, and that the shard is this far.
    * Undefined, and nothing written: another collector went on meanwhile.
@@ -58,6 +68,7 @@ export const createFleetRows = (db: Database) => ({
       const { ids, rows } = await keepIncidents(tx, bin);
       const deliveryIds: string[] = [];
       for (const row of rows) {
+        if (row.live && deliveryIds.length >= mostDeliveries) continue;
         const telling = tell(row);
         await tx
           .update(sharedIncidents)
@@ -116,7 +127,7 @@ export const createFleetRows = (db: Database) => ({
     const rows = await db
       .select()
       .from(sharedIncidents)
-      .where(sql`${sharedIncidents.incident}->>'scope' <> 'device'`)
+      .where(isShared)
       .orderBy(desc(sharedIncidents.live), desc(sharedIncidents.startedAt))
       .limit(limit);
     return rows.map(rowOf);
@@ -172,7 +183,8 @@ const keepIncidents = async (tx: Transaction, bin: ClosedBin) => {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('shared-incidents', 0))`);
   const former = await partsOf(tx, bin);
   const changed = new Set<string>();
-  for (const made of [...bin.incidents.map(storable), ...lost(former, bin)]) {
+  const spoken = bin.incidents.map(storable);
+  for (const made of [...spoken, ...replaced(former, spoken), ...lost(former, bin)]) {
     const known = former.get(made.id);
     const id = known?.incidentId ?? (await liveOfKey(tx, made)) ?? made.id;
     ids.set(made.id, id);
@@ -218,17 +230,37 @@ const partsOf = async (tx: Transaction, bin: ClosedBin): Promise<Map<string, Par
   return new Map(rows.map((row) => [row.partId, row]));
 };
 
-/** Bins after which one that the engine no longer speaks of has ended: it began anew without it. */
-const binsToLose = 5;
+/** After so long, and so many bins, one that the engine no longer speaks of has ended: it began anew. */
+const loseAfter = { ms: 900_000, bins: 5 } as const;
 
 const lost = (former: ReadonlyMap<string, Part>, bin: ClosedBin): SharedIncident[] => {
   const made = new Set(bin.incidents.map(({ id }) => id));
+  const silentMs = Math.max(loseAfter.ms, loseAfter.bins * bin.binMs);
   return [...former.values()]
     .filter(({ live, partId }) => live && !made.has(partId))
     .map((part) => sharedOf(part).incident)
-    .filter(({ seenAt }) => bin.toMs - seenAt >= binsToLose * bin.binMs)
-    .map((incident) => ({ ...incident, endedAt: incident.seenAt }));
+    .filter(({ seenAt }) => bin.toMs - seenAt >= silentMs)
+    .map(endedWhenSeen);
 };
+
+/** An engine that began anew opens what it spoke of before under another id. */
+const replaced = (
+  former: ReadonlyMap<string, Part>,
+  spoken: readonly SharedIncident[],
+): SharedIncident[] => {
+  const made = new Set(spoken.map(({ id }) => id));
+  const anew = new Set(spoken.filter(({ id }) => !former.has(id)).map(keyOf));
+  return [...former.values()]
+    .filter(({ live, partId }) => live && !made.has(partId))
+    .map((part) => sharedOf(part).incident)
+    .filter((incident) => anew.has(keyOf(incident)))
+    .map(endedWhenSeen);
+};
+
+const endedWhenSeen = (incident: SharedIncident): SharedIncident => ({
+  ...incident,
+  endedAt: incident.seenAt,
+});
 
 const liveOfKey = async (tx: Transaction, made: SharedIncident): Promise<string | undefined> => {
   const [row] = await tx
@@ -254,7 +286,11 @@ const keepMerged = async (tx: Transaction, id: string, shard: string): Promise<v
         ? eq(fleetShards.shard, shard)
         : ne(fleetShards.shard, 'organisation'),
     );
-  const merged = merge(id, parts.map(sharedOf), active?.count ?? 0);
+  const merged = merge(
+    id,
+    parts.map((part) => ({ ...sharedOf(part), shard: part.shard })),
+    active?.count ?? 0,
+  );
   const { startedAt, seenAt, endedAt } = merged.incident;
   const row = {
     key: keyOf(merged.incident),
@@ -276,7 +312,8 @@ const rowsOf = async (tx: Transaction, ids: readonly string[]): Promise<SharedRo
     .from(sharedIncidents)
     .where(inArray(sharedIncidents.id, [...ids]))
     .orderBy(sharedIncidents.id);
-  return rows.map(rowOf);
+  // What hits most devices is told first.
+  return rows.map(rowOf).sort((a, b) => b.incident.deviceCount - a.incident.deviceCount);
 };
 
 const rowOf = (row: typeof sharedIncidents.$inferSelect): SharedRow => ({
@@ -303,7 +340,9 @@ const keepStanding = async (
   { shard, toMs }: ClosedBin,
   made: readonly Verdict[],
 ): Promise<void> => {
-  await tx.delete(standingCauses).where(eq(standingCauses.shard, shard));
+  const isLoss = sql`${standingCauses.verdict}->'causes'->0->>'kind' is not distinct from 'loss'`;
+  const isOver = or(lte(standingCauses.at, toMs - lossStandsMs), not(isLoss));
+  await tx.delete(standingCauses).where(and(eq(standingCauses.shard, shard), isOver));
   for (let from = 0; from < made.length; from += rowsAtOnce) {
     const rows = made.slice(from, from + rowsAtOnce).map((verdict) => ({
       shard,
@@ -312,6 +351,12 @@ const keepStanding = async (
       at: toMs,
       verdict,
     }));
-    await tx.insert(standingCauses).values(rows);
+    await tx
+      .insert(standingCauses)
+      .values(rows)
+      .onConflictDoUpdate({
+        target: [standingCauses.shard, standingCauses.deviceId, standingCauses.appId],
+        set: { at: toMs, verdict: sql`excluded.verdict` },
+      });
   }
 };

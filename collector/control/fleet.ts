@@ -1,6 +1,7 @@
-import { and, asc, eq, gt, isNotNull, isNull, lte, max } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, max } from 'drizzle-orm';
 import type { DeviceAssignment } from '#contract/access.ts';
 import type { PostureReport } from '#contract/telemetry.ts';
+import { gathered } from '../state/gathered.ts';
 import { devices, edges } from '../state/schema.ts';
 import type { Database } from '../state/state.ts';
 import { writeAudit } from './audit.ts';
@@ -20,10 +21,15 @@ export const postureEveryMs = 60_000;
 export const createFleet = (db: Database) => {
   const seenAt = new Map<string, number>();
   return {
-    async device(id: string) {
-      const [row] = await db.select().from(devices).where(eq(devices.id, id));
-      return row;
-    },
+    /** Each request asks for its sender. */
+    device: gathered(async (ids: readonly string[]) => {
+      const found = await db
+        .select()
+        .from(devices)
+        .where(inArray(devices.id, [...new Set(ids)]));
+      const byId = new Map(found.map((row) => [row.id, row]));
+      return ids.map((id) => byId.get(id));
+    }),
 
     async edge(id: string) {
       const [row] = await db.select().from(edges).where(eq(edges.id, id));

@@ -1,6 +1,7 @@
 import { desc, eq } from 'drizzle-orm';
 import type { Organisation } from '#contract/organisation.ts';
 import { Problem } from '../http/problems.ts';
+import { gathered } from '../state/gathered.ts';
 import { organisationVersions } from '../state/schema.ts';
 import type { Database } from '../state/state.ts';
 import { writeAudit } from './audit.ts';
@@ -28,14 +29,15 @@ export const createOrganisationVersions = (db: Database) => ({
   current: (): Promise<OrganisationVersion> => readCurrent(db),
 
   /** Cheap: for whoever keeps what it made of a version. */
-  async currentNumber(): Promise<number> {
+  /** Asked for with each batch. */
+  currentNumber: gathered<void, number>(async (askers) => {
     const [row] = await db
       .select({ version: organisationVersions.version })
       .from(organisationVersions)
       .orderBy(desc(organisationVersions.version))
       .limit(1);
-    return row?.version ?? nothing.version;
-  },
+    return askers.map(() => row?.version ?? nothing.version);
+  }),
 
   async at(version: number): Promise<OrganisationVersion | undefined> {
     const [row] = await db

@@ -28,8 +28,7 @@ export const createVerdictRows = (db: Database) => ({
   ): Promise<string[]> =>
     db.transaction(async (tx) => {
       const verdict = storable(made);
-      const key = `verdict:${verdict.deviceId}:${verdict.appId}`;
-      await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
+      await takeTurn(tx, verdict);
       if (!(await keepVerdict(tx, verdict))) return [];
       const current = await newestIncident(tx, verdict);
       const shared = await sharedNow(tx, current, verdict);
@@ -40,6 +39,29 @@ export const createVerdictRows = (db: Database) => ({
       }
       return settlement.deliveries.map(({ id }) => id);
     }),
+
+  /**
+   * A verdict about a time that is over, with the incident it was: nobody is told. Changes nothing where
+   * something newer is known, or an incident is under way.
+   */
+  keepPast: (made: Verdict, incident: Incident): Promise<void> =>
+    db.transaction(async (tx) => {
+      const verdict = storable(made);
+      await takeTurn(tx, verdict);
+      if (!(await keepVerdict(tx, verdict))) return;
+      const current = await newestIncident(tx, verdict);
+      if (current !== undefined && current.state !== 'closed') return;
+      await keepIncident(tx, undefined, { incident: storable(incident), change: 'none' });
+    }),
+
+  /** Time of the newest; undefined: there is none yet. */
+  async newestAt(deviceId: string, appId: string): Promise<number | undefined> {
+    const row = await db.query.verdicts.findFirst({
+      columns: { at: true },
+      where: (table) => and(eq(table.deviceId, deviceId), eq(table.appId, appId)),
+    });
+    return row?.at;
+  },
 
   /**
    * Whether another device's incident began since a time with the same part slow, in the same
@@ -86,6 +108,11 @@ export const createVerdictRows = (db: Database) => ({
 });
 
 export type VerdictRows = ReturnType<typeof createVerdictRows>;
+
+const takeTurn = async (tx: Transaction, { deviceId, appId }: Verdict): Promise<void> => {
+  const key = `verdict:${deviceId}:${appId}`;
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`);
+};
 
 /** The shared incident that was told in this one's place, or else the one that explains it. */
 const sharedNow = async (

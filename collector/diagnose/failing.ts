@@ -77,11 +77,10 @@ const segmentOfFailure = {
 export const segmentOfFailureType = (type: string): Segment | null =>
   Object.hasOwn(segmentOfFailure, type) ? segmentOfFailure[type as FailureType] : null;
 
+/** An edge that is refused has reached the machine: it is the application's, not the way's (RFC 9209 words). */
+export const failureTypeOf = (type: string, message: string | null): string =>
+  type === 'edge.dial_failed' && /refused/i.test(message ?? '') ? 'tcp.refused' : type;
+
 /** The segment a failed run points at. */
-export const failedSegment = (run: Point<'http'> | Point<'page_load'>): Segment | null => {
-  const type = run.tags.failure_type as FailureType;
-  const { failure_message: message } = run.fields;
-  // An edge that is refused has reached the machine: the path is not to blame (RFC 9209 words).
-  if (type === 'edge.dial_failed' && /refused/i.test(message ?? '')) return 'server';
-  return segmentOfFailure[type] ?? null;
-};
+export const failedSegment = (run: Point<'http'> | Point<'page_load'>): Segment | null =>
+  segmentOfFailureType(failureTypeOf(run.tags.failure_type, run.fields.failure_message));

@@ -51,7 +51,7 @@ export type DiagnosisInput = Subject & {
 };
 
 /** When the run that gave this point ended: the device's clock. */
-const runEndMs = (point: Point<'http'> | Point<'page_load'>): number =>
+export const runEndMs = (point: Point<'http'> | Point<'page_load'>): number =>
   Math.round(point.timeMs + (point.fields.run_ms ?? 0));
 
 /**
@@ -113,6 +113,13 @@ export const inputAt = (points: EvidencePoints, subject: Subject): DiagnosisInpu
     ),
   };
 };
+
+/** What was known at a time: only runs that had ended. */
+export const knownAt = (points: EvidencePoints, timeMs: number): EvidencePoints => ({
+  ...points,
+  http: points.http.filter((run) => runEndMs(run) <= timeMs),
+  page_load: points.page_load.filter((run) => runEndMs(run) <= timeMs),
+});
 
 const cut = <P extends Point>(
   points: readonly P[],

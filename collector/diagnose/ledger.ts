@@ -27,7 +27,7 @@ export type SplitRun = {
 /**
  * Splits a successful run. Through the tunnel, with R1 = round trip device–edge, Q = queueing of
  * the data session, R2 = round trip edge–origin (the edge's TCP handshake), each phase holds
- *   CONNECT  = R1 + Q + edge queue + edge DNS + R2
+ *   CONNECT  = R1 + Q + edge queue + edge DNS + R2, and what the edge waited for addresses before
  *   TLS 1.3  = R1 + Q + R2 + the server's handshake work
  *   wait     = R1 + Q + R2 + the server
  *   receive  = r·R2 + transfer
@@ -76,6 +76,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
   const told = fields.edge_queue_ms !== null;
   const edgeQueueMs = connect.take(fields.edge_queue_ms ?? 0);
   const edgeDnsMs = connect.take(fields.edge_dns_ms ?? 0);
+  const waitedMs = connect.take(fields.edge_waited_ms ?? 0);
   const deviceLagMs = fields.loop_delay_ms ?? 0;
   const edgeLagMs = edgeLagNear(run, around);
   const leg2 = secondLeg(run, around, edgeLagMs);
@@ -83,13 +84,17 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
 
   // The order is the order of trust: what was measured in this run before what was sampled near it.
   const roundsMs = leg2 === null ? 0 : receive.take(rounds * leg2.ms);
-  const onward = leg2 === null ? null : takeEach(leg2.ms) + roundsMs;
+  const onward = leg2 === null ? null : takeEach(leg2.ms) + roundsMs + waitedMs;
   const deviceMs = (fields.connect_ms ?? 0) + takeEach(deviceLagMs);
   const edgeLoopMs = takeEach(edgeLagMs);
   const leg1 = firstLeg(run, around, told ? connect.rest() : null, edgeLagMs);
   const gateway = leg1?.gatewayMs == null ? null : takeEach(leg1.gatewayMs);
   const path = leg1 === null ? null : takeEach(leg1.pathMs);
   const queue = leg1?.queueMs == null ? null : takeEach(leg1.queueMs);
+
+  // A phase passes the edge's event loop with what is asked and with the answer: as far as CONNECT shows it.
+  const againMs = told ? connect.take(edgeLagMs) : 0;
+  const againInEdgeMs = againMs + tls.take(againMs) + wait.take(againMs);
 
   // What is left of CONNECT lay between device and edge (or in their programs). TLS and wait went
   // the same way, so as much of them is not the server's. A little is how round trips scatter; where
@@ -112,7 +117,7 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
       gateway,
       'client-edge': path === null ? null : path + scattersMs,
       'tunnel-queue': queue,
-      'in-edge': told ? edgeQueueMs + edgeLoopMs : null,
+      'in-edge': told ? edgeQueueMs + edgeLoopMs + againInEdgeMs : null,
       'edge-origin': onward,
       dns: told ? edgeDnsMs + (fields.dns_ms ?? 0) : null,
       tls: fields.tls_ms === null ? 0 : separable ? tls.rest() : null,
@@ -135,12 +140,12 @@ const splitTunnelRun = (run: Point<'http'>, around: Surroundings): SplitRun => {
           ? 'no queueing sampled near this run'
           : `${trips} with ${show(leg1.queueMs)} of queueing (data session's round trip less the control session's)`,
       'in-edge': told
-        ? `queued ${show(edgeQueueMs)} (Server-Timing), edge's event-loop delay of ${show(edgeLagMs)} in each phase`
+        ? `queued ${show(edgeQueueMs)} (Server-Timing), edge's event-loop delay of ${show(edgeLagMs)} in each phase${againMs < shownFromMs ? '' : `, there and back (${show(againMs)})`}`
         : 'the edge sent no Server-Timing',
       'edge-origin':
         leg2 === null
           ? 'neither this run nor the edge measured this leg'
-          : `${roundTripCount(fields) + rounds} round trips of ${show(leg2.ms)} (${leg2.from})`,
+          : `${roundTripCount(fields) + rounds} round trips of ${show(leg2.ms)} (${leg2.from})${waitedMs < shownFromMs ? '' : `, and ${show(waitedMs)} for addresses that did not answer`}`,
       dns: told ? 'the edge’s look-up (Server-Timing)' : 'the edge sent no Server-Timing',
       tls:
         fields.tls_ms === null

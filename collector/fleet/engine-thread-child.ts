@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createEngine } from '#collector/diagnose/fleet/engine.ts';
+import { createEngine, type Engine } from '#collector/diagnose/fleet/engine.ts';
 import type { Facts, Reading } from '#collector/diagnose/fleet/reading.ts';
 import { isSnapshot } from '#collector/diagnose/fleet/snapshot.ts';
 import type { Outcome } from './engine.ts';
@@ -17,10 +17,15 @@ export type Question = {
 
 export type Answer = { id: number; result?: unknown; error?: string };
 
-const { saved, ...config } = workerData as ThreadData;
-// The engine itself would begin anew without a word.
-if (saved && !isSnapshot(saved)) throw new Error('saved by another version, or not by an engine');
-const engine = createEngine(config, saved);
+const begin = (data: ThreadData): Engine => {
+  const { saved, ...config } = data;
+  // Nothing else holds on to it: it is as large as the engine.
+  delete data.saved;
+  // The engine itself would begin anew without a word.
+  if (saved && !isSnapshot(saved)) throw new Error('saved by another version, or not by an engine');
+  return createEngine(config, saved);
+};
+const engine = begin(workerData as ThreadData);
 
 const answer = (question: Question['ask']): unknown => {
   switch (question.call) {
@@ -41,7 +46,12 @@ const answer = (question: Question['ask']): unknown => {
   }
 };
 
-const say = (words: Answer): void => parentPort?.postMessage(words);
+/** What was saved is handed over, not copied. */
+const say = (words: Answer): void =>
+  parentPort?.postMessage(
+    words,
+    words.result instanceof Uint8Array ? [words.result.buffer as ArrayBuffer] : [],
+  );
 
 parentPort?.on('message', ({ id, ask }: Question) => {
   try {

@@ -11,6 +11,10 @@ export type Held = {
   bin: number;
   /** Batches stored until then are in it. */
   readAt: number;
+  /** When bins were read, of the newest: what was stored before was read with them. */
+  reads: Map<number, number>;
+  /** Late batches of a moment ago, which another may still join; absent: it begins. */
+  lateSeen?: Map<string, number>;
   checkpointBin: number;
   /** What it was told of the fleet last. */
   facts: Facts;
@@ -34,7 +38,8 @@ export const createEngines = (parts: {
   const begin = async (bin: number, readAt: number, saved?: Uint8Array): Promise<Held> => {
     const facts = await parts.readFacts();
     const engine = await parts.make({ binMs, facts }, saved);
-    return { engine, bin, readAt, checkpointBin: saved === undefined ? -1 : bin, facts };
+    const checkpointBin = saved === undefined ? -1 : bin;
+    return { engine, bin, readAt, reads: new Map(), checkpointBin, facts };
   };
 
   const restore = async (shard: string, from: { bin: number; readAt: number }): Promise<Held> => {

@@ -1,6 +1,7 @@
 import type { Reading } from '#collector/diagnose/fleet/reading.ts';
 import { readingOfPoint } from '#collector/diagnose/fleet/reading-of-point.ts';
-import type { Point, TagOf } from '../store/schema.ts';
+import { pages, usualPageRows } from '../store/pages.ts';
+import type { TagOf } from '../store/schema.ts';
 import type { Store, TagFilter } from '../store/store.ts';
 import type { Members } from './shards.ts';
 
@@ -8,8 +9,6 @@ const ofDevices = ['http', 'page_load', 'path', 'tunnel', 'device'] as const;
 const ofEdges = ['edge', 'onward'] as const;
 type Read = (typeof ofDevices)[number] | (typeof ofEdges)[number];
 
-/** Rows held at once: a path's hops are a few kilobytes of text each. */
-const usualRows = 10_000;
 /** Devices named in one question. */
 const devicesAtOnce = 400;
 
@@ -23,7 +22,7 @@ export async function* readBin(
   store: Store,
   range: Range,
   members: Members,
-  maxRows = usualRows,
+  maxRows = usualPageRows,
 ): AsyncGenerator<Reading[]> {
   for (const tags of filters('device', members.deviceIds)) {
     for (const measurement of ofDevices) {
@@ -53,23 +52,11 @@ type Question = {
 };
 
 async function* portions(store: Store, asked: Question, range: Range): AsyncGenerator<Reading[]> {
-  const { fromMs, toMs } = range;
-  const isOneMs = toMs - fromMs <= 1;
-  const points: Point[] = await store.select({
-    measurement: asked.measurement,
-    tags: asked.tags as TagFilter<Read>,
-    fromMs,
-    toMs,
-    // One more than may be held tells that there are more; a millisecond cannot be halved.
-    limit: isOneMs ? 1_000_000 : asked.maxRows + 1,
-  });
-  if (isOneMs || points.length <= asked.maxRows) {
-    if (points.length > 0) yield points.flatMap((point) => readingOfPoint(point) ?? []);
-    return;
+  const { measurement, maxRows } = asked;
+  const tags = asked.tags as TagFilter<Read>;
+  for await (const points of pages<Read>(store, { measurement, tags, ...range }, maxRows)) {
+    yield points.flatMap((point) => readingOfPoint(point) ?? []);
   }
-  const middleMs = Math.floor((fromMs + toMs) / 2);
-  yield* portions(store, asked, { fromMs, toMs: middleMs });
-  yield* portions(store, asked, { fromMs: middleMs, toMs });
 }
 
 /** A field that every row has (onward rows have none: they come with their edge's). */

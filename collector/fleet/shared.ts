@@ -66,16 +66,24 @@ const most = (affected: readonly Affected[]): Affected[] =>
     )
     .slice(0, maxAffected);
 
+/** One that a shard sees. */
+export type PartOfShared = Shared & { shard: string };
+
 /**
  * Several shards' views of one incident as one: counts added, words of the shard that has most of
  * it. Those that no longer see it say what has been, those that do what is.
  */
-export const merge = (id: string, parts: readonly Shared[], activeDeviceCount: number): Shared => {
+export const merge = (
+  id: string,
+  parts: readonly PartOfShared[],
+  activeDeviceCount: number,
+): Shared => {
   const [only] = parts;
   if (!only) throw new Error('nothing to merge');
-  if (parts.length === 1) return { ...only, incident: { ...only.incident, id } };
+  const { incident, affected, history } = only;
+  if (parts.length === 1) return { affected, history, incident: { ...incident, id } };
   const live = parts.filter(({ incident }) => incident.endedAt === null);
-  const now = live.length > 0 ? live : parts;
+  const now = newestOfShards(live.length > 0 ? live : parts);
   const largest = now.reduce((a, b) => (b.incident.deviceCount > a.incident.deviceCount ? b : a));
   const all = parts.map(({ incident }) => incident);
   const sum = (of: readonly Shared[], count: (incident: SharedIncident) => number) =>
@@ -99,6 +107,22 @@ export const merge = (id: string, parts: readonly Shared[], activeDeviceCount: n
     history: mergeHistory(parts),
   };
 };
+
+/**
+ * Of one shard one: an engine that began anew opened it again, or two causes lie at one element. Their
+ * devices are the same.
+ */
+const newestOfShards = (parts: readonly PartOfShared[]): PartOfShared[] => {
+  const newest = new Map<string, PartOfShared>();
+  for (const part of parts) {
+    const known = newest.get(part.shard);
+    if (known === undefined || isNewer(part.incident, known.incident)) newest.set(part.shard, part);
+  }
+  return [...newest.values()];
+};
+
+const isNewer = (a: SharedIncident, b: SharedIncident): boolean =>
+  a.seenAt > b.seenAt || (a.seenAt === b.seenAt && a.deviceCount > b.deviceCount);
 
 const mergeHistory = (parts: readonly Shared[]): HistoryLine[] => {
   const lines = new Map<number, HistoryLine>();

@@ -1,20 +1,18 @@
-import type { Reading } from '#collector/diagnose/fleet/reading.ts';
-import { edgeApplicationId } from '#contract/edge-path.ts';
 import type { SharedIncident, Verdict } from '#contract/verdict.ts';
 import type { Log } from '#runtime/log.ts';
 import type { EngineRows, ShardRow } from '../control/engine-rows.ts';
+import type { Fleet } from '../control/fleet.ts';
 import type { ClosedBin, FleetRows, SharedRow } from '../control/fleet-rows.ts';
 import type { OrganisationVersions } from '../control/organisation-versions.ts';
-import { createDeclaredApplications } from '../ingest/declared-applications.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { incidentMessages } from '../notify/incident-messages.ts';
 import type { Store } from '../store/store.ts';
 import type { BinClock } from './bin-clock.ts';
 import type { Outcome } from './engine.ts';
-import type { Engines, Held } from './engines.ts';
-import { lateWithinMs, readLate } from './late.ts';
-import { filledBins, readBin } from './read-bin.ts';
-import { type Members, membersOf } from './shards.ts';
+import type { Engines } from './engines.ts';
+import { createEngineFeed } from './feed-engine.ts';
+import { filledBins } from './read-bin.ts';
+import { createShards } from './shards.ts';
 
 /** Bins read again at most after a stop: two hours of minutes. What lies before is left out. */
 const catchUpBins = 120;
@@ -27,6 +25,8 @@ const passes = { most: 8, delayMs: 250 } as const;
 const whileBusyMs = 2_000;
 /** Pairs that stand at once for a shard; of more, those with most added. Also asked to be judged anew. */
 const maxStanding = 10_000;
+/** Of one device: it must not take the place of the others, whatever it says. */
+const maxOfDevice = 50;
 const maxAnew = 1_000;
 /** An engine is kept about this often. */
 const checkpointEveryMs = 300_000;
@@ -36,6 +36,7 @@ export type TickParts = {
   jobs: Jobs;
   engines: Engines;
   rows: EngineRows;
+  fleet: Pick<Fleet, 'edges'>;
   fleetRows: FleetRows;
   organisations: Pick<OrganisationVersions, 'current' | 'currentNumber'>;
   clock: BinClock;
@@ -56,7 +57,8 @@ type Job = { shard: string; bin: number; passed: number };
 export const createTick = (parts: TickParts) => {
   const { rows, clock, engines, worker, now } = parts;
   const log = parts.log.child({ component: 'fleet' });
-  const declaredApplications = createDeclaredApplications(parts.organisations);
+  const shards = createShards(parts.store);
+  const feed = createEngineFeed(parts);
 
   const again = (job: Job, passed: number, delayMs: number): Promise<void> =>
     parts.jobs.enqueue('tick', { ...job, passed }, { id: jobId(job), delayMs });
@@ -96,14 +98,13 @@ export const createTick = (parts: TickParts) => {
       const isLast = bin === lastBin;
       const readAt = now();
       const range = { fromMs: clock.startOf(bin), toMs: clock.endOf(bin) };
-      const members = await membersOf(parts.store, shard, range);
-      const lateUntil = isLast ? await observeLate(held, members, readAt, renew) : held.readAt;
-      const deviceCount = await observeBin(held, range, members, renew);
+      const members = await shards.membersOf(shard, range);
+      const deviceCount = await feed.observeBin(held, bin, members, renew);
       const outcomes = await held.engine.advanceTo(range.toMs);
       held.bin = bin;
-      held.readAt = lateUntil;
-      if (bin <= writtenBin) continue;
-      await keep(job, { bin, isLast, readAt: held.readAt, deviceCount, range }, outcomes);
+      if (bin > writtenBin) await keep(job, { bin, isLast, readAt, deviceCount, range }, outcomes);
+      // Nobody waits for it: it changes what is normal from the next bin on.
+      if (isLast) await feed.observeLate(held, members, renew);
     }
     log.debug({ shard, bin: lastBin, tookMs: now() - startedMs }, 'bin closed');
     if ((held.bin - held.checkpointBin) * clock.binMs >= checkpointEveryMs) {
@@ -121,50 +122,6 @@ export const createTick = (parts: TickParts) => {
     const range = { fromMs: clock.startOf(firstBin), toMs: clock.endOf(lastBin) };
     const filled = await filledBins(parts.store, range, clock.binMs);
     return bins.filter((bin) => filled.has(bin) || bin === lastBin);
-  };
-
-  const observeLate = async (
-    held: Held,
-    members: Members,
-    untilMs: number,
-    renew: () => Promise<void>,
-  ): Promise<number> => {
-    const { portions, readAt } = await readLate(parts, {
-      afterMs: Math.max(held.readAt, untilMs - lateWithinMs),
-      untilMs,
-      closedMs: clock.endOf(held.bin),
-      members,
-    });
-    const isDeclared = await declaredOnly();
-    for await (const readings of portions) {
-      await held.engine.observe(readings.filter(isDeclared));
-      await renew();
-    }
-    return readAt;
-  };
-
-  /** Gives how many devices there is something of. */
-  const observeBin = async (
-    held: Held,
-    range: { fromMs: number; toMs: number },
-    members: Members,
-    renew: () => Promise<void>,
-  ): Promise<number> => {
-    const seen = new Set<string>();
-    const isDeclared = await declaredOnly();
-    for await (const readings of readBin(parts.store, range, members)) {
-      for (const reading of readings) if ('deviceId' in reading) seen.add(reading.deviceId);
-      await held.engine.observe(readings.filter(isDeclared));
-      await renew();
-    }
-    return seen.size;
-  };
-
-  /** Stored is whatever an enrolled device names; judged is what the organisation has. */
-  const declaredOnly = async (): Promise<(reading: Reading) => boolean> => {
-    const declared = await declaredApplications();
-    return (reading) =>
-      !('appId' in reading) || reading.appId === edgeApplicationId || declared.has(reading.appId);
   };
 
   type Work = {
@@ -265,5 +222,11 @@ const mostAdded = (verdicts: readonly Verdict[]): Verdict[] => {
   const order = (a: Verdict, b: Verdict) =>
     (b.addedMs ?? 0) - (a.addedMs ?? 0) ||
     (`${a.deviceId} ${a.appId}` < `${b.deviceId} ${b.appId}` ? -1 : 1);
-  return [...verdicts].sort(order).slice(0, maxStanding);
+  const counts = new Map<string, number>();
+  const isOfFew = ({ deviceId }: Verdict): boolean => {
+    const count = (counts.get(deviceId) ?? 0) + 1;
+    counts.set(deviceId, count);
+    return count <= maxOfDevice;
+  };
+  return [...verdicts].sort(order).filter(isOfFew).slice(0, maxStanding);
 };

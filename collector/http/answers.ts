@@ -8,6 +8,9 @@ export const ProblemDetails = Type.Object(
     title: Text(200),
     status: Type.Integer(),
     detail: Type.Optional(Text(1_000)),
+    instance: Type.Optional(
+      Type.String({ description: '`urn:uuid:…` of this one answer; its log line has the same' }),
+    ),
     errors: Type.Optional(
       Type.Array(Type.Object({ pointer: Text(500), message: Text(1_000) }), {
         description: 'JSON pointers (RFC 6901) into what was sent, and what would be right',

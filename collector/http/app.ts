@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Static, TSchema } from '@sinclair/typebox';
@@ -14,11 +15,12 @@ import {
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
 } from 'fastify';
-import { check, type Mistake } from '#contract/check.ts';
+import { type Checked, check, checkOpen, type Mistake } from '#contract/check.ts';
 import type { Log } from '#runtime/log.ts';
+import { createOutages } from './outages.ts';
 import { findUnstorable } from './plain-text.ts';
 import { problemOf } from './problem-of.ts';
-import { Problem } from './problems.ts';
+import { Problem, type ProblemName } from './problems.ts';
 
 /** Handlers get the types of their route's schemas. */
 export interface TypeBoxProvider extends FastifyTypeProvider {
@@ -43,10 +45,24 @@ const bodyLimitBytes = 256 * 1024;
  * A listener before its routes: checks by the contract's own checker, errors as problem details
  * wherever they arise, nothing of fastify's own wording on the wire.
  */
-export const createApp = (options: { log: Log; tls?: TlsOptions }): App => {
+export const createApp = (options: {
+  log: Log;
+  tls?: TlsOptions;
+  /** Told the name of each problem that is answered. */
+  onProblem?: (name: ProblemName) => void;
+}): App => {
   const log = options.log.child({ component: 'http' });
+  const retryAfter = createOutages();
+  const answer: Answer = (error, request, reply) => {
+    const problem = problemOf(error);
+    options.onProblem?.(problem.problem);
+    const seconds = retryAfter(problem);
+    const wait = seconds === undefined ? {} : { 'retry-after': String(seconds) };
+    answerProblem(log, { error, problem, wait }, request, reply);
+  };
   const app = fastify({
     logger: false,
+    genReqId: () => randomUUID(),
     bodyLimit: bodyLimitBytes,
     // A whole request within this, against senders that trickle (node answers 408 itself).
     requestTimeout: 60_000,
@@ -54,15 +70,15 @@ export const createApp = (options: { log: Log; tls?: TlsOptions }): App => {
     forceCloseConnections: true,
     return503OnClosing: true,
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, request, reply) => answer(log, error, request, reply),
+    frameworkErrors: answer,
     clientErrorHandler,
     ...(options.tls === undefined ? {} : { https: httpsOptions(options.tls) }),
   }) as unknown as App;
   app.setValidatorCompiler(validatorCompiler);
   // Answers are built by us from typed values; the schemas of answers are there to be read.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  app.setErrorHandler((error, request, reply) => answer(log, error, request, reply));
-  app.setNotFoundHandler((request, reply) => answer(log, noSuchRoute(), request, reply));
+  app.setErrorHandler(answer);
+  app.setNotFoundHandler((request, reply) => answer(noSuchRoute(), request, reply));
   // Without this the body of a request to nowhere is read and parsed first.
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw noSuchRoute();
@@ -86,27 +102,48 @@ const httpsOptions = (tls: TlsOptions) => ({
   handshakeTimeout: 10_000,
 });
 
-const answer = (
-  log: Log,
+type Answer = (
   error: unknown,
-  request: Pick<FastifyRequest, 'method' | 'routeOptions'>,
+  request: Pick<FastifyRequest, 'method' | 'routeOptions' | 'id'>,
   reply: Pick<FastifyReply, 'code' | 'headers' | 'send'>,
+) => void;
+
+const answerProblem = (
+  log: Log,
+  { error, problem, wait }: { error: unknown; problem: Problem; wait: Record<string, string> },
+  request: Parameters<Answer>[1],
+  reply: Parameters<Answer>[2],
 ): void => {
-  const problem = problemOf(error);
-  if (problem.status >= 500) {
-    const fields = { method: request.method, route: request.routeOptions?.url, err: error };
-    if (problem.problem === 'internal') log.error(fields, 'request failed');
-    else log.warn(fields, 'request refused for now');
-  }
-  reply.code(problem.status).headers(problem.headers()).send(JSON.stringify(problem.body()));
+  const instance = `urn:uuid:${request.id}`;
+  const { problem: name, status } = problem;
+  const route = request.routeOptions?.url;
+  const fields = { instance, method: request.method, route, problem: name };
+  if (name === 'internal') log.error({ ...fields, err: error }, 'request failed');
+  else if (status >= 500) log.warn({ ...fields, err: error }, 'request refused for now');
+  // Anybody can make as many of these as they like: not a line each, unless one looks for them.
+  else log.debug(fields, 'request refused');
+  reply
+    .code(status)
+    .headers({ ...problem.headers(), ...wait })
+    .send(JSON.stringify({ ...problem.body(), instance }));
 };
 
 /** Body, query and path through the contract's checker; a route may bring its own for the body. */
-export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) =>
+  validatorWith(check, route);
+
+/** For what programs of ours send, which may be of a later version than this collector. */
+export const openValidatorCompiler = (route: { schema: unknown; httpPart?: string | undefined }) =>
+  validatorWith(checkOpen, { ...route, schema: route.schema as TSchema });
+
+const validatorWith = (
+  checkWith: (schema: TSchema, value: unknown) => Checked<unknown>,
+  { schema, httpPart }: { schema: TSchema; httpPart?: string | undefined },
+): ReturnType<FastifySchemaCompiler<TSchema>> => {
   const isText = httpPart !== 'body';
   return (value: unknown) => {
     // Query and path arrive as text: `?limit=10` becomes the number the schema asks for.
-    const checked = check(schema, isText ? Value.Convert(schema, Value.Clone(value)) : value);
+    const checked = checkWith(schema, isText ? Value.Convert(schema, Value.Clone(value)) : value);
     const mistakes = checked.ok ? findUnstorable(checked.value) : checked.mistakes;
     if (checked.ok && mistakes.length === 0) return { value: checked.value };
     return { error: invalidFields(mistakes, isText ? httpPart : undefined) };

@@ -18,7 +18,7 @@ const Ready = Type.Object({
 /** For those who watch the collector, and for devices that look for captive portals. No log-in. */
 export const registerHealthRoutes = (
   app: App,
-  parts: { store: Store; state: State; jobs: Jobs },
+  parts: { store: Store; state: State; jobs: Jobs; isStopping: () => boolean },
 ): void => {
   app.get(
     '/healthz',
@@ -31,13 +31,22 @@ export const registerHealthRoutes = (
     { schema: { tags: ['health'], response: answers(Ready, 'Every engine answers') } },
     async () => {
       const { store, state, jobs } = parts;
-      const silent = await silentEngines({ store, state, jobs });
-      if (silent.length === 0) {
+      if (parts.isStopping()) {
+        throw new Problem('engine-unavailable', { detail: 'this collector is stopping' });
+      }
+      const trouble = await troubleOf({ store, state, jobs });
+      if (Object.keys(trouble).length === 0) {
         const engines = { store: store.engine, state: state.engine, jobs: jobs.engine };
         return { status: 'ok' as const, engines };
       }
-      const detail = `no answer from: ${silent.join(', ')}`;
-      throw new Problem('engine-unavailable', { detail, retryAfterSeconds: 5 });
+      const detail = Object.entries(trouble)
+        .map(([name, what]) => `${name} ${what}`)
+        .join('; ');
+      throw new Problem('engine-unavailable', {
+        detail,
+        retryAfterSeconds: 5,
+        extensions: { engines: trouble },
+      });
     },
   );
 
@@ -49,23 +58,27 @@ export const registerHealthRoutes = (
   );
 };
 
-const silentEngines = async (
-  engines: Record<string, { ping(): Promise<void> }>,
-): Promise<string[]> => {
-  const results = await Promise.all(
-    Object.entries(engines).map(async ([name, engine]) =>
-      (await doesAnswer(engine)) ? [] : [name],
-    ),
+type Engine = { ping(): Promise<void> };
+
+/** What each engine that is not well does. No more: it is told without a log-in, the log says why. */
+const troubleOf = async (engines: Record<string, Engine>): Promise<Record<string, string>> => {
+  const asked = Object.entries(engines).map(
+    async ([name, engine]) => [name, await answerOf(engine)] as const,
   );
-  return results.flat();
+  const answers = await Promise.all(asked);
+  return Object.fromEntries(answers.filter(([, answer]) => answer !== 'answers'));
 };
 
-const doesAnswer = (engine: { ping(): Promise<void> }): Promise<boolean> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), pingTimeoutMs);
-    engine
-      .ping()
-      .then(() => resolve(true))
-      .catch(() => resolve(false))
-      .finally(() => clearTimeout(timer));
+const answerOf = async (engine: Engine): Promise<string> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`gave no answer in ${pingTimeoutMs} ms`), pingTimeoutMs);
   });
+  const answer = engine.ping().then(
+    () => 'answers',
+    () => 'is not available',
+  );
+  const first = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return first;
+};

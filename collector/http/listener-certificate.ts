@@ -30,7 +30,12 @@ export const issueListenerCertificate = (
 export const startCertificateRenewal = (
   app: App,
   authority: KeyedCertificate,
-  options: { listenHost: string; now: () => number; onError: (error: unknown) => void },
+  options: {
+    listenHost: string;
+    now: () => number;
+    onRenewed: (certificatePem: string) => void;
+    onError: (error: unknown) => void;
+  },
 ) => {
   const renew = async () => {
     const next = await issueListenerCertificate(authority, options.listenHost, options.now());
@@ -40,6 +45,7 @@ export const startCertificateRenewal = (
       ca: authority.certificatePem,
       minVersion: 'TLSv1.3',
     });
+    options.onRenewed(next.certificatePem);
   };
   const timer = setInterval(() => void renew().catch(options.onError), renewEveryMs);
   return { stop: () => clearInterval(timer) };

@@ -23,6 +23,7 @@ export const problemTypes = {
   'unsupported-media-type': { status: 415, title: 'This media type or encoding is not understood' },
   'wrong-host': { status: 421, title: 'The Host header does not name this listener' },
   'rate-limited': { status: 429, title: 'Too many refused attempts from this address' },
+  'sender-limited': { status: 429, title: 'This sender has sent more than it may' },
   'headers-too-large': { status: 431, title: 'The request’s headers are larger than allowed' },
   internal: { status: 500, title: 'A fault in the collector; its log says more' },
   'engine-unavailable': { status: 503, title: 'A storage engine does not answer now' },

@@ -61,6 +61,19 @@ export const nextIncident = (current: Incident | undefined, verdict: Verdict): I
   }
 };
 
+/** One that had begun and ended before anybody heard of it. */
+export const pastIncident = (
+  verdict: Verdict,
+  { fromMs, endedAtMs }: { fromMs: number; endedAtMs: number },
+): Incident => ({
+  ...(begin(verdict).incident as Incident),
+  state: 'closed',
+  firstSlowAt: fromMs,
+  openedAt: verdict.at,
+  closedAt: endedAtMs,
+  openingVerdict: verdict,
+});
+
 /** The same evidence begins the same incident, however often its job is run. */
 const incidentId = (verdict: Verdict): string => {
   const hash = createHash('sha256')

@@ -1,7 +1,8 @@
-import { type Checked, check, type Mistake } from '#contract/check.ts';
+import { type Checked, checkOpen, type Mistake } from '#contract/check.ts';
 import { probeTypes } from '#contract/result.ts';
 import { records, type TelemetryRecord } from '#contract/telemetry.ts';
 import type { Identity } from '../control/fleet.ts';
+import { settleTexts } from './record-texts.ts';
 
 /** A device's clock may be wrong by this much; later than that would spoil every "newest" question. */
 export const maxAheadMs = 3_600_000;
@@ -13,6 +14,8 @@ export type CheckedRecords = {
   accepted: TelemetryRecord[];
   rejectedCount: number;
   mistakes: Mistake[];
+  /** As they came. */
+  rejected: unknown[];
 };
 
 /** Sorts a batch's records: each is checked as what it says it is, and must be the sender's own. */
@@ -21,7 +24,7 @@ export const checkRecords = (
   sender: Identity,
   now: number,
 ): CheckedRecords => {
-  const result: CheckedRecords = { accepted: [], rejectedCount: 0, mistakes: [] };
+  const result: CheckedRecords = { accepted: [], rejectedCount: 0, mistakes: [], rejected: [] };
   for (const [index, value] of values.entries()) {
     const checked = checkRecord(value, sender, now);
     if (checked.ok) {
@@ -29,6 +32,7 @@ export const checkRecords = (
       continue;
     }
     result.rejectedCount += 1;
+    result.rejected.push(value);
     for (const { pointer, message } of checked.mistakes) {
       if (result.mistakes.length === namedMistakes) break;
       result.mistakes.push({ pointer: `/records/${index}${pointer}`, message });
@@ -40,10 +44,14 @@ export const checkRecords = (
 const checkRecord = (value: unknown, sender: Identity, now: number): Checked<TelemetryRecord> => {
   const schema = schemaFor(value);
   if (!('of' in schema)) return { ok: false, mistakes: [schema] };
-  const checked = check(schema.of, value);
+  const checked = checkOpen(schema.of, value);
   if (!checked.ok) return checked;
   const record = checked.value as TelemetryRecord;
-  const mistakes = [...checkOwner(record, sender), ...checkTime(record, now)];
+  const mistakes = [
+    ...checkOwner(record, sender),
+    ...checkTime(record, now),
+    ...settleTexts(record),
+  ];
   return mistakes.length === 0 ? { ok: true, value: record } : { ok: false, mistakes };
 };
 
@@ -66,7 +74,7 @@ const schemaFor = (value: unknown) => {
     : {
         pointer: '/kind',
         message:
-          'expected one of result, tunnel, device, edge, onward, flow, posture, missed, run-report, event',
+          'expected one of result, tunnel, device, edge, onward, flow, posture, missed, account, run-report, event',
       };
 };
 

@@ -10,6 +10,8 @@ import type { Point } from '../store/schema.ts';
 import { PointsRefused, type Store } from '../store/store.ts';
 import { type CheckedRecords, checkRecords } from './check-records.ts';
 import type { DeclaredApplications } from './declared-applications.ts';
+import type { KeepAccounts } from './keep-accounts.ts';
+import type { NameSite } from './site-names.ts';
 
 export type Ingested = {
   acknowledgement: Acknowledgement;
@@ -28,8 +30,12 @@ export const createIngest = (parts: {
   runRequests: Pick<RunRequests, 'settle'>;
   fleet: Pick<Fleet, 'setPosture'>;
   jobs: Jobs;
+  nameSite: NameSite;
+  keepAccounts: KeepAccounts;
   /** Told the times of what was stored, for bins that are closed already. */
   noteLate: (sender: Identity, times: readonly number[], storedAt: number) => Promise<void>;
+  /** Told what a batch brought, once it is acknowledged; not of one that came before. */
+  onStored: (records: readonly TelemetryRecord[]) => void;
   now: () => number;
   diagnoseDelayMs: number;
   log: Log;
@@ -51,22 +57,24 @@ export const createIngest = (parts: {
 
   const enqueueDiagnoses = async (records: readonly TelemetryRecord[]): Promise<void> => {
     const declared = await parts.declaredApplications();
-    for (const { deviceId, appId } of touchedBy(records)) {
-      // Stored all the same: a plan may still name what was declared a moment ago.
-      if (!declared.has(appId)) continue;
-      const options = { id: `${deviceId}_${appId}`, delayMs: parts.diagnoseDelayMs };
-      await jobs.enqueue('diagnose', { deviceId, appId }, options);
-    }
+    // What is not declared is stored all the same: a plan may still name what was a moment ago.
+    const touched = touchedBy(records).filter(({ appId }) => declared.has(appId));
+    await Promise.all(
+      touched.map(({ deviceId, appId }) => {
+        const options = { id: `${deviceId}_${appId}`, delayMs: parts.diagnoseDelayMs };
+        return jobs.enqueue('diagnose', { deviceId, appId }, options);
+      }),
+    );
   };
 
   return async (sender: Identity, batch: Batch): Promise<Ingested> => {
     const senderName = `${sender.role}:${sender.id}`;
-    const before = await batches.find(senderName, batch.id);
+    const before = await batches.find({ sender: senderName, batchId: batch.id });
     if (before) return { acknowledgement: repeated(before), refused: none };
 
     const receivedAt = now();
-    const { accepted, ...refused } = checkRecords(batch.records, sender, receivedAt);
-    const points = accepted.flatMap((record) => toPoints(record, receivedAt));
+    const { accepted, rejected, ...refused } = checkRecords(batch.records, sender, receivedAt);
+    const points = accepted.flatMap((record) => toPoints(parts.nameSite(record), receivedAt));
     await write(points, senderName);
     await parts.noteLate(
       sender,
@@ -77,6 +85,7 @@ export const createIngest = (parts: {
       if (record.kind === 'run-report') await parts.runRequests.settle(record);
       if (record.kind === 'posture') await parts.fleet.setPosture(record, receivedAt);
     }
+    await parts.keepAccounts({ sender, batchId: batch.id, accepted, rejected, receivedAt });
     await enqueueDiagnoses(accepted);
     const row = {
       sender: senderName,
@@ -85,6 +94,7 @@ export const createIngest = (parts: {
       receivedAt,
     };
     const duplicate = !(await batches.add(row));
+    if (!duplicate) parts.onStored(accepted);
     const acknowledgement = {
       id: batch.id,
       acceptedCount: accepted.length,
@@ -114,5 +124,5 @@ const touchedBy = (records: readonly TelemetryRecord[]) => {
     const { deviceId, appId } = record;
     touched.set(`${deviceId}_${appId}`, { deviceId, appId });
   }
-  return touched.values();
+  return [...touched.values()];
 };

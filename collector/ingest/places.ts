@@ -13,6 +13,7 @@ export const createPlaces = (parts: {
   identities: Pick<IdentityCheck, 'of'>;
   inAll: number;
   retryAfterSeconds: number;
+  onChange?: (taken: number) => void;
 }) => {
   const { inAll, retryAfterSeconds } = parts;
   const taken = new Map<string, number>();
@@ -20,6 +21,7 @@ export const createPlaces = (parts: {
 
   const change = (who: string, by: 1 | -1) => {
     count += by;
+    parts.onChange?.(count);
     const ofOne = (taken.get(who) ?? 0) + by;
     if (ofOne === 0) taken.delete(who);
     else taken.set(who, ofOne);

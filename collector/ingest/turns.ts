@@ -1,36 +1,42 @@
 /**
- * At most `atOnce` pieces of work run, at most `waiting` wait, the rest is turned away: a burst
- * costs time, never more memory than there is.
+ * Work of at most `atOnce` in weight runs, at most `waiting` pieces wait, the rest is turned away: a
+ * burst costs time, never more memory than there is. A piece weighs 1 where nothing else is said.
  */
 export const createTurns = (limits: { atOnce: number; waiting: number }) => {
   let running = 0;
-  const queue: (() => void)[] = [];
+  const queue: { weight: number; begin: () => void }[] = [];
 
-  const enter = (): Promise<void> | undefined => {
-    if (running < limits.atOnce) {
-      running += 1;
+  /** Whatever it weighs, a piece runs where nothing else does. */
+  const fits = (weight: number): boolean => running === 0 || running + weight <= limits.atOnce;
+
+  const enter = (weight: number): Promise<void> | undefined => {
+    if (queue.length === 0 && fits(weight)) {
+      running += weight;
       return Promise.resolve();
     }
     if (queue.length >= limits.waiting) return undefined;
-    return new Promise((resolve) => queue.push(resolve));
+    return new Promise((begin) => queue.push({ weight, begin }));
   };
 
   /** The place goes straight to the next in line; nobody overtakes. */
-  const leave = (): void => {
-    const next = queue.shift();
-    if (next) next();
-    else running -= 1;
+  const leave = (weight: number): void => {
+    running -= weight;
+    for (let next = queue[0]; next !== undefined && fits(next.weight); next = queue[0]) {
+      queue.shift();
+      running += next.weight;
+      next.begin();
+    }
   };
 
   /** The work's outcome, or `full` without having begun it. */
-  return async <T>(work: () => Promise<T>): Promise<T | 'full'> => {
-    const turn = enter();
+  return async <T>(work: () => Promise<T>, weight = 1): Promise<T | 'full'> => {
+    const turn = enter(weight);
     if (!turn) return 'full';
     await turn;
     try {
       return await work();
     } finally {
-      leave();
+      leave(weight);
     }
   };
 };

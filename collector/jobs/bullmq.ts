@@ -25,11 +25,11 @@ export type BullmqOptions = {
 const commandTimeoutMs = 5_000;
 /**
  * A worker renews its hold on a job every half of this. One that died has its jobs taken over
- * after `lockMs + stalledCheckMs` at the latest. Handlers wait for sockets, so 10 s of a blocked
- * event loop would be a fault of its own.
+ * after `lockMs + stalledCheckMs` at the latest: within 10 s. Where an event loop is blocked for 3 s a
+ * job may run twice, which handlers bear.
  */
-const lockMs = 10_000;
-const stalledCheckMs = 5_000;
+const lockMs = 6_000;
+const stalledCheckMs = 3_000;
 
 const keep = {
   removeOnComplete: { age: 3_600, count: 1_000 },

@@ -4,16 +4,29 @@ export type JobPayloads = {
   notify: { deliveryId: string };
   /** Closes a shard's bins up to this one. `passed`: how often it was left to the collector that has it. */
   tick: { shard: string; bin: number; passed: number };
+  /** Makes the roll-ups of what is over. */
+  rollup: Record<string, never>;
+  /** Compares what devices tell of their planned runs with the store. */
+  'zero-loss': Record<string, never>;
   expire: Record<string, never>;
 };
 export type QueueName = keyof JobPayloads;
-export const queueNames = ['diagnose', 'notify', 'tick', 'expire'] as const satisfies QueueName[];
+export const queueNames = [
+  'diagnose',
+  'notify',
+  'tick',
+  'rollup',
+  'zero-loss',
+  'expire',
+] as const satisfies QueueName[];
 
 /** How often a failing job is tried, and how long it waits (exponential, with jitter). */
 export const retryPolicy = {
   diagnose: { attempts: 5, firstMs: 500, capMs: 30_000 },
   notify: { attempts: 12, firstMs: 1_000, capMs: 600_000 },
   tick: { attempts: 4, firstMs: 1_000, capMs: 30_000 },
+  rollup: { attempts: 3, firstMs: 2_000, capMs: 30_000 },
+  'zero-loss': { attempts: 3, firstMs: 2_000, capMs: 30_000 },
   expire: { attempts: 3, firstMs: 5_000, capMs: 60_000 },
 } as const satisfies Record<QueueName, { attempts: number; firstMs: number; capMs: number }>;
 

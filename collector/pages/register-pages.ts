@@ -2,6 +2,7 @@ import type {} from '@fastify/swagger';
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify';
 import { check } from '#contract/check.ts';
 import { Uuid } from '#contract/scalar.ts';
+import type { AccountRows } from '../control/run-account-rows.ts';
 import type { App } from '../http/app.ts';
 import { problemOf } from '../http/problem-of.ts';
 import { Problem } from '../http/problems.ts';
@@ -34,6 +35,7 @@ import { sharedIncidentPage } from './page-shared-incident.ts';
 
 /** What the pages and their API need; `requireViewer` lets a signed-in person through or throws. */
 export type PagesParts = TriageParts & {
+  accounts: AccountRows;
   now: () => number;
   requireViewer: preHandlerAsyncHookHandler;
 };

@@ -47,7 +47,8 @@ const answers = (schema: TSchema, description: string) => ({
   200: { ...inline(schema), description },
 });
 
-const route = (summary: string) => ({ summary, tags: ['triage'] });
+const security = [{ operatorToken: [] }, { session: [] }];
+const route = (summary: string) => ({ summary, tags: ['triage'], security });
 
 /** What the pages show, for programs: the same views as JSON. */
 export const registerTriageApi = (app: App, parts: PagesParts): void => {

@@ -34,8 +34,8 @@ export const levelWords = {
 export const reach = (found: { deviceCount: number; healthyDeviceCount: number }): string => {
   const has = `${count(found.deviceCount, 'device has it', 'devices have it')}`;
   return found.healthyDeviceCount === 0
-    ? `${has}, no healthy one crosses it`
-    : `${has}, ${count(found.healthyDeviceCount, 'healthy one crosses it', 'healthy ones cross it')}`;
+    ? `${has}, none that meets it is known to be fine`
+    : `${has}, ${count(found.healthyDeviceCount, 'that meets it is fine', 'that meet it are fine')}`;
 };
 
 /** What a verdict rests on of the fleet's evidence, under its sentence. */

@@ -1,6 +1,9 @@
 import { and, asc, count, eq, inArray, lte, min, sql } from 'drizzle-orm';
+import { gathered } from './gathered.ts';
 import { jobs } from './schema.ts';
 import type { Database } from './state.ts';
+
+type NewJob = { queue: string; id: string; payload: unknown; runAt: number };
 
 export type JobRow = { id: string; payload: unknown; attemptCount: number };
 
@@ -10,10 +13,17 @@ export const createJobRows = (db: Database) => ({
    * A new row, or: nothing where its namesake waits; a mark to run it once more where it runs; a
    * fresh start where it had failed for good.
    */
-  async put(job: { queue: string; id: string; payload: unknown; runAt: number }): Promise<void> {
+  put: gathered(async (asked: readonly NewJob[]): Promise<undefined[]> => {
+    // One statement may touch a row once; the second of the same would have changed nothing.
+    const once = new Map<string, NewJob>();
+    for (const job of asked) {
+      const key = `${job.queue} ${job.id}`;
+      if (!once.has(key)) once.set(key, job);
+    }
+    const fresh = { state: 'waiting', attemptCount: 0, again: false, lastError: null } as const;
     await db
       .insert(jobs)
-      .values({ ...job, state: 'waiting', attemptCount: 0, again: false, lastError: null })
+      .values([...once.values()].map((job) => ({ ...job, ...fresh })))
       .onConflictDoUpdate({
         target: [jobs.queue, jobs.id],
         set: {
@@ -25,7 +35,8 @@ export const createJobRows = (db: Database) => ({
         },
         setWhere: sql`${jobs.state} <> 'waiting'`,
       });
-  },
+    return asked.map(() => undefined);
+  }),
 
   /** Takes up to `limit` due jobs, oldest due first. Two claimers never take the same one. */
   async claim(queue: string, nowMs: number, limit: number): Promise<JobRow[]> {

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
@@ -8,6 +9,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { PostureFacts } from '#contract/access.ts';
@@ -188,7 +190,10 @@ export const incidents = pgTable(
     /** The shared incident that was told in its place. */
     toldBy: uuid('told_by'),
   },
-  (table) => [index('incidents_device_app_live').on(table.deviceId, table.appId, table.live)],
+  (table) => [
+    index('incidents_device_app_live').on(table.deviceId, table.appId, table.live),
+    index('incidents_open').on(table.state).where(sql`live`),
+  ],
 );
 
 /** How far each shard of the fleet's diagnosis is; times on bins are bin numbers (time / bin_ms). */
@@ -350,6 +355,38 @@ export const runRequests = pgTable(
     index('run_requests_device').on(table.deviceId, table.expiresAt),
     index('run_requests_created_at').on(table.createdAt),
   ],
+);
+
+/** The number that stands for a combination of labels in the time of a point, given once for good. */
+export const labelNumbers = pgTable(
+  'label_numbers',
+  {
+    measurement: text('measurement').notNull(),
+    labels: text('labels').notNull(),
+    number: integer('number').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.measurement, table.labels] }),
+    uniqueIndex('label_numbers_number').on(table.measurement, table.number),
+  ],
+);
+
+/** How far roll-ups are made, and by whom: one row. */
+export const rollupProgress = pgTable('rollup_progress', {
+  id: integer('id').primaryKey(),
+  /** The first that is not made; those before it are. */
+  nextBin: at('next_bin').notNull(),
+  worker: text('worker').notNull(),
+  workingUntil: at('working_until').notNull(),
+  /** Raw points from here on are all kept. */
+  rawFrom: at('raw_from').notNull(),
+});
+
+/** Bins to be made anew, for late data (`working` false), and those being so. */
+export const rollupBins = pgTable(
+  'rollup_bins',
+  { bin: at('bin').notNull(), working: boolean('working').notNull() },
+  (table) => [primaryKey({ columns: [table.bin, table.working] })],
 );
 
 /** Jobs of the in-process engine. */

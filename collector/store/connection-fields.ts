@@ -13,6 +13,7 @@ export const tcpFields = (body: TcpBody): OwnFields<'tcp'> => ({
   edge_queue_ms: body.edge?.queueMs ?? null,
   edge_dns_ms: body.edge?.dnsMs ?? null,
   edge_connect_ms: body.edge?.connectMs ?? null,
+  edge_waited_ms: body.edge?.waitedMs ?? null,
   edge_address: body.edge?.address ?? null,
   edge_flow_id: body.edge?.flowId ?? null,
 });

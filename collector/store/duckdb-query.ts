@@ -1,8 +1,9 @@
 import { quote } from './duckdb-tables.ts';
 import { allowedValues, wholeRange } from './query.ts';
+import { type Rollup, wayOf } from './rollup-schema.ts';
 import { tableOf } from './row.ts';
 import type { Measurement } from './schema.ts';
-import type { AggregateQuery, SelectQuery, Statistic, TagFilter } from './store.ts';
+import type { AggregateQuery, MergeQuery, SelectQuery, Statistic, TagFilter } from './store.ts';
 
 export type Statement = { sql: string; values: (string | number)[] };
 
@@ -12,7 +13,11 @@ export const selectStatement = <M extends Measurement>(
   limit: number,
 ): Statement => {
   const table = tableOf(query.measurement);
-  const names = ['time_ms', ...table.tags, ...Object.keys(table.fields)].map(quote);
+  const wanted = query.fields as readonly string[] | undefined;
+  const fields = Object.keys(table.fields).map((name) =>
+    wanted === undefined || wanted.includes(name) ? quote(name) : 'null',
+  );
+  const names = [...['time_ms', ...table.tags].map(quote), ...fields];
   const where = whereOf(query);
   const direction = query.order === 'newest-first' ? 'desc' : 'asc';
   return {
@@ -22,19 +27,32 @@ export const selectStatement = <M extends Measurement>(
   };
 };
 
+/** Tags, then bucket, then fields. */
+export const mergeStatement = <M extends Rollup>(query: MergeQuery<M>): Statement => {
+  const by = (query.by ?? []).map((tag) => quote(tag as string));
+  const where = whereOf(query);
+  const group = [...by, ...(query.everyMs === undefined ? [] : ['bucket'])];
+  const fields = query.fields.map((name) => `cast(${wayOf(name)}(${quote(name)}) as double)`);
+  return {
+    sql: `select ${[...by, `${bucketSql(query.everyMs)} as bucket`, ...fields].join(', ')}
+          from ${quote(query.measurement)} where ${where.sql}
+          ${group.length === 0 ? '' : `group by ${group.join(', ')}`} having count(*) > 0`,
+    values: where.values,
+  };
+};
+
+/** Floored also before 1970, where % is negative. */
+const bucketSql = (everyMs: number | undefined): string =>
+  everyMs === undefined ? 'null' : `time_ms - ((time_ms % ${everyMs}) + ${everyMs}) % ${everyMs}`;
+
 /** Tags, then bucket, then statistics. */
 export const aggregateStatement = <M extends Measurement>(query: AggregateQuery<M>): Statement => {
   const by = (query.by ?? []).map((tag) => quote(tag as string));
-  // Floored also before 1970, where % is negative.
-  const bucket =
-    query.everyMs === undefined
-      ? 'null'
-      : `time_ms - ((time_ms % ${query.everyMs}) + ${query.everyMs}) % ${query.everyMs}`;
   const field = quote(query.field);
   const where = whereOf(query);
   const group = [...by, ...(query.everyMs === undefined ? [] : ['bucket'])];
   return {
-    sql: `select ${[...by, `${bucket} as bucket`, ...query.statistics.map((s) => statisticSql(s, field))].join(', ')}
+    sql: `select ${[...by, `${bucketSql(query.everyMs)} as bucket`, ...query.statistics.map((s) => statisticSql(s, field))].join(', ')}
           from ${quote(query.measurement)} where ${where.sql} and ${field} is not null
           ${group.length === 0 ? '' : `group by ${group.join(', ')}`} having count(*) > 0`,
     values: where.values,

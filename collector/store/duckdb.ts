@@ -2,8 +2,11 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type JS } from '@duckdb/node-api';
 import { takeLock } from '#runtime/file-lock.ts';
+import { deleteInSteps } from './delete-steps.ts';
+import { asStoreError, type KeptEngine, keepOpen } from './duckdb-engine.ts';
 import {
   aggregateStatement,
+  mergeStatement,
   type Statement,
   selectStatement,
   tagValuesStatement,
@@ -12,7 +15,7 @@ import { mergeStaged, prepareTables, quote, stage, stagingOf } from './duckdb-ta
 import { checkNames, checkStatistics, selectLimit, sortRows, wholeMs } from './query.ts';
 import { type Row, type RowsOf, type Tables, tableOf, toPoint, toRows, type Value } from './row.ts';
 import { type Point, series } from './schema.ts';
-import { type AggregateRow, type Store, StoreUnavailable } from './store.ts';
+import { type AggregateRow, type MergedRow, type Store, StoreUnavailable } from './store.ts';
 import { createTurns } from './turns.ts';
 
 export type DuckdbOptions = {
@@ -37,41 +40,45 @@ export const openDuckdb = async (options: DuckdbOptions): Promise<Store> => {
     fix: 'give this collector another file (several collectors on one store need InfluxDB)',
   });
   try {
-    const instance = await DuckDBInstance.create(options.file, {
-      memory_limit: `${options.memoryLimitMb ?? 1_024}MB`,
-    });
-    chmodSync(options.file, 0o600);
-    const writer = await instance.connect();
     const tables = options.tables ?? series;
-    await prepareTables(writer, tables);
-    return createStore(instance, writer, tables, lock);
+    const engine = await keepOpen(() => openEngine(options, tables));
+    return createStore(engine, tables, lock);
   } catch (error) {
     lock.release();
     throw asStoreError(error);
   }
 };
 
-const createStore = (
-  instance: DuckDBInstance,
-  writer: DuckDBConnection,
-  tables: Tables,
-  lock: { release(): void },
-): Store => {
-  const writes = createWrites(writer, tables);
+const openEngine = async (options: DuckdbOptions, tables: Tables) => {
+  const instance = await DuckDBInstance.create(options.file, {
+    memory_limit: `${options.memoryLimitMb ?? 1_024}MB`,
+  });
+  try {
+    chmodSync(options.file, 0o600);
+    const writer = await instance.connect();
+    await prepareTables(writer, tables);
+    return { instance, writer };
+  } catch (error) {
+    instance.closeSync();
+    throw error;
+  }
+};
+
+const createStore = (engine: KeptEngine, tables: Tables, lock: { release(): void }): Store => {
+  const writes = createWrites(engine, tables);
   const turns = createTurns(queriesAtOnce);
   let stopping: Promise<void> | undefined;
 
   const ask = (statement: Statement): Promise<JS[][]> =>
     turns.take(async () => {
       if (stopping !== undefined) throw new StoreUnavailable('the store is stopped');
-      return run(await instance.connect(), statement);
+      return engine.use(async ({ instance }) => run(await instance.connect(), statement));
     });
 
   const stopAll = async () => {
     await writes.settled();
     await turns.settled();
-    writer.disconnectSync();
-    instance.closeSync();
+    await engine.stop();
     lock.release();
   };
 
@@ -93,14 +100,20 @@ const createStore = (
       const by = (query.by ?? []) as readonly string[];
       return sortRows(found.map((row) => aggregateRowOf(row, by, query.statistics)));
     },
+    async merge(query) {
+      checkNames(query);
+      const found = await ask(mergeStatement(query));
+      const by = (query.by ?? []) as readonly string[];
+      return sortRows(found.map((row) => aggregateRowOf(row, by, query.fields))) as MergedRow[];
+    },
     async tagValues(query) {
       checkNames(query);
       const found = await ask(tagValuesStatement(query));
       return found.map(([value]) => String(value)).sort();
     },
-    async deleteBefore(timeMs) {
+    async deleteBefore(timeMs, of) {
       if (stopping !== undefined) throw new StoreUnavailable('the store is stopped');
-      await writes.deleteBefore(wholeMs(timeMs));
+      await writes.deleteBefore(wholeMs(timeMs), of ?? Object.keys(tables));
     },
     async ping() {
       await ask({ sql: 'select 1', values: [] });
@@ -117,8 +130,6 @@ const run = async (connection: DuckDBConnection, statement: Statement): Promise<
   try {
     const reader = await connection.runAndReadAll(statement.sql, statement.values);
     return reader.getRowsJS();
-  } catch (error) {
-    throw asStoreError(error);
   } finally {
     clearTimeout(timer);
     connection.disconnectSync();
@@ -161,7 +172,7 @@ const transactionRows = 20_000;
  * One writer: while a transaction is under way further writes gather, and share the next one's
  * commit (and its fsync, after which they would survive a crash).
  */
-const createWrites = (connection: DuckDBConnection, tables: Tables) => {
+const createWrites = (engine: KeptEngine, tables: Tables) => {
   type Waiting = { rows: RowsOf; done: () => void; failed: (error: unknown) => void };
   const waiting: Waiting[] = [];
   const turns = createTurns(1);
@@ -179,10 +190,11 @@ const createWrites = (connection: DuckDBConnection, tables: Tables) => {
     const some = takeSome();
     if (some.length === 0) return;
     try {
-      await commit(connection, tables, union(some.map(({ rows }) => rows)));
+      const rowsOf = union(some.map(({ rows }) => rows));
+      await engine.use(({ writer }) => commit(writer, tables, rowsOf));
       for (const { done } of some) done();
     } catch (error) {
-      for (const { failed } of some) failed(asStoreError(error));
+      for (const { failed } of some) failed(error);
     }
   };
 
@@ -192,18 +204,25 @@ const createWrites = (connection: DuckDBConnection, tables: Tables) => {
         waiting.push({ rows, done, failed });
         void turns.take(writeSome);
       }),
-    deleteBefore: (timeMs: number): Promise<void> =>
-      turns.take(async () => {
-        try {
-          for (const name of Object.keys(tables)) {
-            await connection.run(`delete from ${quote(name)} where time_ms < ${timeMs}`);
-          }
-          // Gives the space back to the file.
-          await connection.run('checkpoint');
-        } catch (error) {
-          throw asStoreError(error);
-        }
-      }),
+    async deleteBefore(beforeMs: number, names: readonly string[]): Promise<void> {
+      const inTurn = (sql: string) =>
+        turns.take(() => engine.use(async ({ writer }) => writer.runAndReadAll(sql)));
+      for (const name of names) {
+        const older = (ms: number) => `from ${quote(name)} where time_ms < ${ms}`;
+        await deleteInSteps(beforeMs, {
+          async oldestMs() {
+            const [row] = (await inTurn(`select min(time_ms) ${older(beforeMs)}`)).getRowsJS();
+            const oldest = row?.[0] ?? null;
+            return oldest === null ? null : Number(oldest);
+          },
+          async deleteBefore(timeMs) {
+            await inTurn(`delete ${older(timeMs)}`);
+          },
+        });
+      }
+      // Gives the space back to the file.
+      await inTurn('checkpoint');
+    },
     settled: () => turns.settled(),
   };
 };
@@ -248,12 +267,3 @@ const commit = async (
     }
   }
 };
-
-/** The kinds of DuckDB error that are about the machine, not about what was asked. */
-const machineTrouble =
-  /^(IO|FATAL|Out of Memory|INTERNAL|INTERRUPT|Connection|TransactionContext)/i;
-
-const asStoreError = (error: unknown): unknown =>
-  error instanceof Error && machineTrouble.test(error.message)
-    ? new StoreUnavailable(`store engine: ${error.message}`, { cause: error })
-    : error;

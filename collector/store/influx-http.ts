@@ -58,7 +58,7 @@ export const createInfluxHttp = (config: InfluxConfig) => {
   return {
     /** Resolves when the lines are in InfluxDB's log. Throws PointsRefused or StoreUnavailable. */
     async write(lines: readonly string[]): Promise<void> {
-      const target = new URLSearchParams({ db: config.database, precision: 'ms' });
+      const target = new URLSearchParams({ db: config.database, precision: 'ns' });
       if (config.retentionPolicy !== undefined) target.set('rp', config.retentionPolicy);
       await ask(`/write?${target}`, lines.join('\n'), writeTimeoutMs, {
         'content-type': 'text/plain; charset=utf-8',

@@ -9,13 +9,18 @@ import type { Row, Table, Value } from './row.ts';
  */
 export const nullsField = 'nulls';
 
-/** One row as a line of line protocol, time in milliseconds; the client escapes. */
-export const toLine = (measurement: string, table: Table, row: Row): string => {
+/**
+ * One row as a line of line protocol; the client escapes. `number` stands for the row's labels, and
+ * is part of the time: points of one series with the same time would overwrite each other.
+ */
+export const toLine = (measurement: string, table: Table, row: Row, number: number): string => {
   const line = new Line(measurement);
   table.tags.forEach((tag, i) => {
-    const value = row.tags[i] ?? '';
+    const value = encodeTag(row.tags[i] ?? '');
+    // A label is written also where it is empty, so that it can be asked for.
+    if (table.labels?.includes(tag)) line.stringField(tag, value);
     // Line protocol has no empty tag value: absent, and '' again when read.
-    if (value !== '') line.tag(tag, encodeTag(value));
+    else if (value !== '') line.tag(tag, value);
   });
   const nulls: string[] = [];
   Object.entries(table.fields).forEach(([name, kind], i) => {
@@ -26,7 +31,24 @@ export const toLine = (measurement: string, table: Table, row: Row): string => {
     else line.intField(name, value);
   });
   line.stringField(nullsField, nulls.join(','));
-  return line.timestamp(String(row.timeMs)).toLineProtocol() as string;
+  return line.timestamp(timeNs(row.timeMs, number)).toLineProtocol() as string;
+};
+
+/** Nanoseconds in a millisecond: as many combinations of labels a measurement can have. */
+export const numbersPerMs = 1_000_000;
+
+/** 64 bits, more than a number holds. */
+const timeNs = (timeMs: number, number: number): string =>
+  String(BigInt(timeMs) * BigInt(numbersPerMs) + BigInt(number));
+
+/** Makes what gives the labels of a row as one text; no tab is left in any of them. */
+export const labelReader = (table: Table): ((row: Row) => string) => {
+  const places = table.tags.flatMap((tag, i) => (table.labels?.includes(tag) ? [i] : []));
+  return ({ tags }) => {
+    let text = '';
+    for (const place of places) text += `${encodeTag(tags[place] ?? '')}\t`;
+    return text;
+  };
 };
 
 /**
@@ -35,7 +57,10 @@ export const toLine = (measurement: string, table: Table, row: Row): string => {
  * made by us never have them.
  */
 export const encodeTag = (value: string): string =>
-  value.replace(/[%\\\p{Cc}]/gu, (character) => encodeURIComponent(character));
+  unwritable.test(value)
+    ? value.replace(/[%\\\p{Cc}]/gu, (character) => encodeURIComponent(character))
+    : value;
+const unwritable = /[%\\\p{Cc}]/u;
 
 export const decodeTag = (value: string): string =>
   value.includes('%') ? decodeURIComponent(value) : value;

@@ -1,33 +1,33 @@
+import { deleteInSteps } from './delete-steps.ts';
+import { aggregateGroups, isLabel, labelValues, mergeGroups } from './influx-groups.ts';
 import {
   createInfluxHttp,
   type InfluxConfig,
   type InfluxHttp,
   type InfluxSeries,
 } from './influx-http.ts';
-import { decodeTag, nullsField, toLine } from './influx-line.ts';
-import { aggregateInfluxql, quoteName, selectInfluxql, tagValuesInfluxql } from './influx-query.ts';
-import {
-  allowedValues,
-  checkNames,
-  checkStatistics,
-  selectLimit,
-  sortRows,
-  wholeMs,
-} from './query.ts';
+import { createNumbering, type LabelNumbers, type NumberedRow } from './influx-labels.ts';
+import { decodeTag, nullsField, numbersPerMs, toLine } from './influx-line.ts';
+import { oldestInfluxql, quoteName, selectInfluxql, tagValuesInfluxql } from './influx-query.ts';
+import { refuseOlderTags } from './influx-tags.ts';
+import { allowedValues, checkNames, checkStatistics, selectLimit, wholeMs } from './query.ts';
 import { tableOf, toPoint, toRows, type Value } from './row.ts';
-import { measurements, type Point } from './schema.ts';
-import { type AggregateRow, PointsRefused, type Store, StoreUnavailable } from './store.ts';
+import { type Measurement, measurements, type Point } from './schema.ts';
+import { PointsRefused, type Store, StoreUnavailable } from './store.ts';
 import { createTurns } from './turns.ts';
 
 /** InfluxData's own advice for lines in one request. */
 const linesPerRequest = 5_000;
 
 /** The series in InfluxDB, which any number of collectors may share. */
-export const openInfluxdb = async (config: InfluxConfig): Promise<Store> => {
+export const openInfluxdb = async (
+  config: InfluxConfig & { labelNumbers: LabelNumbers },
+): Promise<Store> => {
   const http = createInfluxHttp(config);
   await http.ping();
   await ensureDatabase(http, config.database);
-  return createStore(http);
+  await refuseOlderTags(http, config.database);
+  return createStore(http, config.labelNumbers);
 };
 
 /** 1.x makes databases on request; 2.x has buckets, made and mapped by their operator. */
@@ -37,7 +37,8 @@ const ensureDatabase = async (http: InfluxHttp, database: string): Promise<void>
   if (!names.includes(database)) await http.query(`CREATE DATABASE ${quoteName(database)}`);
 };
 
-const createStore = (http: InfluxHttp): Store => {
+const createStore = (http: InfluxHttp, labelNumbers: LabelNumbers): Store => {
+  const numbered = createNumbering(labelNumbers);
   // Two in flight keep the server busy; more only queue inside it.
   const turns = createTurns(2);
   let stopped = false;
@@ -46,7 +47,7 @@ const createStore = (http: InfluxHttp): Store => {
 
   return {
     engine: 'influxdb',
-    write: (points) => whenOpen(() => writeAll(http, points)),
+    write: (points) => whenOpen(async () => writeAll(http, await numbered(toRows(points)))),
     select: (query) =>
       whenOpen(async () => {
         checkNames(query);
@@ -59,25 +60,25 @@ const createStore = (http: InfluxHttp): Store => {
         checkNames(query);
         checkStatistics(query);
         if (allowsNothing(query.tags)) return [];
-        const found = await http.query(aggregateInfluxql(query));
-        const bucketed = query.everyMs !== undefined;
-        return sortRows(
-          found.flatMap((one) => aggregateRows(one, (query.by ?? []) as string[], bucketed)),
-        );
+        return aggregateGroups(http, query);
+      }),
+    merge: (query) =>
+      whenOpen(async () => {
+        checkNames(query);
+        if (allowsNothing(query.tags)) return [];
+        return mergeGroups(http, query);
       }),
     tagValues: (query) =>
       whenOpen(async () => {
         checkNames(query);
-        const found = await http.query(tagValuesInfluxql(query));
-        const values = found.map(({ tags }) => decodeTag(tags?.[query.tag] ?? ''));
+        const values = isLabel(query.measurement, query.tag)
+          ? await labelValues(http, { ...query, label: query.tag })
+          : await tagValues(http, query);
         return values.filter((value) => value !== '').sort();
       }),
-    deleteBefore: (timeMs) =>
-      whenOpen(async () => {
-        for (const name of measurements) {
-          await http.query(`DELETE FROM ${quoteName(name)} WHERE time < ${wholeMs(timeMs)}ms`);
-        }
-      }),
+    async deleteBefore(timeMs, of = measurements) {
+      for (const name of of) await deleteBefore(http, whenOpen, name, wholeMs(timeMs));
+    },
     ping: () => whenOpen(() => http.ping()),
     async stop() {
       stopped = true;
@@ -86,20 +87,57 @@ const createStore = (http: InfluxHttp): Store => {
   };
 };
 
+const deleteBefore = (
+  http: InfluxHttp,
+  whenOpen: <T>(work: () => Promise<T>) => Promise<T>,
+  measurement: Measurement,
+  beforeMs: number,
+): Promise<void> =>
+  deleteInSteps(beforeMs, {
+    oldestMs: () =>
+      whenOpen(async () => {
+        const [found] = await http.query(oldestInfluxql(measurement, beforeMs));
+        return found?.values[0] === undefined ? null : Number(found.values[0][0]);
+      }),
+    deleteBefore: (timeMs) =>
+      whenOpen(async () => {
+        await http.query(`DELETE FROM ${quoteName(measurement)} WHERE time < ${timeMs}ms`);
+      }),
+  });
+
+const tagValues = async (
+  http: InfluxHttp,
+  query: Parameters<typeof tagValuesInfluxql>[0],
+): Promise<string[]> => {
+  const found = await http.query(tagValuesInfluxql(query));
+  return found.map(({ tags }) => decodeTag(tags?.[query.tag] ?? ''));
+};
+
 /** InfluxQL has no "in ()": a filter that allows no value is answered here. */
 const allowsNothing = (tags: Parameters<typeof allowedValues>[0]): boolean =>
   allowedValues(tags).some(([, allowed]) => allowed.length === 0);
 
 /** Every line is offered, even where others are refused; that is told at the end. */
-const writeAll = async (http: InfluxHttp, points: readonly Point[]): Promise<void> => {
-  const lines = [...toRows(points)].flatMap(([name, rows]) =>
-    [...rows.values()].map((row) => toLine(name, tableOf(name), row)),
+const writeAll = async (http: InfluxHttp, rows: readonly NumberedRow[]): Promise<void> => {
+  const lines = rows.flatMap(({ name, table, row, number }) =>
+    number === undefined ? [] : [toLine(name, table, row, number)],
   );
   const refusals = createRefusals();
+  if (lines.length < rows.length) refusals.add(noNumberFree(rows), rows.length - lines.length);
   for (let from = 0; from < lines.length; from += linesPerRequest) {
     await offer(http, lines.slice(from, from + linesPerRequest), refusals);
   }
   refusals.tell();
+};
+
+/** Without a number of their own they would overwrite others. */
+const noNumberFree = (rows: readonly NumberedRow[]): PointsRefused => {
+  const names = new Set(rows.filter(({ number }) => number === undefined).map(({ name }) => name));
+  return new PointsRefused(
+    `the ${numbersPerMs} combinations of labels that ${[...names].join(', ')} can have are used up: ` +
+      'write to a new database with a new state, and look which label takes ever new values',
+    null,
+  );
 };
 
 /**
@@ -163,16 +201,3 @@ const pointsOf = (measurement: string, found: InfluxSeries): Point[] => {
     });
   });
 };
-
-const aggregateRows = (
-  found: InfluxSeries,
-  by: readonly string[],
-  bucketed: boolean,
-): AggregateRow[] =>
-  found.values.map(([time, ...values]) => ({
-    tags: Object.fromEntries(by.map((tag) => [tag, decodeTag(found.tags?.[tag] ?? '')])),
-    timeMs: bucketed ? Number(time) : null,
-    values: Object.fromEntries(
-      found.columns.slice(1).map((name, i) => [name, (values[i] ?? null) as number | null]),
-    ),
-  }));

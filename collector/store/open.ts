@@ -1,4 +1,5 @@
 import { openDuckdb } from './duckdb.ts';
+import type { LabelNumbers } from './influx-labels.ts';
 import type { Store } from './store.ts';
 
 export type StoreConfig =
@@ -11,11 +12,14 @@ export type StoreConfig =
       username?: string;
       password?: string;
       retentionPolicy?: string;
+      /** Shared by all collectors that write to this database. */
+      labelNumbers: LabelNumbers;
     };
 
 /**
  * Opens the series store. Throws StoreUnavailable when the engine does not answer, and a plain
- * Error when it never will (file in use, a stored field of another kind).
+ * Error when it never will (file in use, a stored field of another kind, an older version's
+ * database).
  */
 export const openStore = async (config: StoreConfig): Promise<Store> => {
   if (config.engine === 'duckdb') return openDuckdb(config);

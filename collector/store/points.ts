@@ -11,8 +11,15 @@ import type {
 import type { Verdict } from '#contract/verdict.ts';
 import { tcpFields, tlsFields } from './connection-fields.ts';
 import { edgeApplicationPoints, flowPoint } from './flow-points.ts';
-import { dnsFields, flagOf, httpFields, pageLoadFields, pathFields } from './result-fields.ts';
-import type { FieldsOf, Point } from './schema.ts';
+import {
+  dnsFields,
+  flagOf,
+  httpFields,
+  type OwnFields,
+  pageLoadFields,
+  pathFields,
+} from './result-fields.ts';
+import { type FieldsOf, type Measurement, measurements, type Point, series } from './schema.ts';
 import { voiceFields } from './voice-fields.ts';
 
 /** What is stored of a record. Pure: the same record gives the same points, so sending twice counts once. */
@@ -35,6 +42,9 @@ export const toPoints = (record: TelemetryRecord, receivedAtMs: number): Point[]
       return [onwardPoint(record)];
     case 'missed':
       return [missedPoint(record)];
+    case 'account':
+      // State, not a measurement: kept by device and day.
+      return [];
     case 'run-report':
       // State, not a measurement: kept with the request.
       return [];
@@ -72,33 +82,59 @@ export const verdictPoints = (verdict: Verdict): Point[] => {
 const flag = (value: boolean): number => (value ? 1 : 0);
 
 const resultPoint = (result: Result, receivedAtMs: number): Point => {
-  const at = { timeMs: Math.round(result.startedAt), tags: runTags(result) };
+  const timeMs = Math.round(result.startedAt);
+  const tags = runTags(result);
   const run = runFields(result, receivedAtMs);
   switch (result.type) {
-    case 'http':
-      return {
-        measurement: 'http',
-        ...at,
-        fields: { ...run, ...httpFields(result.body, result.startedAt, result.pairId ?? null) },
-      };
-    case 'path':
-      return { measurement: 'path', ...at, fields: { ...run, ...pathFields(result.body) } };
-    case 'page-load':
-      return {
-        measurement: 'page_load',
-        ...at,
-        fields: { ...run, ...pageLoadFields(result.body) },
-      };
-    case 'dns':
-      return { measurement: 'dns', ...at, fields: { ...run, ...dnsFields(result.body) } };
-    case 'tcp':
-      return { measurement: 'tcp', ...at, fields: { ...run, ...tcpFields(result.body) } };
-    case 'tls':
-      return { measurement: 'tls', ...at, fields: { ...run, ...tlsFields(result.body) } };
-    case 'voice':
-      return { measurement: 'voice', ...at, fields: { ...run, ...voiceFields(result.body) } };
+    case 'http': {
+      const own = httpFields(result.body, result.startedAt, result.pairId ?? null);
+      return { measurement: 'http', timeMs, tags, fields: joined('http', run, own) };
+    }
+    case 'path': {
+      const own = pathFields(result.body);
+      return { measurement: 'path', timeMs, tags, fields: joined('path', run, own) };
+    }
+    case 'page-load': {
+      const own = pageLoadFields(result.body);
+      return { measurement: 'page_load', timeMs, tags, fields: joined('page_load', run, own) };
+    }
+    case 'dns': {
+      const own = dnsFields(result.body);
+      return { measurement: 'dns', timeMs, tags, fields: joined('dns', run, own) };
+    }
+    case 'tcp': {
+      const own = tcpFields(result.body);
+      return { measurement: 'tcp', timeMs, tags, fields: joined('tcp', run, own) };
+    }
+    case 'tls': {
+      const own = tlsFields(result.body);
+      return { measurement: 'tls', timeMs, tags, fields: joined('tls', run, own) };
+    }
+    case 'voice': {
+      const own = voiceFields(result.body);
+      return { measurement: 'voice', timeMs, tags, fields: joined('voice', run, own) };
+    }
   }
 };
+
+type RunFields = ReturnType<typeof runFields>;
+
+/**
+ * Both as one. Into an object that has all the names already: V8 takes 50 µs to make one of 50 fields
+ * by `{ ...run, ...own }` and 2 µs this way.
+ */
+const joined = <M extends Measurement>(
+  measurement: M,
+  run: RunFields,
+  own: OwnFields<M>,
+): FieldsOf<M> => Object.assign({ ...blanks.get(measurement) }, run, own) as unknown as FieldsOf<M>;
+
+const blanks: ReadonlyMap<Measurement, object> = new Map(
+  measurements.map((name) => [
+    name,
+    Object.fromEntries(Object.keys(series[name].fields).map((field) => [field, null])),
+  ]),
+);
 
 const runTags = (result: Result) => ({
   device: result.deviceId,

@@ -6,6 +6,7 @@ import type { AggregateQuery, AggregateRow, SelectQuery, TagFilter } from './sto
 export const checkNames = (query: {
   measurement: Measurement;
   field?: string;
+  fields?: readonly string[];
   tag?: string;
   tags?: object;
   by?: readonly string[];
@@ -18,9 +19,9 @@ export const checkNames = (query: {
   ];
   const wrong = tags.find((tag) => !table.tags.includes(tag));
   if (wrong !== undefined) throw new TypeError(`${query.measurement} has no tag ${wrong}`);
-  if (query.field !== undefined && !Object.hasOwn(table.fields, query.field)) {
-    throw new TypeError(`${query.measurement} has no field ${query.field}`);
-  }
+  const fields = [...(query.fields ?? []), ...(query.field === undefined ? [] : [query.field])];
+  const unknown = fields.find((field) => !Object.hasOwn(table.fields, field));
+  if (unknown !== undefined) throw new TypeError(`${query.measurement} has no field ${unknown}`);
 };
 
 /** Text can be counted and nothing else. */

@@ -2,7 +2,8 @@ import type { DnsBody } from '#contract/body/dns.ts';
 import type { HttpBody } from '#contract/body/http.ts';
 import type { PageLoadBody } from '#contract/body/page-load.ts';
 import type { PathBody } from '#contract/body/path.ts';
-import type { FieldsOf, Measurement, RunField } from './schema.ts';
+import type { RunField } from './run-schema.ts';
+import type { FieldsOf, Measurement } from './schema.ts';
 
 /** The fields that are a probe type's own, without those every run has. */
 export type OwnFields<M extends Measurement> = Omit<FieldsOf<M>, RunField>;
@@ -16,6 +17,7 @@ export const httpFields = (
   pairId: string | null,
 ): OwnFields<'http'> => {
   const last = body.exchanges.at(-1);
+  const certificate = certificateFields(body.certificate, startedAtMs);
   return {
     url: body.url,
     status: last?.status ?? null,
@@ -34,25 +36,31 @@ export const httpFields = (
     edge_queue_ms: last?.edge?.queueMs ?? null,
     edge_dns_ms: last?.edge?.dnsMs ?? null,
     edge_connect_ms: last?.edge?.connectMs ?? null,
+    edge_waited_ms: last?.edge?.waitedMs ?? null,
     edge_address: last?.edge?.address ?? null,
     edge_flow_id: last?.edge?.flowId ?? null,
     http_version: body.httpVersion,
     family: last?.family ? `ipv${last.family}` : null,
     warm_wait_ms: body.warm?.waitMs ?? null,
     warm_receive_ms: body.warm?.receiveMs ?? null,
-    ...certificateFields(body.certificate, startedAtMs),
+    certificate_days_left: certificate.daysLeft,
+    certificate_issuer: certificate.issuer,
+    certificate_root: certificate.root,
+    tls_protocol: certificate.protocol,
+    inspected: certificate.inspected,
+    inspection: certificate.inspection,
     pair_id: pairId,
   };
 };
 
 const certificateFields = (certificate: HttpBody['certificate'], startedAtMs: number) => ({
-  certificate_days_left:
+  daysLeft:
     certificate === null
       ? null
       : (certificate.daysLeft ?? (certificate.notAfter - startedAtMs) / dayMs),
-  certificate_issuer: certificate?.issuer ?? null,
-  certificate_root: certificate?.root ?? null,
-  tls_protocol: certificate?.protocol ?? null,
+  issuer: certificate?.issuer ?? null,
+  root: certificate?.root ?? null,
+  protocol: certificate?.protocol ?? null,
   inspected: certificate?.inspection === undefined ? null : certificate.inspection ? 1 : 0,
   inspection: certificate?.inspection
     ? `${certificate.inspection.sign}: ${certificate.inspection.name}`
@@ -102,7 +110,12 @@ export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
     failed_request_count: body.failedRequestCount,
     third_party_count: body.thirdPartyCount,
     console_error_count: body.consoleErrorCount,
-    ...navigationFields(body),
+    redirect_ms: body.navigation?.redirectMs ?? null,
+    dns_ms: body.navigation?.dnsMs ?? null,
+    connect_ms: body.navigation?.connectMs ?? null,
+    tls_ms: body.navigation?.tlsMs ?? null,
+    wait_ms: body.navigation?.waitMs ?? null,
+    receive_ms: body.navigation?.receiveMs ?? null,
     long_task_count: body.longTasks?.count ?? null,
     longest_task_ms: body.longTasks?.longest[0]?.durationMs ?? null,
     step_count: body.steps?.length ?? null,
@@ -115,15 +128,6 @@ export const pageLoadFields = (body: PageLoadBody): OwnFields<'page_load'> => {
     resources: JSON.stringify(slowest.slice(0, storedResources)),
   };
 };
-
-const navigationFields = ({ navigation }: PageLoadBody) => ({
-  redirect_ms: navigation?.redirectMs ?? null,
-  dns_ms: navigation?.dnsMs ?? null,
-  connect_ms: navigation?.connectMs ?? null,
-  tls_ms: navigation?.tlsMs ?? null,
-  wait_ms: navigation?.waitMs ?? null,
-  receive_ms: navigation?.receiveMs ?? null,
-});
 
 const listOf = (list: readonly unknown[] | undefined): string | null =>
   list === undefined || list.length === 0 ? null : JSON.stringify(list);

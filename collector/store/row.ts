@@ -3,7 +3,12 @@ import { type FieldKind, type Measurement, type Point, series } from './schema.t
 export type Value = string | number | null;
 
 /** One measurement's description with its types widened, for code that works on all of them. */
-export type Table = { tags: readonly string[]; fields: Readonly<Record<string, FieldKind>> };
+export type Table = {
+  tags: readonly string[];
+  /** Those of the tags that are no tags in InfluxDB. */
+  labels?: readonly string[];
+  fields: Readonly<Record<string, FieldKind>>;
+};
 export type Tables = Readonly<Record<string, Table>>;
 
 /** A point in the schema's order, every value checked and in the form that is stored. */

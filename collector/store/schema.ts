@@ -1,70 +1,22 @@
-/**
- * Every measurement, tag, field and unit that is stored: the one place. Tags are few and bounded
- * (they make the series); everything unbounded is a field. Stored names are snake_case and end in
- * their unit. Durations are milliseconds; `flag` is 0 or 1 because booleans cannot be averaged.
- */
+import { rollupSeries } from './rollup-schema.ts';
+import { connectionFields, run, runFields } from './run-schema.ts';
+
 export type FieldKind = 'float' | 'integer' | 'flag' | 'string';
 
-const failureFields = {
-  failure_source: 'string',
-  failure_phase: 'string',
-  failure_message: 'string',
-} as const;
-
-const runFields = {
-  result_id: 'string',
-  /** 1: the run met its success condition. */
-  ok: 'flag',
-  /** 1: kept out of score and baseline; `distortion` says why. */
-  distorted: 'flag',
-  distortion: 'string',
-  /** The whole run. */
-  run_ms: 'float',
-  loop_delay_ms: 'float',
-  /** The longest that the agent did not get to run, at once. */
-  loop_delay_longest_ms: 'float',
-  steal_ratio: 'float',
-  clock_jump_ms: 'float',
-  /** Planned time → real start; null for runs beside the plan. */
-  lateness_ms: 'float',
-  /** Id of the distorted result that it was made again for. */
-  repeats: 'string',
-  /** Of the request it was made for: such runs are not evenly spaced and stay out of baselines. */
-  request_id: 'string',
-  /** Of the burst on suspicion it belongs to: one a second, and likewise out of baselines. */
-  burst_id: 'string',
-  received_at_ms: 'integer',
-  ...failureFields,
-} as const;
-
-/** The fields every result has, whatever its type. */
-export type RunField = keyof typeof runFields;
-
-/** A connection, whatever goes over it; `edge_*` is what the edge said of its own. */
-const connectionFields = {
-  target: 'string',
-  /** Sum of the phases. */
-  duration_ms: 'float',
-  dns_ms: 'float',
-  connect_ms: 'float',
-  proxy_connect_ms: 'float',
-  dns_source: 'string',
-  remote_address: 'string',
-  attempt_count: 'integer',
-  edge_queue_ms: 'float',
-  edge_dns_ms: 'float',
-  edge_connect_ms: 'float',
-  edge_address: 'string',
-  /** Names the point of `flow` that the edge reported of it. */
-  edge_flow_id: 'string',
-} as const;
-
-const runTags = ['device', 'app', 'probe', 'via', 'edge', 'failure_type'] as const;
-
+/**
+ * Every measurement, tag, field and unit that is stored: the one place. Stored names are snake_case
+ * and end in their unit. Durations are milliseconds; `flag` is 0 or 1 because booleans cannot be
+ * averaged.
+ *
+ * `tags` with the time make a point what it is: few and bounded, everything unbounded is a field.
+ * InfluxDB keeps a series for each combination of tags, so there only the tags that are no `labels`
+ * are its tags: those of a device, or of an edge. Labels are stored beside the fields and told apart
+ * by the time's nanoseconds (docs/decisions/016).
+ */
 export const series = {
   /** One HTTP run: phases of the last exchange; `edge_*` is what the edge said of the flow. */
   http: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       url: 'string',
@@ -85,6 +37,7 @@ export const series = {
       edge_queue_ms: 'float',
       edge_dns_ms: 'float',
       edge_connect_ms: 'float',
+      edge_waited_ms: 'float',
       edge_address: 'string',
       edge_flow_id: 'string',
       http_version: 'string',
@@ -108,7 +61,7 @@ export const series = {
     },
   },
   path: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       target: 'string',
@@ -139,7 +92,7 @@ export const series = {
     },
   },
   page_load: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       url: 'string',
@@ -180,7 +133,7 @@ export const series = {
     },
   },
   dns: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       name: 'string',
@@ -201,9 +154,9 @@ export const series = {
       differences: 'string',
     },
   },
-  tcp: { tags: runTags, fields: { ...runFields, ...connectionFields } },
+  tcp: { ...run, fields: { ...runFields, ...connectionFields } },
   tls: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       ...connectionFields,
@@ -226,7 +179,7 @@ export const series = {
   },
   /** A stream like a call's to a reflector and back; `up` is from the device, `down` to it. */
   voice: {
-    tags: runTags,
+    ...run,
     fields: {
       ...runFields,
       target: 'string',
@@ -256,6 +209,7 @@ export const series = {
   },
   tunnel: {
     tags: ['device', 'edge'],
+    labels: ['edge'],
     fields: {
       state: 'string',
       up: 'flag',
@@ -353,6 +307,7 @@ export const series = {
   /** One flow as its edge saw it, at the time it was asked for; the edge's clock. */
   flow: {
     tags: ['device', 'edge', 'app'],
+    labels: ['edge', 'app'],
     fields: {
       flow_id: 'string',
       user: 'string',
@@ -395,6 +350,7 @@ export const series = {
   },
   verdict: {
     tags: ['device', 'app'],
+    labels: ['app'],
     fields: {
       state: 'string',
       segment: 'string',
@@ -411,20 +367,34 @@ export const series = {
   /** The ledger's lines, so that a dashboard can stack them. */
   leg: {
     tags: ['device', 'app', 'segment'],
+    labels: ['app', 'segment'],
     fields: { ms: 'float', baseline_ms: 'float', added_ms: 'float' },
   },
   missed: {
     tags: ['device', 'probe', 'reason'],
+    labels: ['probe', 'reason'],
     fields: { run_count: 'integer' },
   },
   event: {
     tags: ['source', 'source_id', 'name'],
+    labels: ['source', 'name'],
     fields: { reason: 'string', event_id: 'string' },
   },
-} as const satisfies Record<string, { tags: readonly string[]; fields: Record<string, FieldKind> }>;
+  ...rollupSeries,
+} as const satisfies Record<
+  string,
+  { tags: readonly string[]; labels?: readonly string[]; fields: Record<string, FieldKind> }
+>;
 
 export type Measurement = keyof typeof series;
 export type TagOf<M extends Measurement> = (typeof series)[M]['tags'][number];
+/** Those that are no tags in InfluxDB, and those that are. */
+export type LabelOf<M extends Measurement> = (typeof series)[M] extends {
+  labels: readonly (infer L extends string)[];
+}
+  ? L
+  : never;
+export type SeriesTagOf<M extends Measurement> = Exclude<TagOf<M>, LabelOf<M>>;
 export type FieldOf<M extends Measurement> = keyof (typeof series)[M]['fields'] & string;
 
 type ValueOf<K> = K extends 'string' ? string : number;

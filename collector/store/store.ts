@@ -1,3 +1,4 @@
+import type { Rollup } from './rollup-schema.ts';
 import type { FieldOf, Measurement, Point, TagOf } from './schema.ts';
 
 /** Equal to one value, or to one of several. */
@@ -12,6 +13,8 @@ export type SelectQuery<M extends Measurement> = {
   /** Exclusive, epoch ms. */
   toMs: number;
   tags?: TagFilter<M>;
+  /** Only these are read, the others are null; absent: all. */
+  fields?: readonly FieldOf<M>[];
   order?: 'oldest-first' | 'newest-first';
   /** Every result set is bounded. */
   limit: number;
@@ -44,6 +47,24 @@ export type AggregateRow = {
   values: Partial<Record<Statistic, number | null>>;
 };
 
+/** Rows of a roll-up as one, for each group and bucket: every field in the way its name says. */
+export type MergeQuery<M extends Rollup = Rollup> = {
+  measurement: M;
+  fields: readonly FieldOf<M>[];
+  fromMs: number;
+  toMs: number;
+  tags?: TagFilter<M>;
+  by?: readonly TagOf<M>[];
+  everyMs?: number;
+};
+
+export type MergedRow = {
+  tags: Record<string, string>;
+  /** Start of the bucket; null without `everyMs`. */
+  timeMs: number | null;
+  values: Record<string, number | null>;
+};
+
 /** The engine cannot take or give data now; the caller answers 503 and the sender tries again. */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable';
@@ -72,6 +93,7 @@ export type Store = {
   write(points: readonly Point[]): Promise<void>;
   select<M extends Measurement>(query: SelectQuery<M>): Promise<Point<M>[]>;
   aggregate<M extends Measurement>(query: AggregateQuery<M>): Promise<AggregateRow[]>;
+  merge<M extends Rollup>(query: MergeQuery<M>): Promise<MergedRow[]>;
   /** Distinct values of a tag seen in a time range, sorted; without '' (no value). */
   tagValues<M extends Measurement>(query: {
     measurement: M;
@@ -79,7 +101,8 @@ export type Store = {
     fromMs: number;
     toMs: number;
   }): Promise<string[]>;
-  deleteBefore(timeMs: number): Promise<void>;
+  /** Of these measurements, or of all. */
+  deleteBefore(timeMs: number, of?: readonly Measurement[]): Promise<void>;
   /** Resolves when the engine answers; throws StoreUnavailable otherwise. */
   ping(): Promise<void>;
   stop(): Promise<void>;

@@ -6,6 +6,7 @@ import { applicationNames } from './catalogue.ts';
 import { phasesCharts, readChart, readLine } from './charts.ts';
 import { newestOnward, onwardLine } from './edges.ts';
 import { incidentsOf } from './incidents.ts';
+import { rolledUpStore } from './rolled-up.ts';
 import { verdictLines, verdictMarks } from './verdicts.ts';
 import type { ApplicationView, Chart, VitalsLine } from './views.ts';
 import type { TriageParts, Window } from './window.ts';
@@ -20,7 +21,8 @@ export const applicationView = async (
   window: Window,
   nowMs: number,
 ): Promise<ApplicationView | null> => {
-  const { store, state } = parts;
+  const { state } = parts;
+  const store = await rolledUpStore(parts, window);
   const names = await applicationNames(state);
   const summary = (await listApplications(parts, window, nowMs)).find(({ id }) => id === appId);
   if (summary === undefined) return null;

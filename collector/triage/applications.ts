@@ -1,5 +1,6 @@
 import type { Store } from '#collector/store/store.ts';
 import { applicationNames } from './catalogue.ts';
+import { rolledUpStore } from './rolled-up.ts';
 import {
   isAffected,
   marksBy,
@@ -13,10 +14,12 @@ import { bucketTimes, type TriageParts, type Window } from './window.ts';
 
 /** Every application, the worst first; a declared one is listed before its first result. */
 export const listApplications = async (
-  { store, state }: TriageParts,
+  parts: TriageParts,
   window: Window,
   nowMs: number,
 ): Promise<ApplicationSummary[]> => {
+  const { state } = parts;
+  const store = await rolledUpStore(parts, window);
   const [names, marks, lastResults, trends] = await Promise.all([
     applicationNames(state),
     verdictMarks(state, nowMs),

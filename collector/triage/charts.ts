@@ -62,6 +62,7 @@ const phases = [
   { key: 'proxy', label: 'Tunnel round trip', field: 'proxy_connect_ms' },
   { key: 'edge-queue', label: 'In the edge', field: 'edge_queue_ms' },
   { key: 'edge-dns', label: 'Edge: name resolution', field: 'edge_dns_ms' },
+  { key: 'edge-waited', label: 'Edge: addresses without an answer', field: 'edge_waited_ms' },
   { key: 'edge-connect', label: 'Edge: connect to application', field: 'edge_connect_ms' },
   { key: 'tls', label: 'TLS handshake', field: 'tls_ms' },
   { key: 'wait', label: 'Waiting for the server', field: 'wait_ms' },

@@ -40,6 +40,7 @@ export const incidentsOf = async (
     firstSlowAt: row.firstSlowAt,
     openedAt: row.openedAt,
     closedAt: row.closedAt,
+    verdictState: (told(row) as Verdict).state,
     sentence: (told(row) as Verdict).sentence,
     sharedIncidentId: (told(row) as Verdict).causes?.find(isShared)?.incidentId ?? null,
   }));

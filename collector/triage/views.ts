@@ -112,6 +112,8 @@ export const IncidentLine = Type.Object(
     firstSlowAt: EpochMs,
     openedAt: Nullable(EpochMs),
     closedAt: Nullable(EpochMs),
+    /** Of the verdict whose sentence this is. */
+    verdictState: OneOf(verdictStates),
     sentence: Text(600),
     /** The shared incident that explains it. */
     sharedIncidentId: Nullable(Text(64)),

@@ -7,7 +7,7 @@ export type TriageParts = { store: Store; state: State };
 /** The stretch of time a view looks at, in about sixty buckets. */
 export type Window = { fromMs: number; toMs: number; everyMs: number };
 
-export const windowNames = ['15m', '1h', '6h', '24h', '7d'] as const;
+export const windowNames = ['15m', '1h', '6h', '24h', '7d', '30d'] as const;
 export type WindowName = (typeof windowNames)[number];
 export const defaultWindow: WindowName = '1h';
 
@@ -19,6 +19,7 @@ const lengths = {
   '6h': { lengthMs: 360 * minutesMs, everyMs: 5 * minutesMs },
   '24h': { lengthMs: 1_440 * minutesMs, everyMs: 20 * minutesMs },
   '7d': { lengthMs: 10_080 * minutesMs, everyMs: 180 * minutesMs },
+  '30d': { lengthMs: 43_200 * minutesMs, everyMs: 720 * minutesMs },
 } as const satisfies Record<WindowName, { lengthMs: number; everyMs: number }>;
 
 /** The window that ends now. Its start lies on a bucket's edge, so buckets do not change as time passes. */

@@ -48,6 +48,11 @@ export const EdgeTiming = Type.Object(
     dnsMs: Nullable(DurationMs),
     /** TCP handshake edge → origin: one round trip of that leg. */
     connectMs: Nullable(DurationMs),
+    /**
+     * Until that handshake began: addresses tried before did not answer (RFC 8305). Left out by edges of
+     * before, and where none answered.
+     */
+    waitedMs: Type.Optional(DurationMs),
     /** Address the edge connected to. */
     address: Nullable(Text(64)),
     /** Under which the edge reports the flow (telemetry `flow`); left out where it does not. */

@@ -6,7 +6,7 @@ import type { Destination } from '../access.ts';
 import type { OnwardWish } from '../onward-probes.ts';
 
 /** A device found something odd there, and measures every second. */
-export type BurstAsked = BurstNotice & { destination: Destination };
+export type BurstAsked = BurstNotice & { deviceId: string; destination: Destination };
 
 /** Three handshakes a second; a trace takes its time and goes beside them. */
 const connectsOnly: OnwardWish = { connectCount: 3, trace: false };
@@ -14,6 +14,8 @@ const traced: OnwardWish = { connectCount: 1, trace: true };
 /** Routers answer about one expired packet a second. */
 const traceEverySeconds = 5;
 const dayMs = 86_400_000;
+/** Of the edge's day one device may have so much, though never less than one burst: nine are left. */
+const shareOfDevice = 0.1;
 
 export type OnwardBursts = {
   take(asked: BurstAsked): void;
@@ -23,7 +25,7 @@ export type OnwardBursts = {
 /**
  * Leg 2 at the time of a suspicion: the application onward, every second, for as long as the device
  * that asks. One of an application, however many devices ask, then a rest of the same length; some
- * applications at once; and so many seconds a day, whoever asks.
+ * applications at once; and so many seconds a day, of which one device has its share.
  */
 export const createOnwardBursts = (parts: {
   /** Undefined: none is to be made. */
@@ -38,21 +40,13 @@ export const createOnwardBursts = (parts: {
   const log = parts.log.child({ component: 'burst' });
   const underWay = new Map<string, AbortController>();
   const restUntilMs = new Map<string, number>();
-  let spent = { day: 0, seconds: 0 };
-
-  const secondsLeft = ({ secondsPerDay }: EdgeBurst): number => {
-    const today = Math.floor(parts.now() / dayMs);
-    const day = spent.day === today + 1 ? spent.day : today;
-    if (day !== spent.day) spent = { day, seconds: 0 };
-    return secondsPerDay - spent.seconds;
-  };
+  const spent = createDaysAccount(parts.now);
 
   const begin = (target: OnwardTarget, burstId: string, seconds: number, everySeconds: number) => {
     const { appId } = target;
     const abort = new AbortController();
     const busy = new Set<OnwardWish>();
     underWay.set(appId, abort);
-    spent = { ...spent, seconds: spent.seconds + seconds };
     log.info({ appId, burstId, seconds }, 'a device suspects something: measuring onward');
 
     const measure = async (wish: OnwardWish): Promise<void> => {
@@ -89,7 +83,7 @@ export const createOnwardBursts = (parts: {
   };
 
   return {
-    take({ destination, burstId, forSeconds }) {
+    take({ deviceId, destination, burstId, forSeconds }) {
       const policy = parts.policy();
       if (policy === undefined) return;
       const target = parts
@@ -98,12 +92,41 @@ export const createOnwardBursts = (parts: {
       if (target === undefined || underWay.has(target.appId)) return;
       if (underWay.size >= policy.applicationsAtOnce) return;
       if (parts.monotonicMs() < (restUntilMs.get(target.appId) ?? 0)) return;
-      const seconds = Math.min(forSeconds, policy.seconds, secondsLeft(policy));
-      if (seconds >= 1) begin(target, burstId, seconds, policy.everySeconds);
+      const seconds = Math.min(forSeconds, policy.seconds, spent.left(deviceId, policy));
+      if (seconds < 1) return;
+      spent.charge(deviceId, seconds);
+      begin(target, burstId, seconds, policy.everySeconds);
     },
     stop() {
       for (const abort of underWay.values()) abort.abort();
       underWay.clear();
+    },
+  };
+};
+
+/** What a day has cost so far, in all and by who asked. A burst is charged when it begins. */
+const createDaysAccount = (now: () => number) => {
+  let day = 0;
+  let seconds = 0;
+  const byDevice = new Map<string, number>();
+
+  const turnTheDay = (): void => {
+    const today = Math.floor(now() / dayMs);
+    // A clock that was set back by a day starts no new one; one put right after years does.
+    if (day === today || day === today + 1) return;
+    day = today;
+    seconds = 0;
+    byDevice.clear();
+  };
+  return {
+    left(deviceId: string, limits: Pick<EdgeBurst, 'seconds' | 'secondsPerDay'>): number {
+      turnTheDay();
+      const share = Math.max(limits.seconds, shareOfDevice * limits.secondsPerDay);
+      return Math.min(limits.secondsPerDay - seconds, share - (byDevice.get(deviceId) ?? 0));
+    },
+    charge(deviceId: string, more: number): void {
+      seconds += more;
+      byDevice.set(deviceId, (byDevice.get(deviceId) ?? 0) + more);
     },
   };
 };

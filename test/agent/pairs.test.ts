@@ -54,6 +54,7 @@ test('a pair never runs at once, and each half once an interval, in both orders 
       return undefined;
     },
     onMissed: () => {},
+    onPlan: () => {},
     log: silentLog(),
     ...fastClock(),
   });

@@ -44,8 +44,8 @@ describe('run ledger', () => {
     const folder = await makeTemporaryFolder();
     const first = await openRunLedger({ folder, deviceId });
     const ended = randomUUID();
-    first.begin(ended, 'a');
-    first.begin(randomUUID(), 'b');
+    first.begin({ runId: ended, probeId: 'a', lostAs: 'stopped' });
+    first.begin({ runId: randomUUID(), probeId: 'b', lostAs: 'stopped' });
     first.end(ended);
     first.count('c', 'overrun', 4);
     // Killed here: nothing is closed.
@@ -100,8 +100,8 @@ describe('run ledger', () => {
     const folder = await makeTemporaryFolder();
     const first = await openRunLedger({ folder, deviceId });
     const stored = randomUUID();
-    first.begin(stored, 'a');
-    first.begin(randomUUID(), 'b');
+    first.begin({ runId: stored, probeId: 'a', lostAs: 'stopped' });
+    first.begin({ runId: randomUUID(), probeId: 'b', lostAs: 'stopped' });
     first.count('c', 'overrun', 1);
     let leaving = '';
     void first.flush((record) => {

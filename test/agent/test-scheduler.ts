@@ -62,7 +62,7 @@ export const setUpScheduler = (
   };
   const scheduler = startScheduler({
     deviceId,
-    begin: ({ id }, lostAs) => {
+    begin: ({ probe: { id }, lostAs }) => {
       const runId = randomUUID();
       open.set(runId, { probeId: id, lostAs });
       return runId;
@@ -78,6 +78,7 @@ export const setUpScheduler = (
     },
     drop: lose,
     onMissed: (one) => missed.push(one),
+    onPlan: () => {},
     log: silentLog(),
     readClocks: clock.read,
     wait: clock.wait,

@@ -65,10 +65,11 @@ describe('timetable', () => {
   test('never starts a probe that is still running, and counts each run it skips', () => {
     const timetable = createTimetable(deviceId);
     timetable.setPlan([makeProbe('a')], 0);
-    expect(timetable.advance(10_000, awake).due).toHaveLength(1);
+    const [run] = timetable.advance(10_000, awake).due;
+    const untilAt = (run?.plannedAt ?? 0) + 20_000;
     expect(timetable.advance(20_000, awake)).toEqual({
       due: [],
-      missed: [{ probeId: 'a', reason: 'overrun', count: 1 }],
+      missed: [{ probeId: 'a', reason: 'overrun', count: 1, untilAt }],
     });
     timetable.finish('a');
     expect(timetable.advance(30_000, awake).due).toHaveLength(1);
@@ -94,7 +95,8 @@ describe('timetable', () => {
     timetable.setPlan([makeProbe('a')], 0);
     const { due, missed } = timetable.advance(30_000, awake);
     expect(due).toHaveLength(1);
-    expect(missed).toEqual([{ probeId: 'a', reason: 'overrun', count: 2 }]);
+    const untilAt = due[0]?.plannedAt;
+    expect(missed).toEqual([{ probeId: 'a', reason: 'overrun', count: 2, untilAt }]);
   });
 
   test('accounts for every slot, whatever happens', () => {

@@ -13,6 +13,8 @@ Scores the engine, and simple methods beside it, on simulated fleets whose truth
   --devices N       of a world; default 500
   --warm-days N     before the scored day; default 1
   --scale-devices N for the measurement of time and memory; default 100000
+  --scale-shards N  its edges shared out among 1, 2 or 4 processes; default 1
+  --scale-minutes N its bins: 1 or 5; default 5
   --json FILE       rows { name, unit, ours, peer, ratio, target, met }
   --markdown FILE   the tables
   --wrong FILE      one JSON line for each wrong, unknown or missed ticket, false alarm and decoy of
@@ -26,6 +28,8 @@ const { values } = parseArgs({
     devices: { type: 'string', default: '500' },
     'warm-days': { type: 'string', default: '1' },
     'scale-devices': { type: 'string', default: '100000' },
+    'scale-shards': { type: 'string', default: '1' },
+    'scale-minutes': { type: 'string', default: '5' },
     json: { type: 'string' },
     markdown: { type: 'string' },
     wrong: { type: 'string' },
@@ -55,14 +59,14 @@ const sectionsOf = (text: string | undefined): ReadonlySet<SectionName> => {
 /** On a terminal one line that changes, elsewhere a line for each tenth. */
 const createProgress = () => {
   const begunMs = performance.now();
-  let last = '';
+  const tenths = new Map<string, number>();
   return (what: string, share: number): void => {
     const seconds = ((performance.now() - begunMs) / 1_000).toFixed(0);
     const text = `${what}: ${(100 * share).toFixed(0)} %`;
     if (process.stderr.isTTY) process.stderr.write(`\r${text}, ${seconds} s   `);
-    else if (`${what} ${Math.floor(10 * share)}` !== last)
+    else if (tenths.get(what) !== Math.floor(10 * share))
       process.stderr.write(`${text}, ${seconds} s\n`);
-    last = `${what} ${Math.floor(10 * share)}`;
+    tenths.set(what, Math.floor(10 * share));
   };
 };
 
@@ -77,7 +81,11 @@ const main = async (): Promise<void> => {
     devices: isHeldOut ? 500 : Number(values.devices),
     warmDays: isHeldOut ? 2 : Number(values['warm-days']),
     only: sectionsOf(values.only),
-    scaleDevices: Number(values['scale-devices']),
+    scale: {
+      devices: Number(values['scale-devices']),
+      shards: Number(values['scale-shards']),
+      binMs: 60_000 * Number(values['scale-minutes']),
+    },
   };
   const { rows, markdown, engineSheets } = await scoreAll(plan, createProgress());
   if (process.stderr.isTTY) process.stderr.write('\n');

@@ -105,7 +105,8 @@ describe('whyslow diagnose --replay --runs', () => {
   });
 
   it('says of the example in the docs what the docs say', async () => {
-    const docs = await readFile(join(root, 'docs/replay.md'), 'utf8');
+    const page = await readFile(join(root, 'docs/replay.md'), 'utf8');
+    const docs = page.slice(page.indexOf('## One device, run by run'));
     const example = /```ndjson\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
     const shown = /of Payroll:\n\n```\n([\s\S]*?)```/.exec(docs)?.[1] ?? 'nothing';
     const file = await write('example.ndjson', [example.trim()]);

@@ -69,7 +69,7 @@ describe('whyslow explain FILE:LINE', () => {
     expect(text).toContain('2 devices have it (scope: network), 2 that meet it show nothing');
     const cleared = text.slice(text.indexOf('What was ruled out'), text.indexOf('What else'));
     expect(cleared).toContain('The processor is at 97 %, but programs run on time.');
-    expect(cleared).toContain('6 devices that do not meet it are fine.');
+    expect(cleared).toContain('6 devices that do not cross it are fine.');
     expect(cleared).toContain('The server’s own time');
   });
 
@@ -80,7 +80,18 @@ describe('whyslow explain FILE:LINE', () => {
     expect(text).toContain('2 devices (2 with an application each), level high');
   });
 
+  it('of what lies on no path, says what it takes each time, not on a crossing', async () => {
+    const [verdict] = slowFleet().verdicts;
+    const [cause] = verdict?.causes ?? [];
+    const server = { id: 'payroll', name: 'the server of Payroll', from: null, to: null };
+    const file = await fileOf('server.ndjson', [
+      { ...verdict, causes: [{ ...cause, element: { ...cause?.element, ...server } }] },
+    ]);
+    expect(await explain(file)).toContain('45 ms each time, 270 ms on a request');
+  });
+
   it.each([
+    ['nothing.ndjson:0', 'lines are counted from 1'],
     ['nothing.ndjson:7', 'has no line 7'],
     ['nothing.ndjson', 'is empty'],
   ])('%s: %s', async (which, message) => {

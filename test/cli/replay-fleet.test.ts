@@ -1,8 +1,10 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createNews } from '#cli/replay/news.ts';
+import { numbered } from '#cli/replay/numbered.ts';
 import { type ReplayCounts, replayFleet } from '#cli/replay/replay-fleet.ts';
 import { check } from '#contract/check.ts';
 import { SharedIncident, Verdict } from '#contract/verdict.ts';
@@ -18,7 +20,7 @@ const inBatches = async function* (lines: readonly string[]) {
 const replay = async (lines: readonly string[], options: Options = {}) => {
   const news = createNews();
   const said: string[] = [];
-  const bins = replayFleet(inBatches(lines), options);
+  const bins = replayFleet(numbered(inBatches(lines)), options);
   for (;;) {
     const step = await bins.next();
     if (step.done) return { said, counts: step.value as ReplayCounts };
@@ -56,6 +58,29 @@ describe('the recording in examples/replay', () => {
     });
     expect(stderr).not.toContain('late');
     expect(stdout === readFileSync(saidFile, 'utf8')).toBe(true);
+  }, 60_000);
+
+  it('gives the same bytes from standard input, elsewhere in the world', () => {
+    const binary = new URL('../../bin/whyslow.mjs', import.meta.url).pathname;
+    const elsewhere = { TZ: 'Asia/Kathmandu', LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' };
+    const stdout = execFileSync(process.execPath, [binary, 'diagnose', '--replay', '-'], {
+      input: readFileSync(exampleFile),
+      env: { ...process.env, ...elsewhere },
+      maxBuffer: 50_000_000,
+    });
+    expect(stdout.toString() === readFileSync(saidFile, 'utf8')).toBe(true);
+  }, 60_000);
+
+  it('a reader that has seen enough ends it quietly', async () => {
+    const binary = new URL('../../bin/whyslow.mjs', import.meta.url).pathname;
+    const child = spawn(process.execPath, [binary, 'diagnose', '--replay', exampleFile]);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   }, 60_000);
 
   it('names the link, in the first bin of the fault, for all five devices behind it', async () => {

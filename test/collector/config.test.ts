@@ -45,7 +45,23 @@ describe('the collector’s config', () => {
     expect(() => readCollectorConfig(undefined, read)).toThrow(/\/diagnosis\/shardBy/);
   });
 
+  test('of the retention takes each field by itself; what others are made of is kept no longer', async () => {
+    const path = await fileWith('retention: { rawDays: 7 }\n');
+    const set: Record<string, string> = { WHYSLOW_RETENTION_HOUR_DAYS: '365' };
+    const config = readCollectorConfig(path, (name) => set[name]);
+    expect(config.retention).toEqual({ rawDays: 7, fiveMinuteDays: 90, hourDays: 365 });
+    set['WHYSLOW_RETENTION_HOUR_DAYS'] = '80';
+    const read = (name: string) => set[name];
+    expect(() => readCollectorConfig(path, read)).toThrow(
+      /retention\/hourDays: expected at least 90/,
+    );
+  });
+
   test.each([
+    ['retention: { rawDays: 0 }', /\/retention\/rawDays/],
+    ['retention: { rawDays: 91 }', /\/retention\/fiveMinuteDays: expected at least 91/],
+    ['retention: { days: 3 }', /\/retention\/days: Unexpected/],
+    ['retention: long', /\/retention/],
     ['diagnosis: { binSeconds: 0 }', /\/diagnosis\/binSeconds/],
     ['diagnosis: { bins: 60 }', /\/diagnosis\/bins: Unexpected/],
     ['diagnosis: fast', /\/diagnosis/],

@@ -104,6 +104,8 @@ describe('Server-Timing of an edge', () => {
 
   test('survives the header', () => {
     expect(parseEdgeTiming(formatEdgeTiming(timing))).toEqual(timing);
+    const second = { ...timing, waitedMs: 300.5 };
+    expect(parseEdgeTiming(formatEdgeTiming(second))).toEqual(second);
     const cached = { ...timing, dnsMs: null, connectMs: null, address: null };
     expect(parseEdgeTiming(formatEdgeTiming(cached))).toEqual(cached);
   });

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type Measurement, series } from '#collector/store/schema.ts';
+import { tableOf } from '#collector/store/row.ts';
+import { series } from '#collector/store/schema.ts';
 import { generatedFolder, render } from '#dashboards/build.ts';
 import { dataSource } from '#dashboards/panels.ts';
 import { readInfluxql } from './influxql.ts';
@@ -23,6 +24,12 @@ const provisioned = (path: string): Record<string, unknown> => {
 
 const overlaps = ({ gridPos: a }: Panel, { gridPos: b }: Panel): boolean =>
   a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+
+/** The column of whose values a panel makes lines. */
+const splitBy = ({ transformations = [] }: Panel): string | undefined => {
+  const split = transformations.find(({ id }) => id === 'partitionByValues');
+  return split && (split.options['fields'] as string[])[0];
+};
 
 /** Variables a text uses that a dashboard must declare; what starts with __ is Grafana's. */
 const used = (text: string): string[] =>
@@ -77,13 +84,17 @@ describe.each(readDashboards().map((dashboard) => [dashboard.title, dashboard] a
     });
 
     test('queries are in the form the InfluxQL editor keeps', () => {
-      for (const { title, targets, datasource, type } of panels) {
+      for (const panel of panels) {
+        const { title, targets, datasource, type } = panel;
         expect(datasource).toEqual(dataSource);
-        expect(targets.map(({ refId }) => refId)).toEqual(['A', 'B', 'C'].slice(0, targets.length));
+        expect(targets.map(({ refId }) => refId)).toEqual(
+          [...'ABCDEFGHIJKL'].slice(0, targets.length),
+        );
         for (const target of targets) {
           expect(target.datasource, title).toEqual(dataSource);
           expect(target.rawQuery, title).toBe(true);
-          expect(target.resultFormat, title).toBe(type === 'table' ? 'table' : 'time_series');
+          const isRows = type === 'table' || splitBy(panel) !== undefined;
+          expect(target.resultFormat, title).toBe(isRows ? 'table' : 'time_series');
         }
       }
     });
@@ -100,6 +111,28 @@ describe.each(readDashboards().map((dashboard) => [dashboard.title, dashboard] a
           if (columns > 1) expect(alias, title).toContain('$col');
           const wanted = [...alias.matchAll(/\$tag_\w+/g)].map(([tag]) => tag);
           for (const tag of wanted) expect(tags, title).toContain(tag);
+        }
+        const shown = targets.map(({ query }) => / AS "([^"]+)"/.exec(query)?.[1]);
+        if (targets.length > 1) {
+          expect(new Set(shown).size, title).toBe(targets.length);
+          for (const { alias } of targets) expect(alias, title).toBe('$col');
+        }
+      }
+    });
+
+    test('rows become lines and counts by columns that the query gives', () => {
+      for (const panel of panels) {
+        const columns = panel.targets.map(
+          ({ query }) => /^SELECT (.+?) FROM/.exec(query)?.[1] ?? '',
+        );
+        const split = splitBy(panel);
+        if (split !== undefined) {
+          expect(columns, panel.title).toEqual([expect.stringMatching(`^"\\w+", "${split}"$`)]);
+          expect(panel.fieldConfig.defaults.displayName).toBe(`\${__field.labels.${split}}`);
+        }
+        const counted = panel.transformations?.find(({ id }) => id === 'groupBy');
+        for (const name of Object.keys((counted?.options['fields'] as object) ?? {})) {
+          expect(columns[0], panel.title).toContain(`"${name}"`);
         }
       }
     });
@@ -138,11 +171,13 @@ describe('queries', () => {
   test.each(allQueries().map(({ from, query }) => [from, query]))(
     '%s is portable InfluxQL over stored names',
     (_from, query) => {
-      const { measurement, names } = readInfluxql(query);
+      const { measurement, names, groups } = readInfluxql(query);
       expect(Object.keys(series)).toContain(measurement);
-      const { tags, fields } = series[measurement as Measurement];
+      const { tags, labels = [], fields } = tableOf(measurement);
       const known: string[] = [...tags, ...Object.keys(fields)];
       for (const name of names) expect(known, measurement).toContain(name);
+      for (const name of groups) expect(tags, measurement).toContain(name);
+      for (const name of groups) expect(labels, measurement).not.toContain(name);
     },
   );
 

@@ -4,6 +4,8 @@ type InfluxqlUse = {
   /** Tags and fields of the measurement, wherever they stand. */
   names: string[];
   functions: string[];
+  /** What it groups by beside time, or lists the values of: a tag, as InfluxQL cannot otherwise. */
+  groups: string[];
   depth: number;
 };
 
@@ -24,6 +26,7 @@ const portableFunctions = [
   'min',
   'sum',
   'count',
+  'distinct',
   'first',
   'last',
   'median',
@@ -45,7 +48,7 @@ const readShow = (tokens: Tokens): InfluxqlUse => {
   for (const word of ['WITH', 'KEY', '=']) tokens.expect(word);
   const names = [tokens.name()];
   if (tokens.take('WHERE')) names.push(...readConditions(tokens, false));
-  return { measurement, names, functions: [], depth: 0 };
+  return { measurement, names, functions: [], groups: names.slice(0, 1), depth: 0 };
 };
 
 const readSelect = (tokens: Tokens, depth: number): InfluxqlUse => {
@@ -53,8 +56,8 @@ const readSelect = (tokens: Tokens, depth: number): InfluxqlUse => {
   tokens.expect('SELECT');
   const columns = [readColumn(tokens)];
   while (tokens.take(',')) columns.push(readColumn(tokens));
-  const functions = columns.flatMap((column) => column.function ?? []);
-  if (functions.length !== 0 && functions.length !== columns.length) {
+  const functions = columns.flatMap((column) => column.functions);
+  if (functions.length !== 0 && columns.some((column) => column.functions.length === 0)) {
     throw new Error('aggregates and raw columns side by side');
   }
   tokens.expect('FROM');
@@ -64,22 +67,45 @@ const readSelect = (tokens: Tokens, depth: number): InfluxqlUse => {
     return { ...inner, functions: [...functions, ...inner.functions], depth: inner.depth + 1 };
   }
   const measurement = tokens.name();
-  const names = columns.map(({ name }) => name);
+  const names = columns.flatMap((column) => column.names);
   tokens.expect('WHERE');
-  names.push(...readConditions(tokens, true), ...readGroupBy(tokens));
+  names.push(...readConditions(tokens, true));
+  const groups = readGroupBy(tokens);
+  names.push(...groups);
   if (tokens.take('ORDER')) for (const word of ['BY', 'time', 'DESC']) tokens.expect(word);
   if (tokens.take('LIMIT')) tokens.number();
-  return { measurement, names, functions, depth: 0 };
+  return { measurement, names, functions, groups, depth: 0 };
 };
 
-const readColumn = (tokens: Tokens): { name: string; function?: string } => {
+type ReadColumn = { names: string[]; functions: string[] };
+
+/** A field, or aggregates of fields and what is reckoned of them. */
+const readColumn = (tokens: Tokens): ReadColumn => {
+  const column = readTerm(tokens);
+  if (column.functions.length === 0) return column;
+  while (tokens.take('/') || tokens.take('+')) join(column, readTerm(tokens));
+  if (tokens.take('AS')) tokens.name();
+  return column;
+};
+
+const readTerm = (tokens: Tokens): ReadColumn => {
+  if (tokens.take('(')) {
+    const term = readTerm(tokens);
+    while (tokens.take('+')) join(term, readTerm(tokens));
+    tokens.expect(')');
+    return term;
+  }
   const called = portableFunctions.find((name) => tokens.take(name));
-  if (called === undefined) return { name: tokens.name() };
+  if (called === undefined) return { names: [tokens.name()], functions: [] };
   tokens.expect('(');
   const name = tokens.name();
   tokens.expect(')');
-  if (tokens.take('AS')) tokens.name();
-  return { name, function: called };
+  return { names: [name], functions: [called] };
+};
+
+const join = (column: ReadColumn, other: ReadColumn): void => {
+  column.names.push(...other.names);
+  column.functions.push(...other.functions);
 };
 
 /** The time first, as every range of a store that keeps weeks must be bounded. */
@@ -89,6 +115,7 @@ const readConditions = (tokens: Tokens, withTime: boolean): string[] => {
   while (withTime ? tokens.take('AND') : names.length === 0 || tokens.take('AND')) {
     names.push(tokens.name());
     if (tokens.take('=~')) tokens.kind('regex');
+    else if (tokens.take('>')) tokens.number();
     else {
       tokens.expect('=');
       tokens.kind('string');
@@ -102,8 +129,11 @@ const readGroupBy = (tokens: Tokens): string[] => {
   tokens.expect('BY');
   const names: string[] = [];
   do {
-    if (tokens.take('time')) for (const word of ['(', '$__interval', ')']) tokens.expect(word);
-    else names.push(tokens.name());
+    if (tokens.take('time')) {
+      tokens.expect('(');
+      if (!tokens.take('$__interval')) for (const word of ['5', 'm']) tokens.expect(word);
+      tokens.expect(')');
+    } else names.push(tokens.name());
   } while (tokens.take(','));
   if (tokens.take('fill')) {
     tokens.expect('(');
@@ -120,7 +150,7 @@ const kinds = {
   regex: /\/(?:[^/\\]|\\.)+\//y,
   number: /\d+/y,
   word: /\$?[A-Za-z_]+/y,
-  sign: /=~|[=(),]/y,
+  sign: /=~|[=(),/+>]/y,
 } as const;
 type Token = { kind: keyof typeof kinds; text: string };
 
@@ -128,6 +158,8 @@ const tokenize = (query: string): Token[] => {
   const tokens: Token[] = [];
   for (let at = 0; at < query.length; ) {
     const found = Object.entries(kinds)
+      // Elsewhere a slash divides.
+      .filter(([kind]) => kind !== 'regex' || tokens.at(-1)?.text === '=~')
       .map(([kind, pattern]) => {
         pattern.lastIndex = at;
         return { kind: kind as Token['kind'], text: pattern.exec(query)?.[0] };

@@ -20,8 +20,14 @@ export type Panel = {
   gridPos: { x: number; y: number; w: number; h: number };
   targets: Target[];
   options: Record<string, unknown>;
+  transformations?: { id: string; options: Record<string, unknown> }[];
   fieldConfig: {
-    defaults: { unit: string; thresholds: { steps: { value: number | null }[] }; links: Link[] };
+    defaults: {
+      unit: string;
+      displayName?: string;
+      thresholds: { steps: { value: number | null }[] };
+      links: Link[];
+    };
     overrides: { properties: { id: string; value: unknown }[] }[];
   };
 };

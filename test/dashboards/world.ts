@@ -18,7 +18,10 @@ type World = { deviceId: string; edgeId: string; nowMs: number };
 export const hourOfDevice = ({ deviceId, edgeId, nowMs }: World): TelemetryRecord[] =>
   minutes(nowMs).flatMap(({ at, ago }) => [
     ...worldApplications.flatMap((appId) => runsOf({ deviceId, edgeId, appId, at, ago })),
-    ...['tunnel', 'device'].map((kind) => sample(kind, { deviceId, edgeId, at })),
+    // Of no burst: roll-ups leave those out.
+    ...['tunnel', 'device'].map((kind) =>
+      sample(kind, { deviceId, edgeId, at, burstId: undefined }),
+    ),
     ...(ago % 5 === 0 ? [pathOf(deviceId, edgeId, at)] : []),
     ...(ago === 59 ? [sample('event', { sourceId: deviceId, at })] : []),
   ]);

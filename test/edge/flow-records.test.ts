@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Privacy } from '#contract/access.ts';
 import type { EdgeTiming } from '#contract/body/connection.ts';
 import { check } from '#contract/check.ts';
@@ -54,6 +54,24 @@ const lab = (privacy: Privacy | undefined, process?: { index: number; count: num
 };
 
 describe('the record of a flow', () => {
+  it('has a time that no other of its device has, however many devices come between', () => {
+    // Only the rate of records reads this clock: a hundredth of a second each.
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { records, flow } = lab({ flows: 'full', users: false });
+    const begin = (ofDevice: string) => {
+      vi.advanceTimersByTime(10);
+      expect(flow('crm.test', 'crm', ofDevice)).toBeDefined();
+    };
+    for (let n = 0; n < 9_998; n += 1) begin(`other-${n}`);
+    for (let n = 0; n < 5; n += 1) begin(deviceId);
+    begin('further-1');
+    begin('further-2');
+    begin(deviceId);
+    const own = records.filter((record) => record.deviceId === deviceId);
+    expect(own.map(({ at }) => at - 1_700_000_000_000)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   it.each([
     [undefined, '', null],
     [{ flows: 'counts', users: false }, '', null],

@@ -135,7 +135,8 @@ it('passes on a device’s suspicion, whichever process its session is in', asyn
   }
   await waitUntil(() => suspected.length === 2);
   const destination = { host: 'app.test', port: origin.port };
-  expect(suspected).toEqual(Array(2).fill({ burstId, forSeconds: 30, destination }));
+  const deviceId = identity.id;
+  expect(suspected).toEqual(Array(2).fill({ deviceId, burstId, forSeconds: 30, destination }));
 });
 
 it('holds a device to its limit whatever processes its sessions are in', async () => {

@@ -20,8 +20,11 @@ export type BinState = {
   at(on: On, key: string | number): Effect[] | undefined;
   ofLink(link: Link): Effect[];
   holesIn(link: Link): Effect[];
-  /** The way a leg is really taken, and what is put on its first link beyond the ISP. */
-  legOf(ispIndex: number, leg: Leg): { leg: Leg; effect: Effect | null; extraMs: number };
+  /** The way a leg is really taken, and what is put on its first link beyond the ISP, by core. */
+  legOf(
+    ispIndex: number,
+    leg: Leg,
+  ): { leg: Leg; effect: Effect | null; extraMs: Detour['extraMs'] };
   disguise<T extends Disguise['on']>(
     on: T,
     key: string | number,
@@ -58,11 +61,11 @@ export const createBinState = (
     ],
     holesIn: ({ index }) => at('mtu', index) ?? [],
     legOf(ispIndex, leg) {
-      if (!hasDetours) return { leg, effect: null, extraMs: 0 };
+      if (!hasDetours) return { leg, effect: null, extraMs: [] };
       const key = `${ispIndex}/${leg.destination.id}/${leg.via}`;
       const effect = at('detour', key)?.[0] ?? null;
       const detour = (effect?.fault.hit ?? disguises.get(`detour/${key}`)) as Detour | undefined;
-      if (!detour) return { leg, effect: null, extraMs: 0 };
+      if (!detour) return { leg, effect: null, extraMs: [] };
       return { leg: { ...leg, via: detour.via }, effect, extraMs: detour.extraMs };
     },
     disguise: (on, key) =>

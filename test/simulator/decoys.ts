@@ -7,7 +7,7 @@ import type { Router } from './network.ts';
 import type { WorldOptions } from './options.ts';
 import type { Device, Population } from './population.ts';
 import { Random } from './random.ts';
-import { drawWindow, type Window } from './schedule.ts';
+import { dayMs, drawWindow, type Window } from './schedule.ts';
 import type { Topology } from './topology.ts';
 import { type DecoyKind, decoyKinds, type TrueElement } from './truth.ts';
 
@@ -47,7 +47,7 @@ const drawDecoy = (
   for (let draw = 0; draw < mostDraws; draw++) {
     const kind = random.pick(decoyKinds);
     const device = random.pick(crowd);
-    const placed = place(world, random, kind, device);
+    const placed = place(world, random, kind, device, startMs);
     if (!placed) continue;
     const decoy = { id: '', kind, ...placed, startMs, endMs };
     if (isClear(decoy, world.faults, others)) return decoy;
@@ -78,6 +78,7 @@ const place = (
   random: Random,
   kind: DecoyKind,
   device: Device,
+  startMs: number,
 ): Placed | undefined => {
   switch (kind) {
     case 'hop-slow-replies':
@@ -100,7 +101,7 @@ const place = (
         magnitude: 0.4,
       };
     case 'benign-path-change':
-      return onPathChange(world, random, device);
+      return onPathChange(world, random, device, startMs);
   }
 };
 
@@ -156,15 +157,26 @@ const routerElement = ({ network: { links } }: Topology, router: Router): TrueEl
   };
 };
 
-const onPathChange = ({ topology }: World, random: Random, device: Device): Placed | undefined => {
+const onPathChange = (
+  { topology, options }: World,
+  random: Random,
+  device: Device,
+  startMs: number,
+): Placed | undefined => {
   const { site, leg } = device;
   const vias = topology.choices(site.ispIndex, leg.destination).filter((via) => via !== leg.via);
   if (vias.length === 0) return undefined;
   const addedMs = random.between(-4, 4);
-  const { hit, links, asn, extraMs } = detourOf(topology, device, random.pick(vias), addedMs);
+  const { hit, links, asn, extraMs } = detourOf(
+    topology,
+    device,
+    random.pick(vias),
+    addedMs,
+    (startMs - options.startMs) / dayMs,
+  );
   const first = links[1];
   // A link cannot take less than no time.
-  if (first === undefined || extraMs < 0.3 - first.baseMs) return undefined;
+  if (first === undefined || Math.min(...extraMs) < 0.3 - first.baseMs) return undefined;
   const stretches = links.map(({ from, address }) => ({ from: from?.address ?? '', to: address }));
   return {
     families: network,

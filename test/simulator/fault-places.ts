@@ -247,18 +247,27 @@ const onDetour = (draw: Draw, device: Device): Placed | undefined => {
   const via = random.pick(vias);
   const { ispIndex } = site;
   const changed = detourOf(topology, device, via, magnitude);
-  if (changed.extraMs < 0) return undefined;
+  if (Math.min(...changed.extraMs) < 0) return undefined;
   const placed = onLinks(topology, { ...changed.hit, ispIndex }, changed.links);
   return { ...placed, element: { ...placed.element, mostNodes: 6, asn: changed.asn } };
 };
 
-/** The same device's way over another neighbour, `addedMs` longer than the one it has. */
-export const detourOf = (topology: Topology, device: Device, via: Via, addedMs: number) => {
+/** The way over another neighbour, `addedMs` longer than the one it has, over whichever core. */
+export const detourOf = (
+  topology: Topology,
+  device: Device,
+  via: Via,
+  addedMs: number,
+  /** Since the world began: its links have drifted. */
+  days = 0,
+) => {
   const { leg, site } = device;
-  const wayOver = (over: Via) =>
-    topology.firstLeg(site.line, site.ispIndex, leg.core, leg.destination, over);
+  const wayOver = (over: Via, core = leg.core) =>
+    topology.firstLeg(site.line, site.ispIndex, core, leg.destination, over);
   const [before, after] = [wayOver(leg.via), wayOver(via)];
-  const extraMs = addedMs - (baseMs(after) - baseMs(before));
+  const extraMs = [0, 1].map(
+    (core) => addedMs - (baseMs(wayOver(via, core), days) - baseMs(wayOver(leg.via, core), days)),
+  );
   const hit = {
     on: 'detour',
     ispIndex: site.ispIndex,
@@ -273,4 +282,5 @@ export const detourOf = (topology: Topology, device: Device, via: Via, addedMs: 
 
 type Via = Device['leg']['via'];
 
-const baseMs = ({ links }: Way): number => links.reduce((sum, link) => sum + link.baseMs, 0);
+const baseMs = ({ links }: Way, days: number): number =>
+  links.reduce((sum, { baseMs: ms, driftMsPerDay }) => sum + ms + days * driftMsPerDay, 0);

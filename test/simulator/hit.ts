@@ -23,8 +23,8 @@ export type Detour = {
   /** Only flows that went this way before. */
   from: Via;
   via: Via;
-  /** Put on the first link of the new neighbour's, so that the whole differs by what was drawn. */
-  extraMs: number;
+  /** By core: put on the first link of the new neighbour's, so that the whole differs by what was drawn. */
+  extraMs: readonly number[];
 };
 
 export type PlacedFault = Fault & { hit: Hit };

@@ -63,7 +63,7 @@ export const createTravel = (
       const now = legNow(state as BinState, device, leg);
       const { site } = device;
       const way = topology.firstLeg(site.line, site.ispIndex, core, leg.destination, now.leg.via);
-      const made = open(way, now.extraMs);
+      const made = open(way, now.extraMs[core] ?? 0);
       byCore[core] = made;
       byLeg.set(leg, byCore);
       return made;

@@ -146,6 +146,31 @@ test('decoys cost nobody anything', () => {
   expect(meanTotalMs(bins) / meanTotalMs(twinBins.slice(0, 144))).toBeCloseTo(1, 1);
 });
 
+test('a harmless change of way is so for all who take it, over either core', () => {
+  const made = createWorld({ ...small, seed: 10, warmDays: 2, decoysPerDay: 400 });
+  const { topology, population, decoys, options } = made;
+  const addedMs = decoys.flatMap(({ disguise, startMs }) => {
+    if (disguise.on !== 'detour') return [];
+    const { ispIndex, placeId, from, via, extraMs } = disguise;
+    const days = (startMs - options.startMs) / 86_400_000;
+    const taking = population.devices.filter(
+      ({ site, leg }) =>
+        site.ispIndex === ispIndex && leg.destination.id === placeId && leg.via === from,
+    );
+    return taking.flatMap(({ site, leg }) =>
+      [0, 1].map((core) => {
+        const [before = 0, after = 0] = [from, via].map((over) => {
+          const { links } = topology.firstLeg(site.line, ispIndex, core, leg.destination, over);
+          return links.reduce((sum, link) => sum + link.baseMs + days * link.driftMsPerDay, 0);
+        });
+        return after + (extraMs[core] ?? 0) - before;
+      }),
+    );
+  });
+  expect(addedMs.length).toBeGreaterThanOrEqual(4);
+  expect(Math.max(...addedMs.map(Math.abs))).toBeLessThan(4.01);
+});
+
 test('labels follow the milliseconds', () => {
   const sums: Record<Label, number[]> = { degraded: [], healthy: [], between: [] };
   for (const { truth } of day.filter((_, i) => i % 4 === 0)) {

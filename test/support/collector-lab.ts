@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { startCollector } from '#collector/collector.ts';
 import { type CollectorProgramConfig, collectorDefaults } from '#collector/config.ts';
 import { collectorServerName, type EnrollmentResponse } from '#contract/enrollment.ts';
 import { createRequest } from '#runtime/certificates.ts';
 import { type Log, silentLog } from '#runtime/log.ts';
+import { layEmptyState } from './empty-state.ts';
 import { makeFolder, removeFolder } from './server-process.ts';
 
 /** What came back; `json` is {} where the body is none. */
@@ -41,6 +43,7 @@ export const startCollectorLab = async (
     diagnoseDelayMs: 50,
     ...changes,
   };
+  if (config.state.engine === 'pglite') await layEmptyState(join(folder, 'state'));
   const collector = await startCollector(config, { log });
   const hands = collectorHands(collector);
   return {

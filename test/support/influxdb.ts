@@ -19,11 +19,11 @@ export type InfluxdbServer = Omit<ServerProcess, 'kill'> & {
 
 /** Debian's InfluxDB 1.6 on a free port, its data in a folder that `stop` removes. */
 export const startInfluxdb = (
-  options: { auth?: boolean; maxValuesPerTag?: number } = {},
+  options: { auth?: boolean; maxValuesPerTag?: number; folder?: string } = {},
 ): Promise<InfluxdbServer> =>
   withRetries(async () => {
     const influxd = findProgram('influxd', 'influxdb');
-    const folder = makeFolder('influxdb');
+    const folder = options.folder ?? makeFolder('influxdb');
     try {
       const [port, rpcPort] = [await freePort(), await freePort()];
       const configFile = join(folder, 'influxdb.conf');

@@ -19,12 +19,12 @@ export type PostgresServer = ServerProcess & {
 };
 
 /** Debian's PostgreSQL on a free port, its data in a folder that `stop` removes. */
-export const startPostgres = (): Promise<PostgresServer> =>
+export const startPostgres = (options: { folder?: string } = {}): Promise<PostgresServer> =>
   withRetries(async () => {
     const bin = binFolders();
     const initdb = findProgram('initdb', 'postgresql', bin);
     const postgres = findProgram('postgres', 'postgresql', bin);
-    const folder = makeFolder('postgres');
+    const folder = options.folder ?? makeFolder('postgres');
     try {
       const user = serverUser();
       const data = join(folder, 'data');

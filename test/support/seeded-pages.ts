@@ -2,15 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createAccountRows } from '#collector/control/run-account-rows.ts';
 import { type App, createApp } from '#collector/http/app.ts';
 import { Problem } from '#collector/http/problems.ts';
 import { registerPages } from '#collector/pages/register-pages.ts';
 import { registerTriageApi } from '#collector/pages/register-triage-api.ts';
-import { openState } from '#collector/state/open.ts';
 import type { State } from '#collector/state/state.ts';
 import { openStore } from '#collector/store/open.ts';
 import type { Store } from '#collector/store/store.ts';
 import { silentLog } from '#runtime/log.ts';
+import { openEmptyState } from './empty-state.ts';
 import { seed } from './seed.ts';
 
 export type RunningPages = {
@@ -33,7 +34,7 @@ export const startPages = async (
   const folder = await mkdtemp(join(tmpdir(), 'whyslow-pages-'));
   const [store, state] = await Promise.all([
     openStore({ engine: 'duckdb', file: join(folder, 'series.duckdb') }),
-    openState({ engine: 'pglite', folder: join(folder, 'state') }),
+    openEmptyState(join(folder, 'state')),
   ]);
   const clock = { nowMs: Date.now() };
   const everyMs = options.everyMs ?? 30_000;
@@ -42,6 +43,7 @@ export const startPages = async (
   const parts = {
     store,
     state,
+    accounts: createAccountRows(state.db),
     now: () => clock.nowMs,
     requireViewer: async () => {
       if (options.signedIn === false) throw new Problem('token-required');

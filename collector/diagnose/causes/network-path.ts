@@ -99,7 +99,28 @@ const looksAtOnward = (scene: Scene): Evidence[] => {
             unit: 'ratio',
           },
         ];
-  return [...lost, ...looksAtHops('edge-origin', scene.input.appName, samples)];
+  return [
+    ...lost,
+    ...looksAtWaiting(scene),
+    ...looksAtHops('edge-origin', scene.input.appName, samples),
+  ];
+};
+
+/** An address that does not answer: what a hole in one family (RFC 8305 section 1) or a dead server looks like. */
+const looksAtWaiting = ({ run }: Scene): Evidence[] => {
+  const { edge_waited_ms: waitedMs, edge_address: address } = run.run.fields;
+  if (waitedMs === null || waitedMs <= 0) return [];
+  const family = address?.includes(':') ? 'IPv6' : 'IPv4';
+  return [
+    {
+      finding: 'against',
+      segment: 'edge-origin',
+      text: `The edge waited ${sayMs(waitedMs)} for an address of the application that did not answer, before ${address ?? 'another'} (${family}) did.`,
+      value: waitedMs,
+      baseline: null,
+      unit: 'ms',
+    },
+  ];
 };
 
 /** So many earlier traces say what the hops took before. */

@@ -43,13 +43,22 @@ export type EvidenceLine = {
 
 /**
  * One family of causes, or several that are weighed against each other. `former` are the keys
- * accepted in the bin before: a cause that stood then needs less to stand now.
+ * accepted in the bin before: a cause that stood then needs less to stand now. `lately` are those of
+ * the last ten minutes as well: a cause that comes and goes.
  */
 export type Infer = (
   view: BinView,
   former: ReadonlySet<string>,
   options: InferOptions,
+  lately?: ReadonlySet<string>,
 ) => Accepted[];
+
+/** Whatever lies on them, the tunnel’s own round trip crosses it, and every device that meets it observes it. */
+export const underTunnel: ReadonlySet<Segment> = new Set([
+  'gateway',
+  'client-edge',
+  'tunnel-queue',
+]);
 
 /** Switched off one by one in the ablations; all on in the product. */
 export type InferOptions = {

@@ -29,6 +29,8 @@ export const keyColumns = {
   usualSamples: 'f32',
   skew: 'f32',
   flags: 'u8',
+  /** Of totals: place + 1 that served the newest run which told it. */
+  place: 'u32',
   /** Bin since which every value looked like a fault; 0: the newest did not. */
   suspectedSince: 'u32',
   /** 24 offsets in 64ths of the kind's floor; until a key is ready its first eight values (f32) lie here. */
@@ -184,11 +186,13 @@ const step = (
   const clipped = Math.max(-limit, Math.min(limit, difference));
   const openness = gate(page, slot, difference, spread, how);
   const early = openness / (learned + 1);
-  page.level[slot] = at(page.level, slot) + Math.max(openness * how.levelRate, early) * clipped;
+  const levelStep = Math.max(openness * how.levelRate, early) * clipped;
+  page.level[slot] = at(page.level, slot) + levelStep;
   const size = 1.25 * Math.min(Math.abs(difference), 4 * spread);
   const scale = at(page.scale, slot);
   page.scale[slot] = scale + Math.max(openness * how.scaleRate, early) * (size - scale);
   if (how.seasonalAfter === Number.POSITIVE_INFINITY) return;
+  if (learned < 24 * how.stepsAnHour) keepKnownHours(page, slot, levelStep, when, how);
   // An hour has few bins to be learned in: its steps are clipped more loosely.
   const loose = Math.max(-2 * limit, Math.min(2 * limit, difference));
   stepOffsets(page, slot, openness * loose, when, how);
@@ -231,6 +235,28 @@ const stepOffsets = (
   page.offsets[late] = stepped(at(page.offsets, late), grains * when.lateShare, threshold);
 };
 const goldenRatio = 0.618_033_988_75;
+
+/**
+ * On the first day the level follows the hours. What was normal in those that are over was measured
+ * then: it stays, wherever the level goes.
+ */
+const keepKnownHours = (
+  page: KeyPage,
+  slot: number,
+  levelStep: number,
+  { early, late }: DayTime,
+  how: Learning,
+): void => {
+  const hours = Math.floor((at(page.bin, slot) - at(page.firstBin, slot)) / how.stepsAnHour);
+  const grains = -levelStep / grainOf(page, slot);
+  const threshold = (at(page.learned, slot) * goldenRatio) % 1;
+  for (let back = 1; back <= Math.min(22, hours); back += 1) {
+    const hour = (early + 24 - back) % 24;
+    if (hour === late) continue;
+    const index = slot * 24 + hour;
+    page.offsets[index] = stepped(at(page.offsets, index), grains, threshold);
+  }
+};
 
 const stepped = (offset: number, step: number, threshold: number): number =>
   Math.max(-32_000, Math.min(32_000, Math.floor(offset + step + threshold)));

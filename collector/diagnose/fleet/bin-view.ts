@@ -59,6 +59,9 @@ export type LossCount = {
   recentLost: number;
   /** Sent in the same bins as `recentLost`: the window still holds what was before a fault. */
   recentSent?: number;
+  /** Of these, in the newest stretch (a bin, or several short ones). */
+  newestSent?: number;
+  newestLost?: number;
   normalRatio: number;
 };
 
@@ -139,7 +142,10 @@ export type ApplicationView = {
   directTrace: TraceView | null;
   /** Crossings of leg 1 and leg 2 (straight: of the whole path) that one transaction makes. */
   roundTrips: { leg1: number; leg2: number; direct: number };
-  /** Largest paint (else load) less the document's time and the slowest third party. */
+  /**
+   * Largest paint (else load) less the document's time and the slowest third party. Of the newest
+   * loads, which may be some bins ago.
+   */
   render: Delta | null;
   pageTotal: Delta | null;
 };
@@ -171,6 +177,25 @@ export type Cell = {
   sampleSpreadMs: number;
   /** Devices with a sample in it. */
   deviceCount: number;
+  /** Null: too few bins in a row. */
+  lasting: Lasting | null;
+  /** Its first day: what it takes at this hour is not known yet. */
+  isYoung: boolean;
+  /** Of few samples: each one's difference from normal, newest first, of the last six bins with one. */
+  singlesMs?: readonly number[];
+  /** Look-ups: how often no cache answers, and how much longer it then takes, by experience. */
+  misses?: { share: number; ms: number; spreadMs: number };
+};
+
+/** What a cell was off by over some bins: small causes are not seen in one. */
+export type Lasting = {
+  ms: number;
+  /** The least over as many bins before: a cause begins by a step; null: not known. */
+  beforeMs: number | null;
+  /** Three to eight bins ago: what it was off by just now; null: not known. */
+  justBeforeMs: number | null;
+  /** Of one bin's scale. */
+  scaleShare: number;
 };
 
 export type EdgeView = {
@@ -187,6 +212,14 @@ export type PageCell = {
   deviceCount: number;
   /** Pooled difference of the render time from each device's own normal. */
   render: Delta;
+  /** Since its newest loads: 0, in this very bin. */
+  ageBins: number;
   /** Per third party: its longest request, pooled. */
-  thirdParties: readonly { host: string; delta: Delta; deviceCount: number }[];
+  thirdParties: readonly {
+    host: string;
+    delta: Delta;
+    deviceCount: number;
+    /** Since its newest loads: 0, in this very bin. */
+    ageBins: number;
+  }[];
 };

@@ -3,7 +3,6 @@ import {
   dayTimeOf,
   kindAt,
   learnNewest,
-  learnValue,
   noteValue,
   readyAfter,
   scaleOf,
@@ -12,21 +11,24 @@ import {
 import { at, slotOf } from './columns.ts';
 import { countLosses, markFailing } from './count-losses.ts';
 import { evictUnused } from './evict.ts';
-import { type FleetState, openBinFor } from './fleet-state.ts';
+import type { FleetState } from './fleet-state.ts';
 import {
   eachKey,
   groupSamples,
   joined,
   type KeySamples,
-  lowEndOf,
-  middleOf,
+  statisticOf,
   trimmedMeanOf,
 } from './grouped.ts';
+import { noteHistory } from './history.ts';
 import { kindOf, kinds } from './kinds.ts';
 import { layTraces } from './lay-traces.ts';
+import { learnLate } from './learn-late.ts';
 import { ailingMark, hotMark } from './marks.ts';
 import { meetPlaces } from './meet-places.ts';
-import type { OpenBin } from './open-bin.ts';
+import { meetThirdParties } from './meet-third-parties.ts';
+import { mintAnew } from './mint.ts';
+import { createOpenBin, type OpenBin } from './open-bin.ts';
 import { isReady, timedBy } from './owners.ts';
 import { pooledValues } from './pooled.ts';
 
@@ -34,7 +36,7 @@ import { pooledValues } from './pooled.ts';
 export type Pending = {
   bin: number;
   keys: Uint32Array;
-  /** What came in: not needed once it is learned. */
+  /** Whose runs are not needed once it is learned. */
   open: OpenBin;
   /** Keys of which a part was measured beside the plan: what the plan alone measured. */
   planned: Map<number, number>;
@@ -48,23 +50,26 @@ export const closeBin = (state: FleetState, bin: number): Closed => {
   const day = Math.floor((bin * state.binMs) / dayMs);
   if (day > state.evictedDay) {
     if (state.evictedDay > 0) evictUnused(state, bin);
+    mintAnew(state);
     state.evictedDay = day;
   }
-  const open = state.open.get(bin) ?? openBinFor(state, bin);
+  const open = state.open.get(bin) ?? createOpenBin(bin, state.spare);
   state.open.delete(bin);
   state.closedThrough = bin;
   layTraces(state, open);
   noteDevices(state, open);
   meetPlaces(state, open);
+  notePlaces(state, open);
   const when = dayTimeOf((bin + 0.5) * state.binMs);
   const pending = noteSamples(state, open, when);
+  meetThirdParties(state, open);
   countLosses(state, open);
   markFailing(state, open);
+  open.release();
   return { bin, open, pending };
 };
 
 const dayMs = 86_400_000;
-const mostSpare = 1;
 
 export const learnBin = (state: FleetState, pending: Pending): void => {
   const when = dayTimeOf((pending.bin + 0.5) * state.binMs);
@@ -75,36 +80,8 @@ export const learnBin = (state: FleetState, pending: Pending): void => {
     if (at(rows.page(key).bin, slotOf(key)) !== pending.bin) continue;
     learnNewest(rows.page(key), slotOf(key), when, state.how, pending.planned.get(key));
   }
-  if (state.spare.length < mostSpare) state.spare.push(pending.open);
+  pending.open.releaseRuns();
 };
-
-/** Late readings make what is normal better known; they change no verdict. */
-const learnLate = (state: FleetState): void => {
-  for (const bin of [...state.late.keys()].sort((a, b) => a - b)) {
-    const late = state.late.get(bin) as OpenBin;
-    layTraces(state, late);
-    const when = dayTimeOf((bin + 0.5) * state.binMs);
-    const grouped = groupSamples(late.planned, state.keys.rows.count);
-    for (let i = 0; i < grouped.keys.length; i += 1) {
-      const key = at(grouped.keys, i);
-      const page = state.keys.rows.page(key);
-      const slot = slotOf(key);
-      if (at(page.firstBin, slot) === 0) page.firstBin[slot] = bin;
-      const [from, to] = [at(grouped.starts, i), at(grouped.starts, i + 1)];
-      learnValue(
-        page,
-        slot,
-        statisticOf(at(page.what, slot), grouped.values, from, to),
-        when,
-        state.how,
-      );
-    }
-  }
-  state.late.clear();
-};
-
-const statisticOf = (what: number, values: ArrayLike<number>, from: number, to: number): number =>
-  kinds[kindAt(what)]?.lowEnd ? lowEndOf(values, from, to) : middleOf(values, from, to);
 
 /** What the bin's newest samples say of each device and edge. */
 const noteDevices = (state: FleetState, open: OpenBin): void => {
@@ -139,16 +116,42 @@ const noteDevice = (
   to.lagExtraMs[slot] = 0;
   to.marks[slot] = 0;
   to.reconnects[slot] = at(from.reconnects, slot);
-  if (at(from.tunnelTime, slot) > 0) {
-    to.edge[slot] = at(from.edge, slot);
-    to.sameFlow[slot] = at(from.sameFlow, slot);
-  } else if (at(from.runEdge, slot) > 0) to.edge[slot] = at(from.runEdge, slot);
+  noteEdge(from, to, slot, bin, Math.ceil(dayMs / state.binMs));
   if (at(from.deviceTime, slot) === 0) return;
   to.cpuRatio[slot] = at(from.cpuRatio, slot);
   to.memoryRatio[slot] = at(from.memoryRatio, slot);
   to.signalDbm[slot] = at(from.signalDbm, slot);
   to.linkType[slot] = at(from.linkType, slot);
   to.site[slot] = at(from.site, slot);
+};
+
+/** Where each pair's newest run was served: it holds for runs that got nowhere. */
+const notePlaces = (state: FleetState, open: OpenBin): void => {
+  for (let row = 0; row < open.runs.count; row += 1) {
+    const page = open.runs.page(row);
+    const slot = slotOf(row);
+    const place = at(page.place, slot);
+    if (place === 0) continue;
+    const pair = at(page.pair, slot);
+    state.keys.rows.page(pair).place[slotOf(pair)] = place;
+  }
+};
+
+/** A device whose tunnel is down names no edge: it is still one of those that were at the last. */
+const noteEdge = (
+  from: ReturnType<OpenBin['devices']['page']>,
+  to: ReturnType<FleetState['devices']['page']>,
+  slot: number,
+  bin: number,
+  mostBins: number,
+): void => {
+  const hasTunnel = at(from.tunnelTime, slot) > 0;
+  if (hasTunnel) to.sameFlow[slot] = at(from.sameFlow, slot);
+  const edge = hasTunnel ? at(from.edge, slot) : at(from.runEdge, slot);
+  if (edge > 0) {
+    to.edge[slot] = edge;
+    to.edgeBin[slot] = bin;
+  } else if (bin - at(to.edgeBin, slot) > mostBins) to.edge[slot] = 0;
 };
 
 const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending => {
@@ -181,8 +184,11 @@ const noteSamples = (state: FleetState, open: OpenBin, when: DayTime): Pending =
 const kindOfKey = (state: FleetState, key: number): number =>
   kindAt(at(state.keys.rows.page(key).what, slotOf(key)));
 
-/** What page loads say holds for so long, and is not replaced by a few that come late. */
-export const pagesHoldMs = 600_000;
+/**
+ * What is measured rarely holds for so long: page loads, not replaced by a few that come late, and runs
+ * where few meet a service, as none may be due in a short bin and an edge may not tell its part of each.
+ */
+export const rareHoldsMs = 600_000;
 const strayShare = 1 / 4;
 
 /** Pages are loaded every few bins by many at once: some that carry another bin's time say little. */
@@ -196,7 +202,7 @@ const isStray = (
   const page = state.keys.rows.page(key);
   const slot = slotOf(key);
   const ageMs = (bin - at(page.bin, slot)) * state.binMs;
-  return ageMs <= pagesHoldMs && to - from < strayShare * at(page.samples, slot);
+  return ageMs <= rareHoldsMs && to - from < strayShare * at(page.samples, slot);
 };
 
 const noteKey = (
@@ -214,16 +220,17 @@ const noteKey = (
   const pooled = kinds[kind]?.pooled ? pooledValues(state, samples, bin) : samples;
   const { values, from, to } = pooled;
   const offMs = kinds[kind]?.timed ? lagExtraOf(state, key) : 0;
-  const middleMs = middleOf(values, from, to);
-  const statisticMs = kinds[kind]?.lowEnd ? lowEndOf(values, from, to) : middleMs;
+  const isLow = kinds[kind]?.lowEnd ?? false;
+  const statisticMs = statisticOf(isLow, values, from, to);
   const ms = statisticMs - offMs;
   const skewMs = to - from < 3 ? 0 : trimmedMeanOf(values, from, to) - statisticMs;
   const isBeside = samples.planned !== undefined;
   noteValue(page, slot, { ms, samples: to - from, skewMs, bin, beside: isBeside }, when, state.how);
   if (samples.planned !== undefined && samples.planned.length > 0) {
     const { planned } = samples;
-    toLearn.set(key, statisticOf(at(page.what, slot), planned, 0, planned.length) - offMs);
+    toLearn.set(key, statisticOf(isLow, planned, 0, planned.length) - offMs);
   }
+  noteHistory(state, key);
   if (kind === kindOf.lag) noteLag(state, key);
 };
 

@@ -2,7 +2,7 @@
  * Rows in typed arrays, in pages: a hundred million numbers without an object each, and growth
  * without copying what is there.
  */
-const arrays = {
+export const arrays = {
   f64: Float64Array,
   f32: Float32Array,
   u32: Uint32Array,
@@ -10,7 +10,7 @@ const arrays = {
   u8: Uint8Array,
   i16: Int16Array,
 } as const;
-type ColumnType = keyof typeof arrays;
+export type ColumnType = keyof typeof arrays;
 type ArrayFor<T extends ColumnType> = InstanceType<(typeof arrays)[T]>;
 export type AnyArray = ArrayFor<ColumnType>;
 
@@ -26,13 +26,22 @@ type Page<S extends ColumnSpec> = {
   >;
 };
 
+/** The numbers of a column, in the pieces they lie in. */
+export type SavedColumns = Record<string, { type: ColumnType; pieces: AnyArray[] }>;
+
+/** Pages of zeros for tables of one form: memory is dear to ask for. */
+export type SparePages<S extends ColumnSpec> = Page<S>[];
+
 export type Columns<S extends ColumnSpec> = {
   readonly count: number;
   /** Appends a row of zeros. */
   add(): number;
   page(row: number): Page<S>;
-  save(): Record<string, AnyArray>;
-  /** Without rows, and without giving memory back. */
+  /** Without a copy: to be written down before anything else happens. */
+  save(): SavedColumns;
+  /** A row of zeros again. */
+  clear(row: number): void;
+  /** Without rows. Its pages go to those who share them. */
   empty(): void;
   /** Keeps the rows that are not 0 in `keep`, in order; gives each row's new number + 1, 0: gone. */
   compact(keep: Uint8Array): Uint32Array;
@@ -42,12 +51,16 @@ const pageBits = 12;
 export const pageRows = 1 << pageBits;
 export const slotOf = (row: number): number => row & (pageRows - 1);
 
-/** An element that is there. */
+/**
+ * An element that is there. It sees arrays of every type, which makes it several times as slow as
+ * indexing: where a loop is over millions, index.
+ */
 export const at = (array: ArrayLike<number>, index: number): number => array[index] as number;
 
 export const createColumns = <const S extends ColumnSpec>(
   spec: S,
   saved?: Record<string, AnyArray>,
+  spare: SparePages<S> = [],
 ): Columns<S> => {
   const columns = Object.entries(spec).map(([name, column]) => {
     const [type, width] = typeof column === 'string' ? ([column, 1] as const) : column;
@@ -57,26 +70,27 @@ export const createColumns = <const S extends ColumnSpec>(
   let count = 0;
 
   const newPage = (): Page<S> =>
-    Object.fromEntries(
+    spare.pop() ??
+    (Object.fromEntries(
       columns.map(({ name, type, width }) => [name, new arrays[type](width * pageRows)]),
-    ) as Page<S>;
+    ) as Page<S>);
 
   const add = (): number => {
     if (count === pages.length * pageRows) pages.push(newPage());
     count += 1;
     return count - 1;
   };
+  const rowsOn = (index: number): number =>
+    Math.max(0, Math.min(pageRows, count - index * pageRows));
   const page = (row: number): Page<S> => pages[row >>> pageBits] as Page<S>;
 
-  const save = (): Record<string, AnyArray> =>
+  const save = (): SavedColumns =>
     Object.fromEntries(
       columns.map(({ name, type, width }) => {
-        const all = new arrays[type](count * width);
-        for (const [index, one] of pages.entries()) {
-          const rows = Math.min(pageRows, count - index * pageRows);
-          all.set((one[name] as AnyArray).subarray(0, rows * width), index * pageRows * width);
-        }
-        return [name, all];
+        const pieces = pages.map((one, index) =>
+          (one[name] as AnyArray).subarray(0, rowsOn(index) * width),
+        );
+        return [name, { type, pieces }];
       }),
     );
 
@@ -127,9 +141,13 @@ export const createColumns = <const S extends ColumnSpec>(
 
   const empty = (): void => {
     for (const [index, one] of pages.entries()) {
-      const rows = Math.min(pageRows, count - index * pageRows);
+      const rows = rowsOn(index);
       for (const { name, width } of columns) (one[name] as AnyArray).fill(0, 0, rows * width);
     }
+    // No more than one table needs.
+    const most = pages.length;
+    while (pages.length > 0 && spare.length < most) spare.push(pages.pop() as Page<S>);
+    pages.length = 0;
     count = 0;
   };
 
@@ -141,6 +159,7 @@ export const createColumns = <const S extends ColumnSpec>(
     add,
     page,
     save,
+    clear,
     empty,
     compact,
   };

@@ -1,5 +1,6 @@
 import { at, slotOf } from './columns.ts';
 import type { FleetState } from './fleet-state.ts';
+import { losesMuch } from './losses.ts';
 import { ailingMark, hotMark } from './marks.ts';
 import type { OpenBin } from './open-bin.ts';
 import { traceKinds } from './paths.ts';
@@ -9,27 +10,53 @@ export const countLosses = (state: FleetState, open: OpenBin): void => {
   const { losses } = state;
   const sent = new Uint32Array(losses.rows.count);
   const lost = new Uint32Array(losses.rows.count);
-  for (let i = 0; i < open.losses.count; i += 1) {
-    const page = open.losses.page(i);
-    const slot = slotOf(i);
-    const row = at(page.row, slot);
-    sent[row] = at(sent, row) + at(page.sent, slot);
-    lost[row] = at(lost, row) + at(page.lost, slot);
-  }
+  learnPackets(state, open);
+  addCounts(state, open, sent, lost);
   for (let row = 1; row < sent.length; row += 1) {
     if (at(sent, row) > 0) losses.count(row, at(sent, row), at(lost, row), open.bin);
   }
   const lossy = findLossy(state, open.bin);
   // Where packets are being lost, nothing is learned about what is normal there.
   for (let row = 1; row < sent.length; row += 1) {
-    if (!lossy.has(row)) losses.learn(row, at(sent, row), at(lost, row));
+    if (at(sent, row) > 0 && !lossy.has(row)) losses.learn(row);
+  }
+};
+
+const learnPackets = ({ losses }: FleetState, open: OpenBin): void => {
+  for (let i = 0; i < open.losses.count; i += 1) {
+    const { row, ratio } = open.losses.page(i);
+    const share = ratio[slotOf(i)] as number;
+    if (share > 0) losses.learnPackets(row[slotOf(i)] as number, share);
+  }
+};
+
+const addCounts = (
+  { losses }: FleetState,
+  open: OpenBin,
+  sent: Uint32Array,
+  lost: Uint32Array,
+): void => {
+  for (let i = 0; i < open.losses.count; i += 1) {
+    const page = open.losses.page(i);
+    const slot = slotOf(i);
+    const row = page.row[slot] as number;
+    const ratio = page.ratio[slot] as number;
+    const packets = Number.isNaN(ratio) ? 0 : losses.packetsOf(row);
+    const isKnown = packets > 0;
+    const sentNow = isKnown ? packets : (page.sent[slot] as number);
+    const lostNow = isKnown ? Math.round(ratio * packets) : (page.lost[slot] as number);
+    sent[row] = (sent[row] as number) + sentNow;
+    lost[row] = (lost[row] as number) + lostNow;
   }
 };
 
 /** Rows of devices and places that lose too much end to end, with all their hops. */
 const findLossy = (state: FleetState, bin: number): Set<number> => {
   const lossy = new Set<number>();
-  const isLossy = (row: number): boolean => losesMuch(state, row, bin);
+  const isLossy = (row: number): boolean => {
+    const count = state.losses.read(row, bin);
+    return count !== null && losesMuch(count, count.normalRatio);
+  };
   const { devices, paths } = state;
   const badDevices = new Set<number>();
   for (let device = 0; device < devices.count; device += 1) {
@@ -59,13 +86,6 @@ const findLossy = (state: FleetState, bin: number): Set<number> => {
     page.marks[slotOf(device)] = at(page.marks, slotOf(device)) | hotMark;
   }
   return lossy;
-};
-
-/** Three of 120 at random from one in a thousand: twice in ten thousand windows. */
-const losesMuch = (state: FleetState, row: number, bin: number): boolean => {
-  const count = state.losses.read(row, bin);
-  if (count === null || count.lost < 3) return false;
-  return count.lost / count.sent > 0.015 + 2 * count.normalRatio;
 };
 
 const addHops = ({ paths }: FleetState, target: number, lossy: Set<number>): void => {

@@ -44,6 +44,10 @@ const lagExtraMs = (state: FleetState, key: number): number => {
   return device < 0 ? 0 : at(state.devices.page(device).lagExtraMs, slotOf(device));
 };
 
+/** Whether a key says anything in this bin. */
+export const isMeasured = ({ state, bin }: Look, key: number): boolean =>
+  key >= 0 && at(state.keys.rows.page(key).bin, slotOf(key)) === bin;
+
 /** Differences of the last three values, newest first; null where a bin is missing. */
 export const recentOf = ({ state, bin }: Look, key: number): (number | null)[] => {
   const page = state.keys.rows.page(key);

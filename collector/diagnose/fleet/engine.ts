@@ -3,6 +3,7 @@ import { type Accepted, allOn, type InferOptions } from './accepted.ts';
 import { type Closed, closeBin, learnBin, type Pending } from './close-bin.ts';
 import { createState, type FleetState, type SavedState, saveState } from './fleet-state.ts';
 import { takeIn } from './intake.ts';
+import { learnLate } from './learn-late.ts';
 import { inferNetwork } from './network/infer-network.ts';
 import type { Facts, Reading } from './reading.ts';
 import { inferServices } from './services/infer-services.ts';
@@ -53,6 +54,8 @@ export const createEngine = (
   const state = createState({ binMs, ...options }, known);
   let facts = config.facts;
   let former = new Set(known?.header.former ?? []);
+  /** Bin in which each cause was accepted last. */
+  const seen = new Map(known?.header.seen ?? []);
   let pending: Pending | undefined;
   const verdicts = createVerdicts({ binMs, facts: () => facts }, known?.header.verdicts);
   const ordered = orderOf(state);
@@ -64,11 +67,13 @@ export const createEngine = (
 
   const judge = (closed: Closed): BinOutcome => {
     const view = viewOf(state, closed, facts, ordered());
+    for (const [key, bin] of seen) if (view.bin - bin > latelyBins(binMs)) seen.delete(key);
     const accepted = [
-      ...inferNetwork(view, former, options),
+      ...inferNetwork(view, former, options, new Set(seen.keys())),
       ...inferServices(view, former, options),
     ];
     former = new Set(accepted.map(({ key }) => key));
+    for (const key of former) seen.set(key, view.bin);
     return {
       fromMs: view.fromMs,
       toMs: view.toMs,
@@ -85,7 +90,12 @@ export const createEngine = (
   };
 
   return {
-    observe: (reading) => takeIn(state, reading),
+    observe(reading) {
+      // What was learned of is no longer held while the next bin fills.
+      if (pending) learnPending();
+      takeIn(state, reading);
+      if (state.late.isFull) learnLate(state);
+    },
     advanceTo(timeMs) {
       const until = Math.floor(timeMs / binMs) - 1;
       const outcomes = binsToClose(state, until).map(close);
@@ -98,12 +108,22 @@ export const createEngine = (
     save() {
       learnPending();
       const { header, columns } = saveState(state);
-      const own: Header = { binMs, former: [...former].sort(), verdicts: verdicts.save() };
+      const own: Header = {
+        binMs,
+        former: [...former].sort(),
+        seen: [...seen].sort(byKey),
+        verdicts: verdicts.save(),
+      };
       return pack({ header: { ...header, ...own }, columns });
     },
   };
 };
-type Header = { binMs: number; former: string[]; verdicts: unknown };
+type Header = { binMs: number; former: string[]; seen?: [string, number][]; verdicts: unknown };
+
+const byKey = ([a]: [string, number], [b]: [string, number]): number => (a < b ? -1 : 1);
+
+/** As long as an incident may come back. */
+const latelyBins = (binMs: number): number => Math.max(3, Math.ceil(600_000 / binMs));
 
 const binsToClose = ({ open, closedThrough }: FleetState, until: number): number[] => {
   const filled = [...open.keys()].filter((bin) => bin <= until);
@@ -129,15 +149,15 @@ const binsToClose = ({ open, closedThrough }: FleetState, until: number): number
 };
 
 /** Devices by id. */
-const orderOf = (state: FleetState): (() => number[]) => {
+const orderOf = ({ deviceNames }: FleetState): (() => number[]) => {
   let order: number[] = [];
+  let changes = -1;
   return () => {
-    const count = state.deviceNames.count - 1;
-    if (order.length !== count) {
-      order = Array.from({ length: count }, (_, i) => i + 1);
-      const { textOf } = state.deviceNames;
-      order.sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
-    }
+    if (changes === deviceNames.changes) return order;
+    changes = deviceNames.changes;
+    const { count, textOf } = deviceNames;
+    order = Array.from({ length: count - 1 }, (_, i) => i + 1).filter((one) => textOf(one) !== '');
+    order.sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
     return order;
   };
 };

@@ -1,6 +1,7 @@
 import { kindAt } from './baseline.ts';
 import { at, slotOf } from './columns.ts';
 import type { FleetState } from './fleet-state.ts';
+import { forgetNames } from './forget-names.ts';
 import { kinds } from './kinds.ts';
 
 /** A key that nothing was measured for in so long is forgotten, and so is a way nobody took. */
@@ -8,14 +9,17 @@ const unusedMs = 7 * 86_400_000;
 
 /**
  * Frees the rows of what is gone: keys, ways, hops and their counts. Rows move together, so every
- * reference to one is rewritten. Names of devices, addresses and places stay: they are small.
+ * reference to one is rewritten. Then the names that nothing goes by any more.
  */
 export const evictUnused = (state: FleetState, bin: number): void => {
   const oldest = bin - Math.ceil(unusedMs / state.binMs);
   const paths = keepPaths(state, oldest);
   if (!keepsAll(paths)) movePaths(state, paths);
+  const targets = keepTargets(state, oldest);
+  if (!keepsAll(targets)) moveTargets(state, targets);
   const keys = keepKeys(state, oldest, paths);
   if (!keepsAll(keys)) moveKeys(state, state.keys.rows.compact(keys));
+  forgetNames(state, oldest);
   const losses = keepLosses(state);
   if (!keepsAll(losses)) moveLosses(state, state.losses.rows.compact(losses));
 };
@@ -41,20 +45,43 @@ const keepPaths = (state: FleetState, oldest: number): Uint8Array => {
   return keep;
 };
 
+/** Targets that were traced of late, by any way or by none that answered. */
+const keepTargets = (state: FleetState, oldest: number): Uint8Array => {
+  const { targets } = state.paths;
+  const keep = new Uint8Array(targets.count);
+  for (let target = 0; target < targets.count; target += 1) {
+    const page = targets.page(target);
+    const slot = slotOf(target);
+    const newest = Math.floor(at(page.time, slot) / state.binMs);
+    keep[target] = newest >= oldest || state.paths.pathsOf(target).length > 0 ? 1 : 0;
+  }
+  return keep;
+};
+
+const moveTargets = (state: FleetState, keep: Uint8Array): void => {
+  const { paths, targets } = state.paths;
+  const moved = targets.compact(keep);
+  for (let path = 0; path < paths.count; path += 1) {
+    const { target } = paths.page(path);
+    target[slotOf(path)] = at(moved, at(target, slotOf(path))) - 1;
+  }
+  state.paths.rebuild();
+};
+
 const movePaths = (state: FleetState, keep: Uint8Array): void => {
   const { paths, hops } = state.paths;
   const keptHops = new Uint8Array(hops.count);
   for (let path = 0; path < paths.count; path += 1) {
     if (keep[path] === 0) continue;
     const first = at(paths.page(path).firstHop, slotOf(path));
-    keptHops.fill(1, first, first + at(paths.page(path).hops, slotOf(path)));
+    keptHops.fill(1, first, first + at(paths.page(path).room, slotOf(path)));
   }
   const movedHops = hops.compact(keptHops);
   for (let path = 0; path < paths.count; path += 1) {
     if (keep[path] === 0) continue;
     const page = paths.page(path);
     const first = at(page.firstHop, slotOf(path));
-    if (at(page.hops, slotOf(path)) > 0) page.firstHop[slotOf(path)] = at(movedHops, first) - 1;
+    if (at(page.room, slotOf(path)) > 0) page.firstHop[slotOf(path)] = at(movedHops, first) - 1;
   }
   const moved = paths.compact(keep);
   const next = (path: number): number => (path === 0 ? 0 : at(moved, path - 1));
@@ -90,13 +117,11 @@ const keepKeys = (state: FleetState, oldest: number, paths: Uint8Array): Uint8Ar
     if (key > 0) keep[key - 1] = 1;
     return key;
   });
-  for (const bins of [state.open, state.late]) {
-    for (const open of bins.values()) {
-      open.moveKeys((key) => {
-        keep[key] = 1;
-        return key;
-      });
-    }
+  for (const open of state.open.values()) {
+    open.moveKeys((key) => {
+      keep[key] = 1;
+      return key;
+    });
   }
   if (paths.length === 0) return keep;
   for (let key = 0; key < rows.count; key += 1) {
@@ -123,9 +148,7 @@ const moveKeys = (state: FleetState, moved: Uint32Array): void => {
     page.key[slot] = at(moved, at(page.key, slot)) - 1;
   });
   everyKeyOfWays(state, (key) => (key === 0 ? 0 : at(moved, key - 1)));
-  for (const bins of [state.open, state.late]) {
-    for (const open of bins.values()) open.moveKeys((key) => at(moved, key) - 1);
-  }
+  for (const open of state.open.values()) open.moveKeys((key) => at(moved, key) - 1);
   const recent = [...state.recent].filter(([key]) => at(moved, key) > 0);
   state.recent = new Map(recent.map(([key, values]) => [at(moved, key) - 1, values]));
   state.keys.rebuild();
@@ -148,12 +171,10 @@ const everyLoss = (state: FleetState, next: (row: number) => number): void => {
       loss[slotOf(row)] = next(at(loss, slotOf(row)));
     }
   }
-  for (const bins of [state.open, state.late]) {
-    for (const { losses } of bins.values()) {
-      for (let row = 0; row < losses.count; row += 1) {
-        const page = losses.page(row);
-        page.row[slotOf(row)] = next(at(page.row, slotOf(row)));
-      }
+  for (const { losses } of state.open.values()) {
+    for (let row = 0; row < losses.count; row += 1) {
+      const page = losses.page(row);
+      page.row[slotOf(row)] = next(at(page.row, slotOf(row)));
     }
   }
 };

@@ -1,34 +1,13 @@
 import { type Learning, learningFor } from './baseline.ts';
-import { type AnyArray, type ColumnSpec, createColumns } from './columns.ts';
+import { type AnyArray, createColumns, type SavedColumns } from './columns.ts';
+import { deviceColumns, edgeColumns } from './fleet-columns.ts';
 import { createKeyTable, type KeyTable } from './key-table.ts';
+import { createLateLog, type LateLog } from './late-log.ts';
 import { createLosses, type Losses } from './losses.ts';
 import { createNames, type Names } from './names.ts';
-import { createOpenBin, type OpenBin } from './open-bin.ts';
+import { createOpenBin, createSpareBins, type OpenBin } from './open-bin.ts';
 import { createPaths, type Paths } from './paths.ts';
 import { createPlaces, type Places } from './places.ts';
-
-const deviceColumns = {
-  firstBin: 'u32',
-  bin: 'u32',
-  /** Bit n: a reading n bins before `bin`. */
-  history: 'u8',
-  edge: 'u32',
-  site: 'u32',
-  linkType: 'u8',
-  cpuRatio: 'f32',
-  memoryRatio: 'f32',
-  signalDbm: 'f32',
-  sameFlow: 'u8',
-  reconnects: 'u16',
-  lagExtraMs: 'f32',
-  /** 1: hot, 2: ailing; in `bin`. */
-  marks: 'u8',
-  gatewayLoss: 'u32',
-  underlayLoss: 'u32',
-  tunnelLoss: 'u32',
-} as const satisfies ColumnSpec;
-
-const edgeColumns = { bin: 'u32', cpuRatio: 'f32', sessions: 'u32' } as const satisfies ColumnSpec;
 
 /** All that is remembered from bin to bin. */
 export type FleetState = {
@@ -49,35 +28,35 @@ export type FleetState = {
   losses: Losses;
   places: Places;
   paths: Paths;
-  /** By bin: not closed yet; closed, but readings came late. */
+  /** By bin: not closed yet. And what came for closed ones. */
   open: Map<number, OpenBin>;
-  late: Map<number, OpenBin>;
-  /** To be used again. */
-  spare: OpenBin[];
+  late: LateLog;
+  spare: ReturnType<typeof createSpareBins>;
   /** Values of pooled keys in the last bins, where they were few. */
   recent: Map<number, RecentValues[]>;
   /** Devices met in places in the last bins, where they were few. */
   met: Map<number, { bin: number; devices: number[] }[]>;
+  /** Devices whose newest loads waited for a third party; which ones, where they were few. */
+  visitors: Map<number, Visitors>;
   /** Last closed bin; -1: none. */
   closedThrough: number;
   /** Day of the last clearing up; 0: none. */
   evictedDay: number;
 };
 export type RecentValues = { bin: number; ms: number[] };
+type Visitors = { count: number; recent: { bin: number; devices: number[] }[] };
 
-export type SavedColumns = Record<string, AnyArray>;
-export type SavedState = {
-  header: {
-    names: string[][];
-    open: number[];
-    late: number[];
-    recent: [number, RecentValues[]][];
-    met: [number, { bin: number; devices: number[] }[]][];
-    closedThrough: number;
-    evictedDay: number;
-  };
-  columns: Record<string, SavedColumns>;
+type SavedHeader = {
+  names: string[][];
+  open: number[];
+  recent: [number, RecentValues[]][];
+  met: [number, { bin: number; devices: number[] }[]][];
+  visitors?: [number, Visitors][];
+  closedThrough: number;
+  evictedDay: number;
 };
+type Restored = Record<string, Record<string, AnyArray>>;
+export type SavedState = { header: SavedHeader; columns: Restored };
 
 export const createState = (
   config: { binMs: number; seasonal: boolean; lagControl: boolean },
@@ -85,8 +64,12 @@ export const createState = (
 ): FleetState => {
   const names = (index: number): Names => createNames(saved?.header.names[index]);
   const columns = saved?.columns ?? {};
-  const bins = (list: 'open' | 'late'): Map<number, OpenBin> =>
-    new Map((saved?.header[list] ?? []).map((bin) => [bin, openBinFrom(columns, list, bin)]));
+  const open = saved?.header.open ?? [];
+  const spare = createSpareBins();
+  const openAgain = (bin: number): [number, OpenBin] => [
+    bin,
+    createOpenBin(bin, spare, partsOf(columns, `open ${bin} `)),
+  ];
   return {
     binMs: config.binMs,
     how: learningFor(config.binMs, config.seasonal),
@@ -103,24 +86,21 @@ export const createState = (
     losses: createLosses(config.binMs, columns['losses']),
     places: createPlaces(columns['places']),
     paths: createPaths(columns),
-    open: bins('open'),
-    late: bins('late'),
-    spare: [],
+    open: new Map(open.map(openAgain)),
+    late: createLateLog(partsOf(columns, 'late ')),
+    spare,
     recent: new Map(saved?.header.recent ?? []),
     met: new Map(saved?.header.met ?? []),
+    visitors: new Map(saved?.header.visitors ?? []),
     closedThrough: saved?.header.closedThrough ?? -1,
     evictedDay: saved?.header.evictedDay ?? 0,
   };
 };
 
-export const openBinFor = (state: FleetState, bin: number): OpenBin => {
-  const spare = state.spare.pop();
-  if (spare === undefined) return createOpenBin(bin);
-  spare.reuse(bin);
-  return spare;
-};
-
-export const saveState = (state: FleetState): SavedState => {
+/** The arrays are those in use. */
+export const saveState = (
+  state: FleetState,
+): { header: SavedHeader; columns: Record<string, SavedColumns> } => {
   const names = [
     state.deviceNames,
     state.edgeNames,
@@ -137,20 +117,18 @@ export const saveState = (state: FleetState): SavedState => {
     places: state.places.rows.save(),
     ...state.paths.save(),
   };
-  for (const list of ['open', 'late'] as const) {
-    for (const [bin, one] of state[list]) {
-      for (const [part, values] of Object.entries(one.save())) {
-        columns[`${list} ${bin} ${part}`] = values;
-      }
-    }
-  }
+  const put = (prefix: string, parts: Record<string, SavedColumns>): void => {
+    for (const [part, values] of Object.entries(parts)) columns[`${prefix}${part}`] = values;
+  };
+  for (const bin of ascending(state.open)) put(`open ${bin} `, state.open.get(bin)?.save() ?? {});
+  put('late ', state.late.save());
   return {
     header: {
       names: names.map((one) => one.save()),
       open: ascending(state.open),
-      late: ascending(state.late),
       recent: [...state.recent].sort(byKey),
       met: [...state.met].sort(byKey),
+      visitors: [...state.visitors].sort(byKey),
       closedThrough: state.closedThrough,
       evictedDay: state.evictedDay,
     },
@@ -161,10 +139,9 @@ export const saveState = (state: FleetState): SavedState => {
 const ascending = (bins: Map<number, unknown>): number[] => [...bins.keys()].sort((a, b) => a - b);
 const byKey = (a: [number, unknown], b: [number, unknown]): number => a[0] - b[0];
 
-const openBinFrom = (columns: Record<string, SavedColumns>, list: string, bin: number): OpenBin => {
-  const prefix = `${list} ${bin} `;
+const partsOf = (columns: Restored, prefix: string): Restored | undefined => {
   const parts = Object.entries(columns)
     .filter(([name]) => name.startsWith(prefix))
     .map(([name, values]) => [name.slice(prefix.length), values]);
-  return createOpenBin(bin, Object.fromEntries(parts));
+  return parts.length === 0 ? undefined : Object.fromEntries(parts);
 };

@@ -1,4 +1,4 @@
-import { at, type Columns, slotOf } from './columns.ts';
+import { at, type Columns, pageRows } from './columns.ts';
 
 type Samples = Columns<{ readonly key: 'u32'; readonly ms: 'f32' }>;
 
@@ -13,24 +13,32 @@ export type Grouped = {
 
 export const groupSamples = (samples: Samples, keyCount: number): Grouped => {
   const ends = new Uint32Array(keyCount + 1);
-  for (let row = 0; row < samples.count; row += 1) {
-    const key = at(samples.page(row).key, slotOf(row));
-    ends[key] = at(ends, key) + 1;
+  for (let from = 0; from < samples.count; from += pageRows) {
+    const { key } = samples.page(from);
+    const rows = Math.min(pageRows, samples.count - from);
+    for (let slot = 0; slot < rows; slot += 1) {
+      const one = key[slot] as number;
+      ends[one] = (ends[one] as number) + 1;
+    }
   }
   let touched = 0;
   let sum = 0;
   for (let key = 0; key < keyCount; key += 1) {
-    const count = at(ends, key);
+    const count = ends[key] as number;
     if (count > 0) touched += 1;
     ends[key] = sum;
     sum += count;
   }
   const values = new Float32Array(samples.count);
-  for (let row = 0; row < samples.count; row += 1) {
-    const page = samples.page(row);
-    const key = at(page.key, slotOf(row));
-    values[at(ends, key)] = at(page.ms, slotOf(row));
-    ends[key] = at(ends, key) + 1;
+  for (let from = 0; from < samples.count; from += pageRows) {
+    const { key: keys, ms } = samples.page(from);
+    const rows = Math.min(pageRows, samples.count - from);
+    for (let slot = 0; slot < rows; slot += 1) {
+      const key = keys[slot] as number;
+      const to = ends[key] as number;
+      values[to] = ms[slot] as number;
+      ends[key] = to + 1;
+    }
   }
   return listed(ends, values, keyCount, touched);
 };
@@ -46,7 +54,7 @@ const listed = (
   let start = 0;
   let next = 0;
   for (let key = 0; key < keyCount; key += 1) {
-    const end = at(ends, key);
+    const end = ends[key] as number;
     if (end === start) continue;
     sortRange(values, start, end);
     keys[next] = key;
@@ -64,10 +72,10 @@ const sortRange = (values: Float32Array, from: number, to: number): void => {
     return;
   }
   for (let i = from + 1; i < to; i += 1) {
-    const value = at(values, i);
+    const value = values[i] as number;
     let j = i - 1;
-    while (j >= from && at(values, j) > value) {
-      values[j + 1] = at(values, j);
+    while (j >= from && (values[j] as number) > value) {
+      values[j + 1] = values[j] as number;
       j -= 1;
     }
     values[j + 1] = value;
@@ -83,6 +91,13 @@ export const middleOf = (sorted: ArrayLike<number>, from: number, to: number): n
 /** A fifth are at or below. */
 export const lowEndOf = (sorted: ArrayLike<number>, from: number, to: number): number =>
   at(sorted, from + Math.floor((to - from - 1) * 0.2));
+
+export const statisticOf = (
+  isLow: boolean,
+  sorted: ArrayLike<number>,
+  from: number,
+  to: number,
+): number => (isLow ? lowEndOf(sorted, from, to) : middleOf(sorted, from, to));
 
 /** Without a tenth at either end. */
 export const trimmedMeanOf = (sorted: ArrayLike<number>, from: number, to: number): number => {

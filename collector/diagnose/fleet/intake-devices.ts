@@ -1,11 +1,14 @@
 import { at, slotOf } from './columns.ts';
 import type { FleetState } from './fleet-state.ts';
 import { kindOf } from './kinds.ts';
+import type { Inlet } from './late-log.ts';
+import { mint } from './mint.ts';
 import type { OpenBin } from './open-bin.ts';
 import type { DeviceReading, EdgeReading, TunnelReading } from './reading.ts';
 
-export const deviceOf = (state: FleetState, bin: OpenBin, deviceId: string): number => {
+export const deviceOf = (state: FleetState, bin: Inlet, deviceId: string): number => {
   const device = state.deviceNames.numberOf(deviceId);
+  if (bin.isLate) return device;
   const page = bin.devices.page(bin.deviceRow(device));
   page.seen[slotOf(device)] = 1;
   return device;
@@ -14,49 +17,46 @@ export const deviceOf = (state: FleetState, bin: OpenBin, deviceId: string): num
 /** Not measured, as a number. */
 export const orNothing = (ms: number | null): number => (ms === null ? Number.NaN : ms);
 
-export const takeTunnel = (state: FleetState, bin: OpenBin, sample: TunnelReading): void => {
+export const takeTunnel = (state: FleetState, bin: Inlet, sample: TunnelReading): void => {
   const device = deviceOf(state, bin, sample.deviceId);
+  const edge = sample.edgeId === null ? 0 : mint(state, state.edgeNames, device, sample.edgeId);
+  const beside = sample.requested ?? false;
+  if (edge > 0) {
+    const own = { state, bin, device, edge, beside };
+    if (sample.up) {
+      take(own, kindOf.tunnel, sample.controlRttMs);
+      take(own, kindOf.queue, sample.queueMs);
+    }
+    take(own, kindOf.underlay, sample.underlayRttMs);
+  }
+  if (bin.isLate) return;
   const page = bin.devices.page(device);
   const slot = slotOf(device);
-  const edge = sample.edgeId === null ? 0 : state.edgeNames.numberOf(sample.edgeId);
   page.reconnects[slot] = Math.min(65_535, at(page.reconnects, slot) + sample.reconnectCount);
-  noteTunnel(page, slot, edge, sample);
-  const beside = sample.requested ?? false;
-  const take = (kind: number, ms: number | null): void => {
-    if (ms !== null) bin.sample(state.keys.rowOf(kind, device, edge), ms, beside);
-  };
-  if (edge > 0) {
-    take(kindOf.tunnel, sample.up ? sample.controlRttMs : null);
-    take(kindOf.queue, sample.up ? sample.queueMs : null);
-    take(kindOf.underlay, sample.underlayRttMs);
-  }
+  if (edge > 0) noteTunnel(page, slot, edge, sample);
   const rows = lossRowsOf(state, device);
   bin.loss(at(rows.page.tunnelLoss, rows.slot), sample.pingSentCount, sample.pingLostCount);
   takeLossRatio(bin, at(rows.page.underlayLoss, rows.slot), sample.udpLossRatio, datagrams);
 };
+
+type Timed = { state: FleetState; bin: Inlet; device: number; edge: number; beside: boolean };
+
+const take = ({ state, bin, device, edge, beside }: Timed, kind: number, ms: number | null) => {
+  if (ms !== null) bin.sample(state.keys.rowOf(kind, device, edge), ms, beside);
+};
+
 /** Of a measurement without loss: datagrams of a sample, pings of the gateway. */
 const datagrams = 12;
 const gatewayPings = 3;
 
-/** Only shares are told: a third of nothing less than three. */
+/** Only the share is told; of how many packets, others of the same sort say. */
 export const takeLossRatio = (
-  bin: OpenBin,
+  bin: Inlet,
   row: number,
   ratio: number | null,
   usualSent: number,
 ): void => {
-  if (ratio === null) return;
-  const sent = ratio === 0 ? usualSent : leastSent(ratio);
-  bin.loss(row, sent, Math.round(ratio * sent));
-};
-
-/** The smallest number that such a share can be of, to three digits. */
-const leastSent = (ratio: number): number => {
-  for (let sent = 1; sent < 100; sent += 1) {
-    const lost = ratio * sent;
-    if (Math.abs(lost - Math.round(lost)) < 0.0006 * sent) return sent;
-  }
-  return 100;
+  if (ratio !== null) bin.loss(row, usualSent, Math.round(ratio * usualSent), ratio);
 };
 
 type DevicePage = ReturnType<OpenBin['devices']['page']>;
@@ -95,16 +95,17 @@ const lossRowsOf = (state: FleetState, device: number) => {
 
 export const linkTypes = ['wired', 'wifi', 'loopback', 'other'] as const;
 
-export const takeDevice = (state: FleetState, bin: OpenBin, sample: DeviceReading): void => {
+export const takeDevice = (state: FleetState, bin: Inlet, sample: DeviceReading): void => {
   const device = deviceOf(state, bin, sample.deviceId);
   const beside = sample.requested ?? false;
   bin.sample(state.keys.rowOf(kindOf.lag, device, 0), sample.lagMs, beside);
   if (sample.gatewayRttMs !== null) {
     bin.sample(state.keys.rowOf(kindOf.gateway, device, 0), sample.gatewayRttMs, beside);
   }
+  if (bin.isLate) return;
   const rows = lossRowsOf(state, device);
   takeLossRatio(bin, at(rows.page.gatewayLoss, rows.slot), sample.gatewayLossRatio, gatewayPings);
-  noteDevice(state, bin.devices.page(device), slotOf(device), sample);
+  noteDevice(state, bin, device, sample);
 };
 
 /** Of two of one moment the busier counts, whichever came first. */
@@ -118,28 +119,31 @@ const isNewest = (
 
 const noteDevice = (
   state: FleetState,
-  page: DevicePage,
-  slot: number,
+  bin: OpenBin,
+  device: number,
   sample: DeviceReading,
 ): void => {
+  const page = bin.devices.page(device);
+  const slot = slotOf(device);
   if (!isNewest(sample, at(page.deviceTime, slot), at(page.cpuRatio, slot))) return;
   page.deviceTime[slot] = sample.timeMs;
   page.cpuRatio[slot] = orNothing(sample.cpuRatio);
   page.memoryRatio[slot] = orNothing(sample.memoryUsedRatio);
   page.signalDbm[slot] = orNothing(sample.signalDbm);
   page.linkType[slot] = sample.linkType === null ? 0 : linkTypes.indexOf(sample.linkType) + 1;
-  page.site[slot] = sample.siteId === null ? 0 : state.words.numberOf(sample.siteId);
+  page.site[slot] = sample.siteId === null ? 0 : mint(state, state.words, device, sample.siteId);
 };
 
-export const takeEdge = (state: FleetState, bin: OpenBin, sample: EdgeReading): void => {
+export const takeEdge = (state: FleetState, bin: Inlet, sample: EdgeReading): void => {
   const edge = state.edgeNames.numberOf(sample.edgeId);
-  const page = bin.edges.page(bin.edgeRow(edge));
-  const slot = slotOf(edge);
-  page.seen[slot] = 1;
   bin.sample(state.keys.rowOf(kindOf.edgeLag, edge, 0), sample.lagMs, false);
   if (sample.queueMs !== null) {
     bin.sample(state.keys.rowOf(kindOf.edgeQueue, edge, 0), sample.queueMs, false);
   }
+  if (bin.isLate) return;
+  const page = bin.edges.page(bin.edgeRow(edge));
+  const slot = slotOf(edge);
+  page.seen[slot] = 1;
   if (!isNewest(sample, at(page.time, slot), at(page.cpuRatio, slot))) return;
   page.time[slot] = sample.timeMs;
   page.cpuRatio[slot] = orNothing(sample.cpuRatio);

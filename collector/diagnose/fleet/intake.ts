@@ -1,8 +1,9 @@
-import { type FleetState, openBinFor } from './fleet-state.ts';
+import type { FleetState } from './fleet-state.ts';
 import { takeDevice, takeEdge, takeTunnel } from './intake-devices.ts';
 import { takeHttp, takePage } from './intake-runs.ts';
 import { takeOnward, takePath } from './intake-traces.ts';
-import type { OpenBin } from './open-bin.ts';
+import type { Inlet } from './late-log.ts';
+import { createOpenBin, type OpenBin } from './open-bin.ts';
 import type { Reading } from './reading.ts';
 
 /** Puts a reading into the bin it falls into, as numbers. */
@@ -41,26 +42,26 @@ const oldestMs = 7 * 86_400_000;
 const furthestMs = 86_400_000;
 
 /** Bins that may be open before the first is closed. */
-const mostAtFirst = 4_096;
+const mostAtFirst = 64;
 
-const binFor = (state: FleetState, timeMs: number): OpenBin | undefined => {
+const binFor = (state: FleetState, timeMs: number): Inlet | undefined => {
   const bin = Math.floor(timeMs / state.binMs);
   const { closedThrough } = state;
   if (closedThrough < 0) {
     const isRoom = state.open.has(bin) || state.open.size < mostAtFirst;
-    return isRoom ? ofList(state, state.open, bin) : undefined;
+    return isRoom ? openBin(state, bin) : undefined;
   }
   const behindMs = (closedThrough - bin) * state.binMs;
   if (behindMs > oldestMs || -behindMs > furthestMs) return undefined;
-  if (behindMs >= 0) return ofList(state, state.late, bin);
+  if (behindMs >= 0) return state.late.forBin(bin);
   const furthest = closedThrough + 1 + Math.ceil(aheadMs / state.binMs);
-  return ofList(state, state.open, bin > furthest ? closedThrough + 1 : bin);
+  return openBin(state, bin > furthest ? closedThrough + 1 : bin);
 };
 
-const ofList = (state: FleetState, list: Map<number, OpenBin>, bin: number): OpenBin => {
-  const known = list.get(bin);
+const openBin = (state: FleetState, bin: number): OpenBin => {
+  const known = state.open.get(bin);
   if (known) return known;
-  const made = openBinFor(state, bin);
-  list.set(bin, made);
+  const made = createOpenBin(bin, state.spare);
+  state.open.set(bin, made);
   return made;
 };

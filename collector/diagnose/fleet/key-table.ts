@@ -1,4 +1,4 @@
-import { createKeyColumns, type Keys } from './baseline.ts';
+import { createKeyColumns, type Keys, keyColumns } from './baseline.ts';
 import { type AnyArray, at, slotOf } from './columns.ts';
 
 /** Finds the row of a key by what it is; makes one where there is none. */
@@ -7,6 +7,8 @@ export type KeyTable = {
   rowOf(kind: number, owner: number, sub: number): number;
   /** -1: there is none. */
   find(kind: number, owner: number, sub: number): number;
+  /** What was learned of it. */
+  forget(row: number): void;
   /** After rows have moved. */
   rebuild(): void;
 };
@@ -19,11 +21,11 @@ export const createKeyTable = (saved?: Record<string, AnyArray>): KeyTable => {
     const mask = table.length - 1;
     let at_ = mix(owner, what) & mask;
     for (;;) {
-      const row = at(table, at_);
+      const row = table[at_] as number;
       if (row < 0) return at_;
       const page = rows.page(row);
       const slot = slotOf(row);
-      if (at(page.owner, slot) === owner && at(page.what, slot) === what) return at_;
+      if (page.owner[slot] === owner && page.what[slot] === what) return at_;
       at_ = (at_ + 1) & mask;
     }
   };
@@ -45,7 +47,7 @@ export const createKeyTable = (saved?: Record<string, AnyArray>): KeyTable => {
   const rowOf = (kind: number, owner: number, sub: number): number => {
     const what = whatOf(kind, sub);
     const where = place(owner, what);
-    const known = at(table, where);
+    const known = table[where] as number;
     if (known >= 0) return known;
     const row = rows.add();
     const page = rows.page(row);
@@ -56,9 +58,22 @@ export const createKeyTable = (saved?: Record<string, AnyArray>): KeyTable => {
     return row;
   };
 
+  const forget = (row: number): void => {
+    const page = rows.page(row);
+    const slot = slotOf(row);
+    for (const name of learnedColumns) {
+      const width = page[name].length / page.owner.length;
+      page[name].fill(0, slot * width, (slot + 1) * width);
+    }
+  };
+
   if (rows.count > 0) rebuild();
-  return { rows, rowOf, find, rebuild };
+  return { rows, rowOf, find, forget, rebuild };
 };
+
+const learnedColumns = (Object.keys(keyColumns) as (keyof typeof keyColumns)[]).filter(
+  (name) => name !== 'owner' && name !== 'what',
+);
 
 const whatOf = (kind: number, sub: number): number => ((kind << 26) | sub) >>> 0;
 

@@ -20,7 +20,7 @@ const kindTable = {
   /** By edge. */
   underlay: { owner: 'device', floorMs: 0.8, timed: true, reference: true },
   tunnel: { owner: 'device', floorMs: 0.8, timed: true, reference: true },
-  queue: { owner: 'device', floorMs: 0.3 },
+  queue: { owner: 'device', floorMs: 0.3, reference: true },
   runRoundTrip: { owner: 'device', floorMs: 1, timed: true, reference: true },
   /** By application and way. A busy device is slow for its user, so its delay stays in. */
   total: { owner: 'device', floorMs: 10 },

@@ -1,15 +1,30 @@
-import { type AnyArray, at, type ColumnSpec, createColumns, slotOf } from './columns.ts';
+import {
+  type AnyArray,
+  at,
+  type ColumnSpec,
+  createColumns,
+  type SparePages,
+  slotOf,
+} from './columns.ts';
 
 /** What came in for one bin, as it came. Nothing in here depends on the order of arrival. */
 export type OpenBin = ReturnType<typeof createOpenBin>;
 
-const sampleColumns = { key: 'u32', ms: 'f32' } as const satisfies ColumnSpec;
+export const sampleColumns = { key: 'u32', ms: 'f32' } as const satisfies ColumnSpec;
 
-/** Sent and lost packets of a row of `losses`. */
-const lossColumns = { row: 'u32', sent: 'u16', lost: 'u16' } as const satisfies ColumnSpec;
+/** Sent and lost packets of a row of `losses`; where only their share was told, that (else NaN). */
+const lossColumns = {
+  row: 'u32',
+  sent: 'u16',
+  lost: 'u16',
+  ratio: 'f32',
+} as const satisfies ColumnSpec;
 
 /** A device met a place (edge, application, address). */
 const meetingColumns = { place: 'u32', device: 'u32' } as const satisfies ColumnSpec;
+
+/** A load of a page waited for a third party. */
+const visitColumns = { third: 'u32', device: 'u32' } as const satisfies ColumnSpec;
 
 /** What is known of a device besides what it times: the newest of the bin. */
 const deviceColumns = {
@@ -28,6 +43,7 @@ const deviceColumns = {
   /** 0: not known, 1: no, 2: yes. */
   sameFlow: 'u8',
   reconnects: 'u16',
+  traces: 'u16',
   seen: 'u8',
 } as const satisfies ColumnSpec;
 
@@ -62,6 +78,7 @@ const runColumns = {
   edgeQueue: 'f32',
   edgeDns: 'f32',
   edgeConnect: 'f32',
+  edgeWaited: 'f32',
   bodyBytes: 'f64',
   probe: 'u32',
   dnsSource: 'u32',
@@ -69,11 +86,14 @@ const runColumns = {
   edgeAddress: 'u32',
   tlsProtocol: 'u32',
   edge: 'u32',
+  /** Place + 1 of the newest run that told it. */
+  place: 'u32',
+  placeTime: 'f64',
   /** 1: the edge said something, 2: asked for. */
   marks: 'u8',
 } as const satisfies ColumnSpec;
 
-const traceColumns = {
+export const traceColumns = {
   /** Kind of what is traced and whose: see paths. */
   kind: 'u8',
   owner: 'u32',
@@ -81,14 +101,15 @@ const traceColumns = {
   time: 'f64',
   rttMs: 'f32',
   sent: 'u16',
-  lost: 'u16',
+  /** Of the target's own packets; NaN: not told. */
+  lossRatio: 'f32',
   mtuBytes: 'u32',
   marks: 'u8',
   firstHop: 'u32',
   hops: 'u8',
 } as const satisfies ColumnSpec;
 
-const hopColumns = {
+export const hopColumns = {
   ttl: 'u8',
   address: 'u32',
   asn: 'u32',
@@ -98,17 +119,46 @@ const hopColumns = {
   rttMinMs: 'f32',
 } as const satisfies ColumnSpec;
 
-export const createOpenBin = (bin: number, saved?: Record<string, Record<string, AnyArray>>) => {
+export const openBinColumns = {
+  planned: sampleColumns,
+  beside: sampleColumns,
+  losses: lossColumns,
+  meetings: meetingColumns,
+  visits: visitColumns,
+  devices: deviceColumns,
+  edges: edgeColumns,
+  runs: runColumns,
+  traces: traceColumns,
+  hops: hopColumns,
+} as const;
+
+/** Memory of the bins before, for those to come. */
+export const createSpareBins = () => ({
+  samples: [] as SparePages<typeof sampleColumns>,
+  losses: [] as SparePages<typeof lossColumns>,
+  meetings: [] as SparePages<typeof meetingColumns>,
+  devices: [] as SparePages<typeof deviceColumns>,
+  runs: [] as SparePages<typeof runColumns>,
+  traces: [] as SparePages<typeof traceColumns>,
+  hops: [] as SparePages<typeof hopColumns>,
+});
+
+export const createOpenBin = (
+  number: number,
+  spare: ReturnType<typeof createSpareBins>,
+  saved?: Record<string, Record<string, AnyArray>>,
+) => {
   const parts = {
-    planned: createColumns(sampleColumns, saved?.['planned']),
+    planned: createColumns(sampleColumns, saved?.['planned'], spare.samples),
     beside: createColumns(sampleColumns, saved?.['beside']),
-    losses: createColumns(lossColumns, saved?.['losses']),
-    meetings: createColumns(meetingColumns, saved?.['meetings']),
-    devices: createColumns(deviceColumns, saved?.['devices']),
+    losses: createColumns(lossColumns, saved?.['losses'], spare.losses),
+    meetings: createColumns(meetingColumns, saved?.['meetings'], spare.meetings),
+    visits: createColumns(visitColumns, saved?.['visits']),
+    devices: createColumns(deviceColumns, saved?.['devices'], spare.devices),
     edges: createColumns(edgeColumns, saved?.['edges']),
-    runs: createColumns(runColumns, saved?.['runs']),
-    traces: createColumns(traceColumns, saved?.['traces']),
-    hops: createColumns(hopColumns, saved?.['hops']),
+    runs: createColumns(runColumns, saved?.['runs'], spare.runs),
+    traces: createColumns(traceColumns, saved?.['traces'], spare.traces),
+    hops: createColumns(hopColumns, saved?.['hops'], spare.hops),
   };
   /** Pair → row of `runs` + 1. */
   let rowOfPair = new Uint32Array(64);
@@ -124,17 +174,17 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
     remember(at(parts.runs.page(row).pair, slotOf(row)), row);
   }
 
-  let number = bin;
   return {
-    get bin() {
-      return number;
-    },
+    isLate: false as const,
+    bin: number,
     ...parts,
-    /** For another bin: pages of memory are dear to ask for. */
-    reuse(forBin: number): void {
-      number = forBin;
-      for (const columns of Object.values(parts)) columns.empty();
-      rowOfPair.fill(0);
+    /** Its memory is the next bin's from here on, but for the runs: verdicts are made of those. */
+    release(): void {
+      rowOfPair = new Uint32Array();
+      for (const columns of Object.values(parts)) if (columns !== parts.runs) columns.empty();
+    },
+    releaseRuns(): void {
+      parts.runs.empty();
     },
     sample(key: number, ms: number, beside: boolean): void {
       const log = beside ? parts.beside : parts.planned;
@@ -143,7 +193,8 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
       page.key[slotOf(row)] = key;
       page.ms[slotOf(row)] = ms;
     },
-    loss(row: number, sent: number, lost: number): void {
+    /** `ratio`: only this was told; `sent` is what is usual until the row knows better. */
+    loss(row: number, sent: number, lost: number, ratio = Number.NaN): void {
       if (sent <= 0) return;
       const added = parts.losses.add();
       const page = parts.losses.page(added);
@@ -151,11 +202,18 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
       page.sent[slotOf(added)] = Math.min(65_535, sent);
       // A sender that has lost more than it sent has lost all.
       page.lost[slotOf(added)] = Math.min(65_535, sent, lost);
+      page.ratio[slotOf(added)] = ratio;
     },
     meet(place: number, device: number): void {
       const row = parts.meetings.add();
       const page = parts.meetings.page(row);
       page.place[slotOf(row)] = place;
+      page.device[slotOf(row)] = device;
+    },
+    visit(third: number, device: number): void {
+      const row = parts.visits.add();
+      const page = parts.visits.page(row);
+      page.third[slotOf(row)] = third;
       page.device[slotOf(row)] = device;
     },
     deviceRow(device: number): number {
@@ -166,6 +224,7 @@ export const createOpenBin = (bin: number, saved?: Record<string, Record<string,
       while (parts.edges.count <= edge) parts.edges.add();
       return edge;
     },
+    traceRow: (): number => parts.traces.add(),
     runRow(pair: number): number {
       const known = rowOfPair[pair] ?? 0;
       if (known > 0) return known - 1;

@@ -34,6 +34,8 @@ const pathColumns = {
   rttKey: 'u32',
   firstHop: 'u32',
   hops: 'u8',
+  /** Rows there are from `firstHop` on. */
+  room: 'u8',
 } as const satisfies ColumnSpec;
 
 /** By TTL, from 1. */
@@ -51,6 +53,10 @@ const hopColumns = {
   received: 'u8',
   rttMinMs: 'f32',
 } as const satisfies ColumnSpec;
+
+export const pathTables = { targetColumns, pathColumns, hopColumns } as const;
+const hopNames = Object.keys(hopColumns) as (keyof typeof hopColumns)[];
+type Hops = ReturnType<typeof createColumns<typeof hopColumns>>;
 
 export type Paths = ReturnType<typeof createPaths>;
 /** One hop of a trace, as it came. */
@@ -132,12 +138,14 @@ export const createPaths = (saved?: Record<string, Record<string, AnyArray>>) =>
   const layHops = (path: number, count: number): void => {
     const page = paths.page(path);
     const slot = slotOf(path);
-    const former = { first: at(page.firstHop, slot), count: at(page.hops, slot) };
+    page.hops[slot] = count;
+    const former = { first: at(page.firstHop, slot), count: at(page.room, slot) };
+    if (count <= former.count) return;
     const first = hops.count;
     for (let i = 0; i < count; i += 1) hops.add();
     for (let i = 0; i < former.count; i += 1) copyHop(hops, former.first + i, first + i);
     page.firstHop[slot] = first;
-    page.hops[slot] = count;
+    page.room[slot] = count;
   };
 
   /** The way a trace took; a new one takes the place of the one least worth keeping. */
@@ -153,16 +161,19 @@ export const createPaths = (saved?: Record<string, Record<string, AnyArray>>) =>
       if (length > at(paths.page(best).hops, slotOf(best))) layHops(best, length);
       return best;
     }
-    const path = paths.add();
+    const path = leastWorth(target);
     const page = paths.page(path);
     page.target[slotOf(path)] = target;
     page.firstBin[slotOf(path)] = bin;
     layHops(path, length);
-    keep(target, path);
     return path;
   };
 
-  const keep = (target: number, path: number): void => {
+  /**
+   * A row for a new way: where there are as many as are kept, that of the one least worth it. A target
+   * that never answers may show another way at each trace, and rows must not pile up.
+   */
+  const leastWorth = (target: number): number => {
     const page = targets.page(target);
     const slot = slotOf(target);
     let place = 0;
@@ -171,7 +182,21 @@ export const createPaths = (saved?: Record<string, Record<string, AnyArray>>) =>
       const worth = worthOf(at(page.paths, slot * mostPaths + i) - 1);
       if (worth < leastWorth) [place, leastWorth] = [i, worth];
     }
-    page.paths[slot * mostPaths + place] = path + 1;
+    const known = at(page.paths, slot * mostPaths + place) - 1;
+    if (known >= 0) {
+      forget(known);
+      return known;
+    }
+    page.paths[slot * mostPaths + place] = paths.add() + 1;
+    return paths.count - 1;
+  };
+
+  const forget = (path: number): void => {
+    const page = paths.page(path);
+    const slot = slotOf(path);
+    for (const column of [page.bin, page.traces, page.hops]) column[slot] = 0;
+    const first = at(page.firstHop, slot);
+    for (let i = 0; i < at(page.room, slot); i += 1) clearHop(hops, first + i);
   };
   /** A way seen often is kept over one seen once, and among equals the newer one. */
   const worthOf = (path: number): number => {
@@ -195,13 +220,15 @@ export const createPaths = (saved?: Record<string, Record<string, AnyArray>>) =>
   };
 };
 
-const copyHop = (
-  hops: ReturnType<typeof createColumns<typeof hopColumns>>,
-  from: number,
-  to: number,
-): void => {
+/** All but its row of losses, which can be used again. */
+const clearHop = (hops: Hops, row: number): void => {
+  const page = hops.page(row);
+  for (const name of hopNames) if (name !== 'loss') page[name][slotOf(row)] = 0;
+};
+
+const copyHop = (hops: Hops, from: number, to: number): void => {
   const [source, target] = [hops.page(from), hops.page(to)];
-  for (const name of Object.keys(hopColumns) as (keyof typeof hopColumns)[]) {
+  for (const name of hopNames) {
     target[name][slotOf(to)] = at(source[name], slotOf(from));
   }
 };

@@ -1,5 +1,6 @@
 import type { PageHost, PageStepResult } from '#contract/body/page-load.ts';
 import type { Point } from '../../store/schema.ts';
+import { failureTypeOf } from '../failing.ts';
 import { storedHops } from '../hops.ts';
 import type { DeviceReading, Reading } from './reading.ts';
 import { readHops, sentTo, targetAddress, tracedEdge } from './reading-of-record.ts';
@@ -36,7 +37,7 @@ const ofRun = ({ timeMs, tags, fields }: Point<'http'> | Point<'path'> | Point<'
   via: tags.via === 'tunnel' ? ('tunnel' as const) : ('direct' as const),
   edgeId: orNull(tags.edge),
   ok: fields.ok === 1,
-  failureType: orNull(tags.failure_type),
+  failureType: orNull(failureTypeOf(tags.failure_type, fields.failure_message)),
   distorted: fields.distorted === 1,
   requested: (fields.request_id ?? fields.burst_id ?? null) !== null,
   lagMs: fields.loop_delay_ms,
@@ -63,6 +64,7 @@ const ofHttp = (point: Point<'http'>): Reading => {
           queueMs: fields.edge_queue_ms,
           dnsMs: fields.edge_dns_ms,
           connectMs: fields.edge_connect_ms,
+          waitedMs: fields.edge_waited_ms,
           address: fields.edge_address,
         }
       : null,

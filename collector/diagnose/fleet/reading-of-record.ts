@@ -8,6 +8,7 @@ import type {
   TelemetryRecord,
   TunnelSample,
 } from '#contract/telemetry.ts';
+import { failureTypeOf } from '../failing.ts';
 import type { ReadHop, Reading } from './reading.ts';
 
 /** What the engine takes of a record; undefined: nothing. */
@@ -26,6 +27,7 @@ export const readingOf = (record: TelemetryRecord): Reading | undefined => {
     case 'flow':
     case 'posture':
     case 'missed':
+    case 'account':
     case 'run-report':
     case 'event':
       return undefined;
@@ -85,7 +87,7 @@ const ofRun = (result: Result) => ({
   via: result.via,
   edgeId: result.edgeId,
   ok: result.availability === 1,
-  failureType: result.failure?.type ?? null,
+  failureType: result.failure ? failureTypeOf(result.failure.type, result.failure.message) : null,
   distorted: result.distortion !== 'none',
   requested: (result.requestId ?? result.burstId ?? null) !== null,
   lagMs: result.self.eventLoopDelayMs,
@@ -113,6 +115,7 @@ const ofHttp = (result: HttpResult): Reading => {
             queueMs: edge.queueMs,
             dnsMs: edge.dnsMs,
             connectMs: edge.connectMs,
+            waitedMs: edge.waitedMs ?? null,
             address: edge.address,
           },
     remoteAddress: last?.remoteAddress ?? null,

@@ -48,6 +48,8 @@ export type HttpReading = Run & {
     queueMs: number | null;
     dnsMs: number | null;
     connectMs: number | null;
+    /** Before that, for addresses that did not answer; absent or null: none. */
+    waitedMs?: number | null;
     address: string | null;
   } | null;
   remoteAddress: string | null;

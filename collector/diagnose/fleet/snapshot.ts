@@ -1,44 +1,44 @@
-import type { AnyArray } from './columns.ts';
+import { type AnyArray, arrays, type ColumnType, type SavedColumns } from './columns.ts';
+import { layout } from './layout.ts';
 
 /** Arrays by table and column, and a header of plain data, as one run of bytes. */
 export type Snapshot = { header: unknown; columns: Record<string, Record<string, AnyArray>> };
 
-const types = {
-  Float64Array,
-  Float32Array,
-  Uint32Array,
-  Uint16Array,
-  Uint8Array,
-  Int16Array,
-} as const;
-type TypeName = keyof typeof types;
-
-type Entry = { table: string; column: string; type: TypeName; length: number };
-
-const version = 1;
+type Entry = { table: string; column: string; type: ColumnType; length: number };
 
 /** Length of the header (u32, little endian), header as JSON, then all arrays, each from a multiple of 8. */
-export const pack = ({ header, columns }: Snapshot): Uint8Array => {
-  const entries: (Entry & { array: AnyArray })[] = [];
-  for (const [table, parts] of Object.entries(columns)) {
-    for (const [column, array] of Object.entries(parts)) {
-      const type = array.constructor.name as TypeName;
-      entries.push({ table, column, type, length: array.length, array });
+export const pack = (parts: {
+  header: unknown;
+  columns: Record<string, SavedColumns>;
+}): Uint8Array => {
+  const entries: (Entry & { pieces: AnyArray[] })[] = [];
+  for (const [table, columns] of Object.entries(parts.columns)) {
+    for (const [column, { type, pieces }] of Object.entries(columns)) {
+      const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      entries.push({ table, column, type, length, pieces });
     }
   }
-  const listed = entries.map(({ array: _, ...entry }) => entry);
-  const text = new TextEncoder().encode(JSON.stringify({ version, header, entries: listed }));
+  const listed = entries.map(({ pieces: _, ...entry }) => entry);
+  const { header } = parts;
+  const text = new TextEncoder().encode(JSON.stringify({ layout, header, entries: listed }));
   const start = padded(4 + text.length);
-  const size = entries.reduce((sum, { array }) => sum + padded(array.byteLength), start);
-  const bytes = new Uint8Array(size);
+  const bytes = new Uint8Array(entries.reduce((sum, entry) => sum + sizeOf(entry), start));
   new DataView(bytes.buffer).setUint32(0, text.length, true);
   bytes.set(text, 4);
   let offset = start;
-  for (const { array } of entries) {
-    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), offset);
-    offset += padded(array.byteLength);
+  for (const entry of entries) {
+    writeAt(bytes, offset, entry.pieces);
+    offset += sizeOf(entry);
   }
   return bytes;
+};
+
+const writeAt = (bytes: Uint8Array, start: number, pieces: readonly AnyArray[]): void => {
+  let offset = start;
+  for (const { buffer, byteOffset, byteLength } of pieces) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
+    offset += byteLength;
+  }
 };
 
 /** Whether `unpack` can read it, told by its beginning. */
@@ -48,30 +48,29 @@ const headOf = (bytes: Uint8Array) => {
   if (bytes.length < 4) return undefined;
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const head = parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  return head?.version === version ? { ...head, length } : undefined;
+  return head?.layout === layout ? { ...head, length } : undefined;
 };
 
-/** Undefined: made by another version, or no snapshot. */
+/** Undefined: made by another version, or no snapshot. The arrays are views of the bytes. */
 export const unpack = (bytes: Uint8Array): Snapshot | undefined => {
   const head = headOf(bytes);
   if (head === undefined) return undefined;
+  // A view begins at a multiple of what it holds.
+  const whole = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   const columns: Snapshot['columns'] = {};
   let offset = padded(4 + head.length);
-  for (const { table, column, type, length: count } of head.entries) {
-    const size = count * types[type].BYTES_PER_ELEMENT;
-    // A copy, because the bytes may begin where no array of this type may.
-    const own = bytes.slice(offset, offset + size);
+  for (const entry of head.entries) {
+    const { table, column, type, length } = entry;
     const parts = columns[table] ?? {};
-    parts[column] = new types[type](own.buffer, 0, count);
+    const buffer = whole.buffer as ArrayBuffer;
+    parts[column] = new arrays[type](buffer, whole.byteOffset + offset, length);
     columns[table] = parts;
-    offset += padded(size);
+    offset += sizeOf(entry);
   }
   return { header: head.header, columns };
 };
 
-const parse = (
-  text: string,
-): { version: number; header: unknown; entries: Entry[] } | undefined => {
+const parse = (text: string): { layout: string; header: unknown; entries: Entry[] } | undefined => {
   try {
     return JSON.parse(text);
   } catch {
@@ -79,4 +78,5 @@ const parse = (
   }
 };
 
+const sizeOf = ({ type, length }: Entry): number => padded(length * arrays[type].BYTES_PER_ELEMENT);
 const padded = (size: number): number => Math.ceil(size / 8) * 8;

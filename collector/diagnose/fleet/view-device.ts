@@ -1,5 +1,6 @@
 import { subOf } from './baseline.ts';
 import type { ApplicationView, Delta, DeviceView, LossCount, TraceView } from './bin-view.ts';
+import { rareHoldsMs } from './close-bin.ts';
 import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look, recentOf } from './delta.ts';
 import { linkTypes } from './intake-devices.ts';
@@ -15,7 +16,7 @@ export type DeviceLook = Look & {
   open: OpenBin;
   factsOf(deviceId: string): DeviceFacts;
   /** Rows of the bin's runs of a device. */
-  runsOf(device: number): readonly number[];
+  runsOf(device: number): Uint32Array;
 };
 
 /** Made piece by piece when it is asked for: most of what is known of most devices is never looked at. */
@@ -174,6 +175,7 @@ class LazyApplication implements ApplicationView {
   readonly #app: number;
   readonly #row: number;
   readonly #pair: number;
+  readonly #edge: number;
   #newestRun: HttpReading | null | undefined;
   #total: Delta | null | undefined;
   #directTrace: TraceView | null | undefined;
@@ -187,6 +189,7 @@ class LazyApplication implements ApplicationView {
     this.#app = state.appNames.find(appId);
     this.#row = row;
     this.#pair = at(open.runs.page(row).pair, slotOf(row));
+    this.#edge = edge;
     this.appId = appId;
     this.via = rows.tunnel === undefined ? 'direct' : 'tunnel';
     this.edgeId = this.via === 'direct' || edge === 0 ? null : state.edgeNames.textOf(edge);
@@ -200,7 +203,7 @@ class LazyApplication implements ApplicationView {
     const { open, state } = this.#look;
     const page = open.runs.page(this.#row);
     const address = this.via === 'tunnel' ? page.edgeAddress : page.remoteAddress;
-    return state.addresses.textOf(at(address, slotOf(this.#row))) || null;
+    return state.addresses.textOf(at(address, slotOf(this.#row)) || this.#lastAddress()) || null;
   }
   get newestRun(): HttpReading | null {
     if (this.#newestRun === undefined) {
@@ -233,16 +236,40 @@ class LazyApplication implements ApplicationView {
     return roundTripsOf(this.#look, this.#row, this.via);
   }
   get render(): Delta | null {
-    return this.#delta('render');
+    return this.#newest('render');
   }
   get pageTotal(): Delta | null {
-    return this.#delta('pageTotal');
+    return this.#newest('pageTotal');
+  }
+
+  /** Of a run that got nowhere: where the pair was served before, if others still are or were today. */
+  #lastAddress(): number {
+    const { state, bin } = this.#look;
+    const place = at(state.keys.rows.page(this.#pair).place, slotOf(this.#pair)) - 1;
+    if (place < 0) return 0;
+    const page = state.places.rows.page(place);
+    const slot = slotOf(place);
+    const isToday = (bin - at(page.bin, slot)) * state.binMs <= holdsMs;
+    const isSameEdge = at(page.edge, slot) === (this.edgeId === null ? 0 : this.#edge);
+    return isToday && isSameEdge ? at(page.address, slot) : 0;
   }
 
   #delta(kind: keyof typeof kindOf): Delta | null {
     return deltaFor(this.#look, kind, this.#device, this.#app);
   }
+
+  /** Of this bin's loads, or those before. */
+  #newest(kind: 'render' | 'pageTotal'): Delta | null {
+    const { state, bin } = this.#look;
+    const key = keyOf(this.#look, kindOf[kind], this.#device, this.#app);
+    if (key < 0) return null;
+    const newest = at(state.keys.rows.page(key).bin, slotOf(key));
+    const holds = newest <= bin && (bin - newest) * state.binMs <= rareHoldsMs;
+    return holds ? deltaOf({ ...this.#look, bin: newest }, key) : null;
+  }
 }
+
+const holdsMs = 86_400_000;
 
 /** Page loads are counted only where nothing else is: a browser's trouble is not the application's. */
 const countsOf = (
@@ -307,6 +334,7 @@ const newestRunOf = (
             queueMs: exact(at(page.edgeQueue, slot)),
             dnsMs: exact(at(page.edgeDns, slot)),
             connectMs: exact(at(page.edgeConnect, slot)),
+            waitedMs: exact(at(page.edgeWaited, slot)),
             address: addresses.textOf(at(page.edgeAddress, slot)) || null,
           },
     tlsProtocol: words.textOf(at(page.tlsProtocol, slot)) || null,

@@ -9,19 +9,20 @@ import type {
   PageCell,
 } from './bin-view.ts';
 import { cellParts } from './bin-view.ts';
-import { type Closed, pagesHoldMs } from './close-bin.ts';
+import { type Closed, rareHoldsMs } from './close-bin.ts';
 import { at, slotOf } from './columns.ts';
 import { deltaFor, deltaOf, keyOf, type Look } from './delta.ts';
 import type { FleetState } from './fleet-state.ts';
-import { type KindName, kindNames, kindOf } from './kinds.ts';
+import { lastingOf } from './history.ts';
+import { kindNames, kindOf } from './kinds.ts';
 import { ailingMark, hotMark } from './marks.ts';
 import { cellKinds } from './pooled.ts';
 import type { Facts } from './reading.ts';
 import { type DeviceLook, deviceView } from './view-device.ts';
 import { traceView } from './view-trace.ts';
 
-/** Views of devices that are kept; with more, they are made again when they are asked for again. */
-const keptViews = 8_000;
+/** Views of devices that are kept; of more, those that are well are made again when asked for again. */
+const keptViews = { marked: 20_000, others: 2_000 } as const;
 
 /** The closed bin as inference sees it. Made on demand; good until learning begins. */
 export const viewOf = (
@@ -39,12 +40,14 @@ export const viewOf = (
     factsOf: (deviceId) => facts.devices[deviceId] ?? {},
     runsOf: runs,
   };
-  const views = new Map<number, DeviceView>();
+  const [marked, others] = [new Map<number, DeviceView>(), new Map<number, DeviceView>()];
   const device = (index: number): DeviceView => {
-    const known = views.get(index);
+    const known = marked.get(index) ?? others.get(index);
     if (known) return known;
     const made = deviceView(look, index);
-    if (views.size >= keptViews) views.clear();
+    const isMarked = at(state.devices.page(index).marks, slotOf(index)) !== 0;
+    const [views, most] = isMarked ? [marked, keptViews.marked] : [others, keptViews.others];
+    if (views.size >= most) views.clear();
     views.set(index, made);
     return made;
   };
@@ -54,24 +57,25 @@ export const viewOf = (
     const last = at(state.devices.page(one).bin, slotOf(one));
     return last > 0 && bin - last < 3;
   });
-  const marked = (mark: number): number[] =>
+  const withMark = (mark: number): number[] =>
     active.filter((one) => {
       const page = state.devices.page(one);
       return at(page.bin, slotOf(one)) === bin && (at(page.marks, slotOf(one)) & mark) !== 0;
     });
-  const places = placesOf(state, bin);
+  const places = placesOf(state, bin, bin);
+  const held = placesOf(state, bin - Math.floor(rareHoldsMs / state.binMs), bin);
   return {
     fromMs: bin * state.binMs,
     toMs: (bin + 1) * state.binMs,
     bin,
     binMs: state.binMs,
     active,
-    hot: marked(hotMark),
-    ailing: marked(ailingMark),
+    hot: withMark(hotMark),
+    ailing: withMark(ailingMark),
     device,
     indexOf: (deviceId) => state.deviceNames.find(deviceId) || undefined,
     onward: places.flatMap((place) => onwardView(base, place) ?? []),
-    cells: places.flatMap((place) => cellsOf(base, place)),
+    cells: held.flatMap((place) => cellsOf(base, place)),
     edges: edgeViews(base),
     pages: pageCells(base),
   };
@@ -94,15 +98,16 @@ const runsByDevice = (state: FleetState, { open }: Closed) => {
     rows[at(next, device)] = row;
     next[device] = at(next, device) + 1;
   }
-  return (device: number): number[] => [...rows.subarray(at(ends, device), at(ends, device + 1))];
+  return (device: number): Uint32Array => rows.subarray(at(ends, device), at(ends, device + 1));
 };
 
-/** Places met in this bin, by edge, application and address. */
-const placesOf = (state: FleetState, bin: number): number[] => {
+/** Places met in this bin, or, where few do, since `from`; by edge, application and address. */
+const placesOf = (state: FleetState, from: number, bin: number): number[] => {
   const { rows } = state.places;
   const met: { place: number; name: string }[] = [];
   for (let place = 0; place < rows.count; place += 1) {
-    if (at(rows.page(place).bin, slotOf(place)) !== bin) continue;
+    const last = at(rows.page(place).bin, slotOf(place));
+    if (last !== bin && (last < from || last > bin || !state.met.has(place))) continue;
     const { edgeId, appId, frontEnd } = namesOf(state, place);
     met.push({ place, name: `${edgeId ?? ''}\t${appId}\t${frontEnd ?? ''}` });
   }
@@ -140,12 +145,20 @@ const onwardView = (look: Look, place: number): OnwardView | null => {
   return { edgeId, appId, frontEnd, connect, dns, trace, loss };
 };
 
-const cellsOf = (look: Look, place: number): Cell[] => {
-  const page = look.state.places.rows.page(place);
+/** Until an hour has come round again. */
+const firstDayMs = 25 * 3_600_000;
+/** Before, what is normal is the mean of hours that are hardly over. */
+const firstHoursMs = 2 * 3_600_000;
+
+const cellsOf = (now: Look, place: number): Cell[] => {
+  const page = now.state.places.rows.page(place);
   const slot = slotOf(place);
+  const look = { ...now, bin: at(page.bin, slot) };
+  const ageMs = (look.bin - at(page.firstBin, slot)) * look.state.binMs;
   return cellKinds.flatMap((kind, i) => {
     const part = cellParts[i];
-    const delta = deltaFor(look, kindNames[kind] as KindName, place, 0);
+    const key = keyOf(look, kind, place, 0);
+    const delta = deltaOf(look, key);
     if (part === undefined || delta === null) return [];
     const cell: Cell = {
       part,
@@ -153,10 +166,25 @@ const cellsOf = (look: Look, place: number): Cell[] => {
       delta,
       sampleSpreadMs: at(page.spread, slot * 5 + i),
       deviceCount: at(page.devices, slot),
+      singlesMs: singlesOf(look, key, delta),
+      lasting: lastingOf(look.state, place, i, key),
+      isYoung: ageMs > firstHoursMs && ageMs < firstDayMs,
     };
-    return [cell];
+    return [part === 'dns' ? { ...cell, misses: missesOf(page.misses, slot * 3) } : cell];
   });
 };
+
+const missesOf = (misses: Float32Array, from: number) => ({
+  share: at(misses, from),
+  ms: at(misses, from + 1),
+  spreadMs: at(misses, from + 2),
+});
+
+const singlesOf = ({ state }: Look, key: number, { normalMs }: Delta): number[] =>
+  (state.recent.get(key) ?? [])
+    .flatMap(({ ms }) => ms)
+    .reverse()
+    .map((ms) => ms - normalMs);
 
 const edgeViews = (look: Look): EdgeView[] => {
   const { state, bin } = look;
@@ -185,21 +213,23 @@ const pageCells = (look: Look): PageCell[] => {
     const [appId = '', host = ''] = state.thirdParties.textOf(third).split('\t');
     const app = state.appNames.find(appId);
     if (app === 0) continue;
-    const delta = heldDelta(look, 'thirdParty', third, app);
-    if (delta === null) continue;
+    const held = heldDelta(look, 'thirdParty', third, app);
+    if (held === null) continue;
     const list = thirds.get(app) ?? [];
-    list.push({ host, delta, deviceCount: delta.sampleCount });
+    list.push({ host, ...held, deviceCount: state.visitors.get(third)?.count ?? 0 });
     thirds.set(app, list);
   }
   const cells: PageCell[] = [];
   for (let app = 1; app < state.appNames.count; app += 1) {
-    const delta = heldDelta(look, 'pageRender', app, 0);
-    if (delta === null) continue;
+    const held = heldDelta(look, 'pageRender', app, 0);
+    if (held === null) continue;
+    const { delta, ageBins } = held;
     const thirdParties = (thirds.get(app) ?? []).sort((a, b) => (a.host < b.host ? -1 : 1));
     cells.push({
       appId: state.appNames.textOf(app),
       deviceCount: delta.sampleCount,
       render: delta,
+      ageBins,
       thirdParties,
     });
   }
@@ -211,10 +241,12 @@ const heldDelta = (
   kind: 'pageRender' | 'thirdParty',
   owner: number,
   sub: number,
-): Delta | null => {
+): { delta: Delta; ageBins: number } | null => {
   const key = keyOf(look, kindOf[kind], owner, sub);
   if (key < 0) return null;
   const bin = at(look.state.keys.rows.page(key).bin, slotOf(key));
-  const ageMs = (look.bin - bin) * look.state.binMs;
-  return ageMs < 0 || ageMs > pagesHoldMs ? null : deltaOf({ ...look, bin }, key);
+  const ageBins = look.bin - bin;
+  if (ageBins < 0 || ageBins * look.state.binMs > rareHoldsMs) return null;
+  const delta = deltaOf({ ...look, bin }, key);
+  return delta === null ? null : { delta, ageBins };
 };

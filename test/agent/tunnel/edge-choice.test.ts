@@ -40,6 +40,14 @@ describe('the edge', () => {
     expect(run(state, 10, [up('a', 60), up('b', 40)], minute).state.edgeId).toBe('a');
   });
 
+  it('does not rest after a first choice that its first pings misled, once', () => {
+    const misled = chooseEdge(noChoice, [up('a', 90), up('b', 40)], '', 0).state;
+    expect(run(misled, 2, [up('a', 20), up('b', 40)], 1_000).state.edgeId).toBe('b');
+    const { state } = run(misled, 3, [up('a', 20), up('b', 40)], 1_000);
+    expect(state.edgeId).toBe('a');
+    expect(run(state, 10, [up('a', 60), up('b', 40)], minute).state.edgeId).toBe('a');
+  });
+
   it('does not rest either when no edge was up in the rounds before the first choice', () => {
     const before = chooseEdge(noChoice, [down('a'), down('b')], '', 0).state;
     const hasty = chooseEdge(before, [down('a'), up('b', 40)], '', 0).state;

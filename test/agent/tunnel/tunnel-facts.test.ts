@@ -52,6 +52,27 @@ it('a lost standby is an event with its reason, and stands in the status', async
   expect(changes).toContain('tunnel-degraded: no second edge can be reached');
 });
 
+it('a lost tunnel is told with the edge it was on, until the organisation has it no more', async () => {
+  const { far, near } = await twoEdges();
+  const tunnel = await lab.tunnel([far, near.entry], { pinned: 'near' });
+  expect(tunnel.takeSample()).toMatchObject({ edgeId: null });
+  await waitUntil(() => tunnel.status().edgeId === 'near');
+  tunnel.setEdges([near.entry], 'near');
+  await near.server.stop(0);
+  await waitUntil(() => tunnel.status().edgeId === null);
+  expect(tunnel.takeSample()).toMatchObject({
+    edgeId: 'near',
+    state: 'down',
+    controlRttMs: null,
+    dataRttMs: null,
+    underlayRttMs: null,
+  });
+  expect(tunnel.status().lastEdgeId).toBe('near');
+  const unreachable = { ...far, port: near.entry.port };
+  tunnel.setEdges([unreachable], '');
+  expect(tunnel.takeSample()).toMatchObject({ edgeId: null, state: 'down' });
+});
+
 it('the standby’s session is there again when the edge has ended it as idle', async () => {
   const idleMs = 1_000;
   const one = await lab.edge('one', {}, undefined, idleMs);

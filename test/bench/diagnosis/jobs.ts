@@ -2,9 +2,10 @@ import type { WorldOptions } from '#test/simulator/options.ts';
 import { createWorld, type World } from '#test/simulator/world.ts';
 import { createEngineMethod, createLoneMethod } from './engine-method.ts';
 import type { Method } from './finding.ts';
+import { scoreFirstHours } from './first-hours.ts';
 import { createSimpleMethods } from './methods/simple.ts';
 import { scoreWorld } from './run.ts';
-import { measureScale, type ScaleMeasurement } from './scale.ts';
+import { measureScale, type ScaleMeasurement, type ScaleSize } from './scale.ts';
 import type { Sheet } from './scoring/scoresheet.ts';
 import { factsOf } from './world-facts.ts';
 
@@ -18,7 +19,8 @@ export type Job =
     }
   | { kind: 'stress'; world: WorldSize & { seed: number }; index: number }
   | { kind: 'lone'; world: WorldSize & { seed: number } }
-  | { kind: 'scale'; devices: number };
+  | { kind: 'first-hours'; seed: number; devices: number }
+  | { kind: 'scale'; size: ScaleSize };
 
 export type WorldSize = { devices: number; warmDays: number };
 
@@ -52,13 +54,17 @@ export const stresses: { name: string; options: Partial<WorldOptions> }[] = [
 const loneDevices = 40;
 export const loneName = `${loneDevices} devices, each alone`;
 
-export const nameOf = (job: Job): string =>
-  job.kind === 'scale' ? `scale of ${job.devices}` : `${job.kind}, seed ${job.world.seed}`;
+export const nameOf = (job: Job): string => {
+  if (job.kind === 'scale') return `scale, shard ${job.size.shard + 1} of ${job.size.shards}`;
+  return `${job.kind}, seed ${job.kind === 'first-hours' ? job.seed : job.world.seed}`;
+};
 
 export const runJob = (job: Job, onBin: (doneShare: number) => void): JobResult => {
   switch (job.kind) {
     case 'scale':
-      return { kind: 'scale', measurement: measureScale(job.devices, 10) };
+      return { kind: 'scale', measurement: measureScale(job.size) };
+    case 'first-hours':
+      return { kind: 'sheets', sheets: scoreFirstHours(job, onBin) };
     case 'fleet': {
       const world = createWorld({ ...job.world, scoredDays: 1 });
       return sheetsOf(world, methodsOf(world, job), onBin);

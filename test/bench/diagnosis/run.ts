@@ -45,12 +45,12 @@ export const scoreWorld = ({ world, methods, deviceIds, onBin }: Run): Sheet[] =
   return sheets.map((sheet) => sheet.finish());
 };
 
-type PairTruth = Pair & {
+export type PairTruth = Pair & {
   label: Label;
   impacts: readonly { impact: Impact; fault: Fault }[];
 };
 
-const truthOf = (
+export const truthOf = (
   { truth }: WorldBin,
   pairs: readonly Pair[],
   faults: ReadonlyMap<string, Fault>,
@@ -76,7 +76,7 @@ type Filling = {
   recentFaults: readonly Fault[];
 };
 
-const fill = (filling: Filling): void => {
+export const fill = (filling: Filling): void => {
   const { sheet, findings, truths, world, bin } = filling;
   const binMs = bin.toMs - bin.fromMs;
   const said = new Map(findings.map((finding) => [keyOf(finding), finding]));

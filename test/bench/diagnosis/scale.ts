@@ -1,9 +1,13 @@
 import { createEngine, type Engine } from '#collector/diagnose/fleet/engine.ts';
 import type { Facts, ReadHop } from '#collector/diagnose/fleet/reading.ts';
+import { unpack } from '#collector/diagnose/fleet/snapshot.ts';
 import { Random } from '#test/simulator/random.ts';
 
-export type ScaleMeasurement = {
-  devices: number;
+/** `shards`: so many processes with the edges, and their devices, shared out among them. */
+export type ScaleSize = { devices: number; binMs: number; shard: number; shards: number };
+
+/** Of one process; it makes the readings too, one at a time, and keeps none. */
+export type ScaleMeasurement = ScaleSize & {
   applications: number;
   bins: number;
   readings: number;
@@ -11,69 +15,87 @@ export type ScaleMeasurement = {
   readingMicros: number;
   closeMs: number;
   closeMostMs: number;
-  /** Of the whole process at the end, and what of it the engine's arrays hold. */
+  /** Most that the whole process ever had in memory. */
   residentBytes: number;
-  snapshotBytes: number;
+  /** Of what goes into a checkpoint in the middle of a bin, by table. */
+  tableBytes: Record<string, number>;
   saveMs: number;
   verdicts: number;
 };
 
-const binMs = 300_000;
 const startMs = Date.UTC(2026, 2, 2);
-const edges = 5;
+const edges = 4;
+const applications = 10;
+const sampleEveryMs = 60_000;
+const traceEveryMs = 300_000;
+/** Bins that faults last: the first is the dearest. */
+const faultBins = 2;
 
 /**
- * What a fleet of a size costs: every device with 10 applications' runs, 5 samples of its tunnel and
- * of itself and a trace of nine hops in each bin of five minutes. One site in fifty is slow in the
+ * What a fleet of a size costs: every device with 10 applications' runs in each bin, a sample of its
+ * tunnel and of itself a minute and a trace of nine hops in five. One site in fifty is slow in the
  * last bins, and one link: most of a fleet is well, and what is not has to be named in time.
  */
-export const measureScale = (
-  devices: number,
-  applications: number,
-  bins = 12,
-): ScaleMeasurement => {
-  const random = new Random(1, 'scale');
-  const engine = createEngine({ binMs, facts: factsFor(devices) });
+export const measureScale = (size: ScaleSize): ScaleMeasurement => {
+  const { devices, binMs, shard, shards } = size;
+  const random = new Random(1 + shard, 'scale');
+  const engine = createEngine({ binMs, facts: factsFor(size) });
+  // Eight traces of each device before hops have a normal, and two bins of faults.
+  const bins = (10 * traceEveryMs) / binMs + faultBins;
   const spent = { readings: 0, intakeMs: 0, closeMs: 0, closeMostMs: 0, verdicts: 0 };
-  for (let bin = 0; bin < bins; bin += 1) {
+  const feedBin = (bin: number): void => {
+    const isLate = bin >= bins - faultBins;
     const fromMs = startMs + bin * binMs;
-    spent.intakeMs += processorMs(() => {
-      for (let device = 0; device < devices; device += 1) {
-        spent.readings += feedDevice(engine, random, {
-          device,
-          applications,
-          fromMs,
-          isLate: bin >= bins - 2,
-        });
-      }
-      for (let edge = 0; edge < edges; edge += 1)
-        feedEdge(engine, random, edge, applications, fromMs);
-    });
+    for (let device = 0; device < devices; device += 1) {
+      if (shardOf(device, shards) !== shard) continue;
+      spent.readings += feedDevice(engine, random, { device, bin, binMs, fromMs, isLate });
+    }
+    for (let edge = shard; edge < edges; edge += shards) feedEdge(engine, random, edge, fromMs);
+  };
+  for (let bin = 0; bin < bins; bin += 1) {
+    spent.intakeMs += processorMs(() => feedBin(bin));
     const closeMs = processorMs(() => {
-      spent.verdicts = engine.advanceTo(fromMs + binMs).at(-1)?.verdicts.length ?? 0;
+      const toMs = startMs + (bin + 1) * binMs;
+      spent.verdicts = engine.advanceTo(toMs).at(-1)?.verdicts.length ?? 0;
     });
     spent.closeMs += closeMs;
     spent.closeMostMs = Math.max(spent.closeMostMs, closeMs);
   }
-  const residentBytes = process.memoryUsage.rss();
-  let snapshotBytes = 0;
+  const { readings } = spent;
+  // In kilobytes, whatever the system counts in.
+  const residentBytes = process.resourceUsage().maxRSS * 1_024;
+  feedBin(bins);
+  let saved: Uint8Array = new Uint8Array();
   const saveMs = processorMs(() => {
-    snapshotBytes = engine.save().length;
+    saved = engine.save();
   });
   return {
-    devices,
+    ...size,
     applications,
     bins,
-    readings: spent.readings,
-    readingMicros: (1_000 * spent.intakeMs) / spent.readings,
+    readings,
+    readingMicros: (1_000 * spent.intakeMs) / readings,
     closeMs: spent.closeMs / bins,
     closeMostMs: spent.closeMostMs,
     residentBytes,
-    snapshotBytes,
+    tableBytes: bytesByTable(saved),
     saveMs,
     verdicts: spent.verdicts,
   };
 };
+
+/** A device is measured where its edge is. */
+const edgeOf = (device: number): number => device % edges;
+const shardOf = (device: number, shards: number): number => edgeOf(device) % shards;
+
+/** Tables of the open bin without its number. */
+const bytesByTable = (saved: Uint8Array): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(unpack(saved)?.columns ?? {}).map(([table, columns]) => [
+      table.replace(/^open \d+ /, 'open bin: '),
+      Object.values(columns).reduce((sum, { byteLength }) => sum + byteLength, 0),
+    ]),
+  );
 
 /** Of this process, all threads: the garbage collector's, too. */
 const processorMs = (work: () => void): number => {
@@ -86,23 +108,25 @@ const processorMs = (work: () => void): number => {
 const idOf = (device: number): string =>
   `00000000-0000-4000-8000-${device.toString(16).padStart(12, '0')}`;
 
-const factsFor = (devices: number): Facts => ({
+const factsFor = ({ devices, shard, shards }: ScaleSize): Facts => ({
   devices: Object.fromEntries(
-    Array.from({ length: devices }, (_, device) => [
-      idOf(device),
-      { asn: 64_500 + (device % 6), region: `region-${device % 18}`, programVersion: '1.4.0' },
-    ]),
+    Array.from({ length: devices }, (_, device) => device)
+      .filter((device) => shardOf(device, shards) === shard)
+      .map((device) => [
+        idOf(device),
+        { asn: 64_500 + (device % 6), region: `region-${device % 18}`, programVersion: '1.4.0' },
+      ]),
   ),
   edges: {},
   applications: {},
 });
 
-type Feed = { device: number; applications: number; fromMs: number; isLate: boolean };
+type Feed = { device: number; bin: number; binMs: number; fromMs: number; isLate: boolean };
 
 const feedDevice = (engine: Engine, random: Random, feed: Feed): number => {
-  const { device, applications, fromMs, isLate } = feed;
+  const { device, bin, binMs, fromMs, isLate } = feed;
   const deviceId = idOf(device);
-  const edge = device % edges;
+  const edge = edgeOf(device);
   const edgeId = `edge-${edge}`;
   const site = Math.floor(device / 20);
   const lineMs = isLate && site % 50 === 7 ? 80 : 0;
@@ -112,7 +136,7 @@ const feedDevice = (engine: Engine, random: Random, feed: Feed): number => {
   const run = { deviceId, via: 'tunnel', edgeId, ok: true, failureType: null } as const;
   const marks = { distorted: false, requested: false, lagMs: 1 } as const;
   for (let i = 0; i < applications; i += 1) {
-    const app = (device + i * 7) % 50;
+    const app = (device + i * 7) % allApplications;
     const edgeTakes = { queueMs: 0.3, dnsMs: 1 + random.unit(), connectMs: farMs() };
     const proxyConnectMs = nearMs() + edgeTakes.queueMs + edgeTakes.dnsMs + edgeTakes.connectMs;
     const tlsMs = nearMs() + farMs() + 4;
@@ -137,8 +161,9 @@ const feedDevice = (engine: Engine, random: Random, feed: Feed): number => {
       remoteAddress: null,
     });
   }
-  for (let i = 0; i < 5; i += 1) {
-    const timeMs = fromMs + i * 60_000;
+  const samples = binMs / sampleEveryMs;
+  for (let i = 0; i < samples; i += 1) {
+    const timeMs = fromMs + i * sampleEveryMs;
     engine.observe({
       kind: 'tunnel',
       timeMs,
@@ -169,6 +194,8 @@ const feedDevice = (engine: Engine, random: Random, feed: Feed): number => {
       gatewayLossRatio: 0,
     });
   }
+  const binsATrace = traceEveryMs / binMs;
+  if (bin % binsATrace !== device % binsATrace) return applications + 2 * samples;
   engine.observe({
     kind: 'path',
     timeMs: fromMs + 30_000,
@@ -187,7 +214,7 @@ const feedDevice = (engine: Engine, random: Random, feed: Feed): number => {
     mtuBytes: null,
     mtuBlackHole: false,
   });
-  return applications + 11;
+  return applications + 2 * samples + 1;
 };
 
 type Way = { device: number; edge: number; site: number; lineMs: number; linkMs: number };
@@ -218,13 +245,10 @@ const hopsTo = (random: Random, { device, edge, site, lineMs, linkMs }: Way): Re
   }));
 };
 
-const feedEdge = (
-  engine: Engine,
-  random: Random,
-  edge: number,
-  applications: number,
-  fromMs: number,
-): void => {
+/** Those that devices of the fleet have, ten each. */
+const allApplications = 50;
+
+const feedEdge = (engine: Engine, random: Random, edge: number, fromMs: number): void => {
   const edgeId = `edge-${edge}`;
   const lagMs = 1 + random.unit();
   engine.observe({
@@ -238,7 +262,7 @@ const feedEdge = (
     dnsMs: 1,
     connectMs: 9,
   });
-  for (let app = 0; app < Math.max(50, applications); app += 1) {
+  for (let app = 0; app < allApplications; app += 1) {
     engine.observe({
       kind: 'onward',
       timeMs: fromMs + app,

@@ -1,4 +1,5 @@
-import { type Row, rounded } from '#test/bench/rows.ts';
+import { ownRow, type Row } from '#test/bench/rows.ts';
+import { ageNames } from './first-hours.ts';
 import {
   engineName,
   type Job,
@@ -9,6 +10,7 @@ import {
 } from './jobs.ts';
 import { type Progress, runJobs } from './pool.ts';
 import { calibrationTable, confusionTable, kindTable, methodTable } from './report/markdown.ts';
+import { scaleRows, scaleTable } from './report/scale.ts';
 import { rowsOf } from './report/targets.ts';
 import { measureRunJudge } from './run-judge.ts';
 import type { ScaleMeasurement } from './scale.ts';
@@ -21,6 +23,7 @@ export const sectionNames = [
   'ablations',
   'stress',
   'lone',
+  'first-hours',
   'scale',
   'confusion',
   'calibration',
@@ -31,7 +34,7 @@ export type SectionName = (typeof sectionNames)[number];
 export type Plan = WorldSize & {
   seeds: readonly number[];
   only: ReadonlySet<SectionName>;
-  scaleDevices: number;
+  scale: { devices: number; shards: number; binMs: number };
 };
 
 export type Report = {
@@ -46,6 +49,8 @@ const peerName = 'one device, segment delta (B4)';
 /** Worlds that what costs several engines is run on. */
 const fewSeeds = 2;
 const binMs = 300_000;
+/** Each with an engine of its own, in the measurement of first hours. */
+const newDevices = 20;
 
 export const scoreAll = async (plan: Plan, progress: Progress): Promise<Report> => {
   const report: Report = { rows: [], markdown: [], engineSheets: [] };
@@ -61,12 +66,15 @@ export const scoreAll = async (plan: Plan, progress: Progress): Promise<Report> 
   }
   const lone = sheetsOf(({ kind }) => kind === 'lone');
   if (lone.length > 0) addLone(report, lone);
-  for (const result of results) if (result.kind === 'scale') addScale(report, result.measurement);
+  const first = sheetsOf(({ kind }) => kind === 'first-hours');
+  if (first.length > 0) addFirstHours(report, first);
+  const measured = results.flatMap((one) => (one.kind === 'scale' ? [one.measurement] : []));
+  if (measured.length > 0) addScale(report, measured);
   if (plan.only.has('run-judge')) report.rows.push(...measureRunJudge());
   return report;
 };
 
-const jobsOf = ({ seeds, only, devices, warmDays, scaleDevices }: Plan): Job[] => {
+const jobsOf = ({ seeds, only, devices, warmDays, scale }: Plan): Job[] => {
   const few = seeds.slice(0, fewSeeds);
   const wants = (...names: SectionName[]) => names.some((name) => only.has(name));
   const worldOf = (seed: number) => ({ seed, devices, warmDays });
@@ -83,9 +91,18 @@ const jobsOf = ({ seeds, only, devices, warmDays, scaleDevices }: Plan): Job[] =
       stresses.map((_, index) => ({ kind: 'stress', world: worldOf(seed), index })),
     ),
     ...(wants('lone') ? few : []).map((seed): Job => ({ kind: 'lone', world: worldOf(seed) })),
-    ...(wants('scale') ? [{ kind: 'scale', devices: scaleDevices } satisfies Job] : []),
+    ...(wants('first-hours') ? few : []).map(
+      (seed): Job => ({ kind: 'first-hours', seed, devices: newDevices }),
+    ),
+    ...(wants('scale') ? scaleJobs(scale) : []),
   ];
 };
+
+const scaleJobs = ({ devices, shards, binMs }: Plan['scale']): Job[] =>
+  Array.from({ length: shards }, (_, shard) => ({
+    kind: 'scale',
+    size: { devices, binMs, shard, shards },
+  }));
 
 const toSheets = (result: JobResult | undefined): readonly Sheet[] =>
   result?.kind === 'sheets' ? result.sheets : [];
@@ -115,9 +132,9 @@ const addTable = (report: Report, title: string, name: string, sheets: readonly 
   report.engineSheets.push(...sheets);
   const { segment, element, falseAlarms } = summed(sheets);
   report.rows.push(
-    row(`${title.toLowerCase()} (${name}): right segment`, '%', segment),
-    row(`${title.toLowerCase()} (${name}): right element`, '%', element),
-    row(`${title.toLowerCase()} (${name}): false alarms`, '/1,000 h', falseAlarms),
+    ownRow(`${title.toLowerCase()} (${name}): right segment`, '%', segment),
+    ownRow(`${title.toLowerCase()} (${name}): right element`, '%', element),
+    ownRow(`${title.toLowerCase()} (${name}): false alarms`, '/1,000 h', falseAlarms),
   );
 };
 
@@ -127,35 +144,25 @@ const addLone = (report: Report, sheets: readonly Sheet[]): void => {
   report.markdown.push('', ...kindTable(sheets));
   const { segment, unknown } = summed(sheets);
   report.rows.push(
-    row('alone: right segment, of all tickets', '%', segment, '≥ 86', segment >= 86),
-    row('alone: slow, and not named', '%', unknown),
+    ownRow('alone: right segment, of all tickets', '%', segment, '≥ 86', segment >= 86),
+    ownRow('alone: slow, and not named', '%', unknown),
   );
 };
 
-const addScale = (report: Report, measured: ScaleMeasurement): void => {
-  const { devices, applications, closeMostMs, residentBytes, readingMicros } = measured;
-  const of = `${devices} devices × ${applications} applications`;
-  const bytes = residentBytes / 1e9;
-  report.rows.push(
-    row(
-      `${of}: closing a bin, the slowest`,
-      's',
-      closeMostMs / 1_000,
-      '≤ 30',
-      closeMostMs <= 30_000,
-    ),
-    row(`${of}: memory of the process`, 'GB', bytes, '≤ 1', bytes <= 1),
-    row(`${of}: taking in a reading`, 'µs', readingMicros),
-  );
+/** Each alone from its installation on, by how long it had been measured when the fault began. */
+const addFirstHours = (report: Report, sheets: readonly Sheet[]): void => {
+  const rows = ageNames.map((name) => ({
+    name,
+    sheets: sheets.filter((of) => of.method === name),
+  }));
+  report.markdown.push(...heading('First hours, alone', methodTable(rows, 60_000)));
+  report.engineSheets.push(...sheets);
 };
 
-const row = (
-  name: string,
-  unit: string,
-  ours: number,
-  target = '',
-  met: boolean | null = null,
-): Row => ({ name, unit, ours: rounded(ours), peer: null, ratio: null, target, met });
+const addScale = (report: Report, measured: readonly ScaleMeasurement[]): void => {
+  report.rows.push(...scaleRows(measured));
+  report.markdown.push(...heading('Scale', scaleTable(measured)));
+};
 
 const summed = (sheets: readonly Sheet[]) => summarise(sheets, binMs);
 

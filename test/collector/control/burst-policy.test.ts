@@ -50,7 +50,7 @@ describe('the policy of bursts on suspicion', () => {
     [{ seconds: 0 }, '/burst/seconds', /1/],
     [{ secs: 10 }, '/burst/secs', /Unexpected/],
     [{ perDayMegabytes: -1 }, '/burst/perDayMegabytes', /0/],
-    [{ enabled: 'yes' }, '/burst/enabled', /boolean/],
+    [{ enabled: 'yes' }, '/burst/enabled', /true or false/],
     [{ calmSeconds: 40 }, '/burst/calmSeconds', /longer than the whole burst \(30 s\)/],
     [{ everySeconds: 5, seconds: 2, calmSeconds: 1 }, '/burst/everySeconds', /whole burst/],
   ])('%j is refused, with where and why', (burst, pointer, message) => {

@@ -160,8 +160,12 @@ describe('enrolling', () => {
 
   test('text that no engine can keep is refused, not a fault', async () => {
     const token = await lab.makeToken({ role: 'device' });
-    const { answer } = await lab.enrollWith(token, { name: 'a\0b' });
-    expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer: '/name' }] });
+    for (const name of ['a\0b', '\u001b[2Ja', 'a\nb', 'a\u009b31m', '\u202etxt.exe']) {
+      const { answer } = await lab.enrollWith(token, { name });
+      expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer: '/name' }] });
+    }
+    const { answer } = await lab.enrollWith(token, { platform: 'linux\u001b[31m' });
+    expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer: '/platform' }] });
   });
 });
 

@@ -25,7 +25,7 @@ describe('a declared configuration', () => {
       'a probe without its URL',
       [{ ...crm, probes: [{ type: 'http' }] }],
       '/applications/0/probes/0/url',
-      /required/,
+      /missing/,
     ],
     [
       'a misspelt probe field',

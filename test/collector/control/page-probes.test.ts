@@ -31,7 +31,7 @@ describe('page loads as declared', () => {
 
   it.each([
     ['a selector that is none', { type: 'click', selector: 'a[' }, 'selector', /not closed/],
-    ['no selector', { type: 'click' }, 'selector', /required/i],
+    ['no selector', { type: 'click' }, 'selector', /^missing/],
     ['a kind of step there is not', { type: 'hover', selector: 'a' }, 'type', /one of goto, click/],
     ['a field there is not', { type: 'press', key: 'Tab', keys: 'x' }, 'keys', /unexpected/i],
     ['a key there is not', { type: 'press', key: 'Any' }, 'key', /Enter, Tab/],

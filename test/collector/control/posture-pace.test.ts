@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createFleet, postureEveryMs } from '#collector/control/fleet.ts';
-import { openState } from '#collector/state/open.ts';
 import { devices } from '#collector/state/schema.ts';
 import type { State } from '#collector/state/state.ts';
 import type { PostureFacts } from '#contract/access.ts';
+import { openEmptyState } from '#test/support/empty-state.ts';
 import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 
 const folder = makeFolder('posture-pace');
 let state: State;
 beforeAll(async () => {
-  state = await openState({ engine: 'pglite', folder });
+  state = await openEmptyState(folder);
 }, 60_000);
 afterAll(async () => {
   await state.stop();

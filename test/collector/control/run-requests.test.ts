@@ -6,11 +6,11 @@ import { createFleet } from '#collector/control/fleet.ts';
 import { createHeldQuestions } from '#collector/control/held-questions.ts';
 import { createOrganisationVersions } from '#collector/control/organisation-versions.ts';
 import { createRunRequests, expiresAfterMs, shownState } from '#collector/control/run-requests.ts';
-import { openState } from '#collector/state/open.ts';
 import type { State } from '#collector/state/state.ts';
 import { collectorServerName } from '#contract/enrollment.ts';
 import { createAuthority } from '#runtime/certificates.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
+import { openEmptyState } from '#test/support/empty-state.ts';
 import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 
@@ -216,7 +216,7 @@ describe('in the state', () => {
   let state: State;
   const folder = makeFolder('run-requests');
   beforeAll(async () => {
-    state = await openState({ engine: 'pglite', folder });
+    state = await openEmptyState(folder);
   }, 60_000);
   afterAll(async () => {
     await state.stop();

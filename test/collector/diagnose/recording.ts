@@ -18,8 +18,12 @@ export type World = {
   queueMs: number;
   edgeQueueMs: number;
   edgeLagMs: number;
+  /** How often a phase waits for the edge's event loop; left out: once. */
+  edgePasses?: number;
   /** Edge to origin. */
   onwardMs: number;
+  /** Before that, for an address that did not answer. */
+  edgeWaitedMs?: number;
   dnsMs: number;
   tlsMs: number;
   serverMs: number;
@@ -130,7 +134,11 @@ export const httpRun = (
   const way = world.gatewayMs + world.pathMs + world.onwardMs;
   const trip = direct
     ? way + world.lagMs
-    : world.gatewayMs + world.pathMs + world.queueMs + world.lagMs + world.edgeLagMs;
+    : world.gatewayMs +
+      world.pathMs +
+      world.queueMs +
+      world.lagMs +
+      world.edgeLagMs * (world.edgePasses ?? 1);
   const onwardMs = noise.vary(world.onwardMs);
   const dnsMs = noise.vary(world.dnsMs);
   const each = (ms: number) => noise.vary(trip) + ms;
@@ -139,7 +147,9 @@ export const httpRun = (
     : {
         dnsMs: direct ? dnsMs : null,
         connectMs: direct ? each(0) : 0.2,
-        proxyConnectMs: direct ? null : each(world.edgeQueueMs + dnsMs + onwardMs),
+        proxyConnectMs: direct
+          ? null
+          : each(world.edgeQueueMs + dnsMs + (world.edgeWaitedMs ?? 0) + onwardMs),
         tlsMs: each((direct ? 0 : onwardMs) + noise.vary(world.tlsMs)),
         waitMs: each((direct ? 0 : onwardMs) + noise.vary(world.serverMs)),
         receiveMs: noise.vary(world.transferMs),
@@ -172,6 +182,7 @@ export const httpRun = (
                   queueMs: world.edgeQueueMs,
                   dnsMs,
                   connectMs: onwardMs + world.edgeLagMs,
+                  ...(world.edgeWaitedMs === undefined ? {} : { waitedMs: world.edgeWaitedMs }),
                   address: '192.0.2.7',
                 },
         },

@@ -13,7 +13,9 @@ const slowed: { segment: Segment; world: Partial<World>; addedMs: number }[] = [
   { segment: 'tunnel-queue', world: { queueMs: calm.queueMs + 60 }, addedMs: 180 },
   { segment: 'in-edge', world: { edgeQueueMs: calm.edgeQueueMs + 80 }, addedMs: 80 },
   { segment: 'in-edge', world: { edgeLagMs: calm.edgeLagMs + 30 }, addedMs: 90 },
+  { segment: 'in-edge', world: { edgeLagMs: calm.edgeLagMs + 30, edgePasses: 2 }, addedMs: 180 },
   { segment: 'edge-origin', world: { onwardMs: calm.onwardMs + 40 }, addedMs: 120 },
+  { segment: 'edge-origin', world: { edgeWaitedMs: 300 }, addedMs: 300 },
   { segment: 'dns', world: { dnsMs: calm.dnsMs + 300 }, addedMs: 300 },
   { segment: 'tls', world: { tlsMs: calm.tlsMs + 150 }, addedMs: 150 },
   { segment: 'server', world: { serverMs: calm.serverMs + 700 }, addedMs: 700 },
@@ -32,6 +34,21 @@ describe('a segment made slow is named, with its milliseconds', () => {
     expect(verdict.score).toBeLessThan(66);
     expect(verdict.evidence[0]).toMatchObject({ finding: 'against', segment });
     expect(check(Verdict, verdict)).toMatchObject({ ok: true });
+  });
+
+  it('an edge that wakes late with the request and with the answer leaves nothing unexplained', () => {
+    const world = { edgeLagMs: 30, edgePasses: 2 };
+    const verdict = lastOf(tell({ minutes: [...many(12), ...many(2, { world })] }));
+    expect(verdict.ledger?.residualMs).toBeLessThan(0.05 * (verdict.totalMs ?? 0));
+  });
+
+  it('an address that does not answer is the path’s, and said, with the family that does', () => {
+    const world = { edgeWaitedMs: 300 };
+    const verdict = lastOf(tell({ minutes: [...many(12), ...many(2, { world })] }));
+    expect(verdict.ledger?.residualMs).toBeLessThan(0.05 * (verdict.totalMs ?? 0));
+    expect(verdict.evidence.map(({ text }) => text)).toContain(
+      'The edge waited 300 ms for an address of the application that did not answer, before 192.0.2.7 (IPv4) did.',
+    );
   });
 
   it('on a straight run too, where no edge is on the way', () => {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createDeliveryRows } from '#collector/control/delivery-rows.ts';
 import { createEngineRows } from '#collector/control/engine-rows.ts';
@@ -12,19 +9,14 @@ import { readingOfPoint } from '#collector/diagnose/fleet/reading-of-point.ts';
 import { createBinClock } from '#collector/fleet/bin-clock.ts';
 import { startEngineThread } from '#collector/fleet/engine-thread.ts';
 import { startFleetDiagnosis } from '#collector/fleet/fleet-diagnosis.ts';
-import { openInProcessJobs } from '#collector/jobs/in-process.ts';
-import type { Jobs } from '#collector/jobs/jobs.ts';
 import { createJudge } from '#collector/judge.ts';
 import { createDeliver } from '#collector/notify/deliver.ts';
-import { openState } from '#collector/state/open.ts';
 import * as tables from '#collector/state/schema.ts';
-import type { State } from '#collector/state/state.ts';
-import { openStore } from '#collector/store/open.ts';
 import { toPoints } from '#collector/store/points.ts';
-import type { Store } from '#collector/store/store.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import type { WebhookMessage } from '#contract/webhook.ts';
 import { silentLog } from '#runtime/log.ts';
+import { type CollectorParts, openCollectorParts } from '#test/support/collector-parts.ts';
 import { requestOf } from '#test/support/seed-results.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -42,22 +34,14 @@ const devices = Array.from({ length: 6 }, (_, n) => ({
 const application = { id: 'sales', host: 'sales.example', story: 'server-slow' };
 const otherOne = { id: 'mail', host: 'mail.example', story: 'fine' };
 
-let folder: string;
-let store: Store;
-let state: State;
-let jobs: Jobs;
+let collector: CollectorParts;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'whyslow-live-'));
-  store = await openStore({ engine: 'duckdb', file: join(folder, 'series.duckdb') });
-  state = await openState({ engine: 'pglite', folder: join(folder, 'state') });
-  jobs = openInProcessJobs({ state, log });
+  collector = await openCollectorParts();
 });
 const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const stop of stops) await stop();
-  await jobs.stop();
-  await Promise.all([store.stop(), state.stop()]);
-  await rm(folder, { recursive: true, force: true });
+  await collector.stop();
 });
 
 /** Each device's runs in some bins, three a bin through the tunnel. */
@@ -81,22 +65,25 @@ const measure = async (fromBin: number, toBin: number, isSlow: boolean): Promise
       }
     }
   }
-  await store.write(points);
+  await collector.store.write(points);
 };
 
 test('a server that gets slow for all is one incident, one message, and each device’s answer', async () => {
   const webhook = { id: 'desk', url: 'https://desk.test/', secret: `whsec_${'a'.repeat(32)}` };
-  const document = {
-    version: 1,
+  const { store, state, jobs } = collector;
+  await collector.declare({
     applications: [
       { id: 'sales', name: 'Sales tool', hosts: [], probes: [] },
       { id: 'mail', name: 'Mail', hosts: [], probes: [] },
     ],
     webhooks: [webhook],
-  };
-  await state.db
-    .insert(tables.organisationVersions)
-    .values({ version: 1, document, author: 'test', appliedAt: 0 });
+  });
+  await state.db.insert(tables.edges).values(
+    ['fra-1', 'ams-1'].map((id) => ({
+      ...{ id, host: 'edge.test', port: 443, location: '', programVersion: '1.0.0' },
+      ...{ certificateSerial: id, certificateNotAfter: 0, enrolledAt: 0 },
+    })),
+  );
   const fleetRows = createFleetRows(state.db);
   const verdicts = createVerdictRows(state.db);
   const organisations = createOrganisationVersions(state.db);
@@ -123,7 +110,7 @@ test('a server that gets slow for all is one incident, one message, and each dev
   await measure(usualBins, usualBins + 2, true);
   // Before the bin is judged each device speaks for itself: the first at once, others wait.
   time.nowMs = clock.endOf(firstBin + usualBins);
-  const judge = createJudge(parts);
+  const judge = createJudge({ ...parts, onVerdict: () => undefined });
   for (const { id } of devices.slice(0, 2)) await judge({ deviceId: id, appId: 'sales' });
   await close(usualBins);
   await close(usualBins + 1);

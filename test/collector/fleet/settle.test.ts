@@ -60,6 +60,28 @@ describe('the runs’ verdict and the fleet’s', () => {
     expect(check(VerdictSchema, settled).ok).toBe(true);
   });
 
+  test('a way that is slower too is not the answer while the runs show a far larger part elsewhere', () => {
+    const run = runOf('server-slow');
+    const onWay = (addedMs: number, more: object = {}) => ({
+      ...standing,
+      addedMs,
+      segment: 'client-edge' as const,
+      evidence: [{ ...run.evidence[0], text: 'The way.' } as Verdict['evidence'][number]],
+      causes: (standing.causes ?? []).map((one) => ({
+        ...{ ...one, addedMs, segment: 'client-edge' as const, family: 'link' as const },
+        ...more,
+      })),
+    });
+    expect(run).toMatchObject({ state: 'slow', segment: 'server' });
+    const small = (run.addedMs ?? 0) / 4;
+    const settled = settle(run, onWay(small));
+    expect(settled).toMatchObject({ segment: 'server', sentence: run.sentence });
+    expect(settled.evidence.at(-1)).toMatchObject({ text: 'The way.' });
+    expect(check(VerdictSchema, settled).ok).toBe(true);
+    expect(settle(run, onWay((run.addedMs ?? 0) / 1.5)).segment).toBe('client-edge');
+    expect(settle(run, onWay(small, { kind: 'loss' })).segment).toBe('client-edge');
+  });
+
   test('where the runs could not say where, the fleet’s cause says it', () => {
     const settled = settle(runOf('hostile'), standing);
     expect(settled).toMatchObject({ state: 'slow', segment: 'server', score: standing.score });
@@ -70,11 +92,27 @@ describe('the runs’ verdict and the fleet’s', () => {
     const settled = settle(runOf('ok'), { ...standing, causes: lost });
     expect(settled).toMatchObject({ state: 'slow', score: standing.score, causes: lost });
     expect(settle(runOf('ok'), standing).state).toBe('ok');
+    const ofShortBin = { ...standing, binMs: 4_000, at: nowMs - 25_000 };
+    expect(settle(runOf('ok'), { ...ofShortBin, causes: lost }).state).toBe('slow');
+    expect(settle(runOf('path-slow'), ofShortBin).causes).toBeUndefined();
+    const past = { ...ofShortBin, at: nowMs - 31_000, causes: lost };
+    expect(settle(runOf('ok'), past).state).toBe('ok');
   });
 
   test('runs that were left out are not slow, whatever the fleet says', () => {
     const run = { ...runOf('hostile'), totalMs: null };
     expect(settle(run, standing)).toBe(run);
+  });
+
+  test('runs that were left out because the device is late are what the fleet says of the device', () => {
+    const run = { ...runOf('hostile'), totalMs: null };
+    const causes = (standing.causes ?? []).map((cause) => ({
+      ...cause,
+      family: 'device' as const,
+      segment: 'device' as const,
+    }));
+    const late = { ...standing, segment: 'device' as const, causes };
+    expect(settle(run, late)).toMatchObject({ state: 'slow', segment: 'device', causes });
   });
 
   test('where the runs are fine again they are fine', () => {
@@ -96,6 +134,11 @@ describe('the runs’ verdict and the fleet’s', () => {
       state: 'failing',
       segment: 'server',
     });
+  });
+
+  test('what gets through again, if slowly, is no failure any more', () => {
+    const run = runOf('path-slow');
+    expect(settle(run, { ...standing, state: 'failing' })).toBe(run);
   });
 
   test.each([

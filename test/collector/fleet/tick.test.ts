@@ -1,75 +1,36 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createEngineRows } from '#collector/control/engine-rows.ts';
-import { createFleet } from '#collector/control/fleet.ts';
-import { createFleetRows } from '#collector/control/fleet-rows.ts';
-import { createOrganisationVersions } from '#collector/control/organisation-versions.ts';
 import { createBinClock } from '#collector/fleet/bin-clock.ts';
-import { createEngines } from '#collector/fleet/engines.ts';
-import { createFactsReader } from '#collector/fleet/facts.ts';
-import { createLateNotes } from '#collector/fleet/late.ts';
-import { createTick } from '#collector/fleet/tick.ts';
-import { openInProcessJobs } from '#collector/jobs/in-process.ts';
 import type { Jobs } from '#collector/jobs/jobs.ts';
-import { openState } from '#collector/state/open.ts';
 import * as tables from '#collector/state/schema.ts';
 import type { State } from '#collector/state/state.ts';
-import { openStore } from '#collector/store/open.ts';
 import type { Store } from '#collector/store/store.ts';
 import type { IncidentMessage } from '#contract/webhook.ts';
-import { silentLog } from '#runtime/log.ts';
+import { type CollectorParts, openCollectorParts } from '#test/support/collector-parts.ts';
 import { makePoint } from '../store/make-point.ts';
-import { tinyEngines } from './tiny-engine.ts';
+import { createTickCollector } from './tick-collector.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const clock = createBinClock({ binSeconds: 60 });
-const log = silentLog();
 /** Bins of one test begin here; each test has a day of its own. */
 let firstBin = clock.binOf(1_790_000_000_000);
 
-let folder: string;
+let parts: CollectorParts;
 let store: Store;
 let state: State;
-let jobs: Jobs;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'whyslow-tick-'));
-  store = await openStore({ engine: 'duckdb', file: join(folder, 'series.duckdb') });
-  state = await openState({ engine: 'pglite', folder: join(folder, 'state') });
-  jobs = openInProcessJobs({ state, log });
+  parts = await openCollectorParts();
+  ({ store, state } = parts);
 });
-afterAll(async () => {
-  await jobs.stop();
-  await Promise.all([store.stop(), state.stop()]);
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => parts.stop());
 beforeEach(async () => {
   firstBin += 2_000;
   const { fleetShards, fleetCheckpoints, standingCauses, sharedIncidents } = tables;
-  for (const table of [fleetShards, fleetCheckpoints, standingCauses, sharedIncidents]) {
-    await state.db.delete(table);
-  }
-  for (const table of [tables.sharedIncidentParts, tables.lateBatches, tables.jobs]) {
-    await state.db.delete(table);
-  }
-  for (const table of [tables.deliveries, tables.organisationVersions]) {
-    await state.db.delete(table);
-  }
-  await declare({});
+  await parts.empty(fleetShards, fleetCheckpoints, standingCauses, sharedIncidents);
+  await parts.empty(tables.sharedIncidentParts, tables.lateBatches, tables.jobs);
+  await parts.empty(tables.deliveries, tables.organisationVersions);
+  await parts.declare({});
 });
-
-/** What the organisation has; each time a newer version. */
-const declare = async (more: object) => {
-  version += 1;
-  const applications = [{ id: 'crm', name: 'CRM', hosts: [], probes: [] }];
-  const document = { version: 1, applications, ...more };
-  await state.db
-    .insert(tables.organisationVersions)
-    .values({ version, document, author: 'test', appliedAt: 0 });
-};
-let version = 0;
 
 const deviceId = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
@@ -101,45 +62,20 @@ const tunnelUp = (bin: number, device: number, edge: string) =>
     { up: 1 },
   );
 
-/** One collector; its engines are its own, all else is shared. `engine` is what its jobs say they are. */
-const collector = (worker: string, engine: Jobs['engine'] = 'in-process') => {
-  const { make, made } = tinyEngines();
-  const time = { nowMs: 0 };
-  const now = () => time.nowMs;
-  const rows = createEngineRows(state.db);
-  const organisations = createOrganisationVersions(state.db);
-  const readFacts = createFactsReader({ fleet: createFleet(state.db), organisations, now });
-  const engines = createEngines({ make, rows, readFacts, binMs: clock.binMs, worker, log });
-  const fleetRows = createFleetRows(state.db);
-  const tick = createTick({
-    store,
-    jobs: { ...jobs, engine },
-    engines,
-    rows,
-    fleetRows,
-    organisations,
-    clock,
-    worker,
-    pagesUrl: () => 'http://pages',
-    now,
-    log,
-  });
+/** Bins are those of the test. */
+const collector = (worker: string, engine?: Jobs['engine']) => {
+  const { close, ...others } = createTickCollector(parts, { clock, worker, engine });
   return {
-    made,
-    rows,
-    fleetRows,
-    engines,
-    late: createLateNotes(rows, clock),
-    /** Works a bin of the test when it is due. */
-    close(bin: number, shard = 'organisation', passed = 0) {
-      time.nowMs = clock.closesAt(firstBin + bin);
-      return tick({ shard, bin: firstBin + bin, passed });
-    },
+    ...others,
+    close: (bin: number, shard?: string, passed?: number) => close(firstBin + bin, shard, passed),
   };
 };
 
 const counts = ({ state: { counts: by } }: { state: { counts: Record<string, number> } }) =>
   Object.entries(by).map(([bin, count]) => [Number(bin) - firstBin, count]);
+
+/** Those of one device too. */
+const incidentsKept = () => state.db.select().from(tables.sharedIncidents);
 
 const waitingJobs = async (queue: string) =>
   (await state.db.select().from(tables.jobs)).filter((job) => job.queue === queue);
@@ -225,11 +161,10 @@ describe('a restart', () => {
         [3, 1],
       ],
     ]);
-    const [incident, ...others] = await after.fleetRows.list(10);
+    const [incident, ...others] = await incidentsKept();
     expect(others).toEqual([]);
-    expect(incident?.history.map(({ atMs }) => clock.binOf(atMs - 1) - firstBin)).toEqual([
-      0, 1, 2, 3,
-    ]);
+    const history = incident?.history as { atMs: number }[];
+    expect(history.map(({ atMs }) => clock.binOf(atMs - 1) - firstBin)).toEqual([0, 1, 2, 3]);
   });
 
   test('without a checkpoint learns from what is stored, and a spoilt one is no end of it', async () => {
@@ -270,6 +205,31 @@ describe('a restart', () => {
     expect(found).toMatchObject({ bin: 5, readAt: 6 });
     expect(bytes.equals(found?.bytes ?? Buffer.alloc(0))).toBe(true);
   });
+
+  test('what a bin was read with after a stop is not learned once more as late', async () => {
+    const before = collector('before');
+    await store.write([run(0, 1, 100)]);
+    await before.close(0);
+    await before.engines.save('organisation', 1);
+    // Stored while nobody closed bins: of a closed bin, and of one that is read in full later.
+    const late = [run(0, 1, 100, { at: 1 }), run(2, 1, 100)];
+    await store.write(late);
+    const sender = { role: 'device' as const, id: deviceId(1) };
+    await before.late(
+      sender,
+      late.map(({ timeMs }) => timeMs),
+      clock.closesAt(firstBin + 2) + 10,
+    );
+    const after = collector('after');
+    await after.close(4);
+    expect(after.made.map(counts)).toEqual([
+      [
+        [0, 1],
+        [2, 1],
+      ],
+    ]);
+    expect(after.made[0]?.state.lateCount).toBe(1);
+  });
 });
 
 describe('of several collectors', () => {
@@ -293,7 +253,7 @@ describe('of several collectors', () => {
     // Somebody else went on: what it had in memory is of no use.
     await one.close(2, 'organisation', 8);
     expect(one.made).toHaveLength(2);
-    expect(await one.fleetRows.list(10)).toHaveLength(1);
+    expect(await incidentsKept()).toHaveLength(1);
   });
 
   test('only one writes a bin, whoever works it', async () => {
@@ -395,7 +355,7 @@ describe('webhooks', () => {
   const rule = { url: 'https://desk.test/', secret: `whsec_${'a'.repeat(32)}` };
 
   test('hear of an incident once, when it hits a second device, and of its end', async () => {
-    await declare({
+    await parts.declare({
       webhooks: [
         { id: 'all', ...rule },
         { id: 'other', ...rule, applications: ['mail'] },

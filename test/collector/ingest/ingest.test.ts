@@ -1,27 +1,37 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStore } from '#collector/store/open.ts';
 import { check } from '#contract/check.ts';
 import { Acknowledgement } from '#contract/telemetry.ts';
+import { sampleRecords } from '#test/collector/store/sample-records.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
+import { makeFolder, removeFolder } from '#test/support/server-process.ts';
 import { slowResults } from '#test/support/slow-results.ts';
 import { makeEvent } from '#test/support/telemetry.ts';
 
 let lab: CollectorLab;
 let device: Holder;
+const stateFolder = makeFolder('ingest');
 beforeAll(async () => {
-  lab = await startCollectorLab({ diagnoseDelayMs: 600_000 });
+  lab = await startCollectorLab({ stateFolder, diagnoseDelayMs: 600_000 });
   device = await lab.enrollDevice();
-  const applications = ['twice', 'at-once', 'partly', 'beside-a-report', 'foreign'].map((id) => ({
-    id,
-    name: id,
-    hosts: [],
-    probes: [],
-  }));
+  const applications = ['twice', 'recut', 'at-once', 'partly', 'beside-a-report', 'foreign'].map(
+    (id) => ({
+      id,
+      name: id,
+      hosts: [],
+      probes: [],
+    }),
+  );
   await lab.operator('/v1/organisation', { method: 'PUT', body: { version: 1, applications } });
 }, 120_000);
-afterAll(() => lab.stop(), 60_000);
+afterAll(async () => {
+  await lab.stop();
+  removeFolder(stateFolder);
+}, 60_000);
 
 const someResults = (deviceId: string, appId: string, usualCount = 2) =>
   slowResults({ deviceId, appId, endMs: Date.now(), usualCount, slowCount: 0 });
@@ -56,6 +66,22 @@ describe('a batch', () => {
     // The same records under another id, as after a crash of the agent: still the same points.
     expect((await lab.postBatch(device, records)).status).toBe(200);
     expect(await storedRuns('twice')).toBe(4);
+  });
+
+  test('cut otherwise, shuffled and sent twice more is the same results, each once', async () => {
+    const records = someResults(device.id, 'recut', 6);
+    expect((await lab.postBatch(device, records)).status).toBe(200);
+    for (const size of [5, 7]) {
+      const shuffled = records
+        .map((record) => ({ record, at: randomBytes(4).readUInt32BE() }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ record }) => record);
+      while (shuffled.length > 0) {
+        const answer = await lab.postBatch(device, shuffled.splice(0, size));
+        expect(answer.json).toMatchObject({ duplicate: false });
+      }
+    }
+    expect(await storedRuns('recut')).toBe(12);
   });
 
   test('sent twice at once counts once', async () => {
@@ -95,7 +121,6 @@ describe('a batch', () => {
       '/records/2/type',
       '/records/3/kind',
       '/records/4/kind',
-      '/records/5/extra',
       '/records/5/appId',
       '/records/6/kind',
       '/records/7/kind',
@@ -252,4 +277,18 @@ test('nobody without a certificate gets as far as the body', async () => {
     headers: { 'content-type': 'application/json' },
   });
   expect(answer.status).toBe(401);
+});
+
+/** The last: the file is read once the collector has let it go. */
+test('a site is stored under the collector’s name for it, not the one its devices can make', async () => {
+  const sample = { ...sampleRecords['device'], deviceId: device.id, at: Date.now() };
+  expect((await lab.postBatch(device, [sample])).status).toBe(200);
+  await lab.stop();
+  const store = await openStore({ engine: 'duckdb', file: join(stateFolder, 'series.duckdb') });
+  const [fromMs, toMs] = [Date.now() - 60_000, Date.now() + 60_000];
+  const points = await store.select({ measurement: 'device', fromMs, toMs, limit: 10 });
+  await store.stop();
+  expect(points).toHaveLength(1);
+  expect(points[0]?.fields.site_id).toMatch(/^[\w-]{22}$/);
+  expect(points[0]?.fields.site_id).not.toBe('qL8R4QIcQ_ZsRqOAbeRfcZ');
 });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openInProcessJobs } from '#collector/jobs/in-process.ts';
 import { JobsUnavailable } from '#collector/jobs/jobs.ts';
-import { openState } from '#collector/state/open.ts';
 import { jobs as jobsTable } from '#collector/state/schema.ts';
 import type { State } from '#collector/state/state.ts';
 import { silentLog } from '#runtime/log.ts';
+import { openEmptyState } from '#test/support/empty-state.ts';
 import { makeTemporaryFolder } from '#test/support/temporary-folder.ts';
 import { jobsContract } from './jobs.contract.ts';
 
@@ -15,7 +15,7 @@ jobsContract('PGlite, in process', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'whyslow-jobs-'));
   let state: State | undefined;
   const openedState = async () => {
-    state ??= await openState({ engine: 'pglite', folder });
+    state ??= await openEmptyState(folder);
     return state;
   };
   const letGo = async () => {
@@ -49,7 +49,7 @@ jobsContract('PGlite, in process', async () => {
 
 describe('in-process jobs', () => {
   it('say that they are unavailable when the state is gone', async () => {
-    const state = await openState({ engine: 'pglite', folder: await makeTemporaryFolder() });
+    const state = await openEmptyState(await makeTemporaryFolder());
     const jobs = openInProcessJobs({ state, log: silentLog() });
     jobs.work('notify', async () => undefined);
     await state.stop();

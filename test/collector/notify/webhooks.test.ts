@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { check } from '#contract/check.ts';
+import { failureFacts } from '#contract/failure.ts';
+import type { HttpResult } from '#contract/result.ts';
 import { WebhookMessage } from '#contract/webhook.ts';
 import { type CollectorLab, type Holder, startCollectorLab } from '#test/support/collector-lab.ts';
 import { slowResults } from '#test/support/slow-results.ts';
@@ -142,6 +144,53 @@ test('results become a verdict, an incident and signed messages of its opening a
   expect(closed.closedAt).toBeGreaterThan(closed.openedAt);
   const states = (await deliveries('crm')).map(({ state }) => state);
   expect(states).toEqual(['delivered', 'delivered']);
+});
+
+test('an outage heard of only when it was over is kept as an incident, and nobody is told', async () => {
+  const receiver = await startReceiver((_count, response) => response.writeHead(204).end());
+  await configure('away', `http://127.0.0.1:${receiver.port}/hook`);
+  const newest = async () => {
+    const { json } = await lab.operator(`/v1/verdicts?device=${device.id}&app=away`);
+    return (json['items'] as { at: number; state: string }[])[0];
+  };
+  const endMs = Date.now() - 30_000;
+  await recover('away', 90_000);
+  await waitUntil(async () => (await newest()) !== undefined);
+  const runs = slowResults({
+    deviceId: device.id,
+    appId: 'away',
+    endMs,
+    usualCount: 8,
+    slowCount: 0,
+  });
+  const failure = {
+    type: 'tunnel.down' as const,
+    source: failureFacts['tunnel.down'].source,
+    phase: 'proxy-connect' as const,
+    message: 'no edge answers',
+    action: failureFacts['tunnel.down'].action,
+  };
+  const failedRun = (run: HttpResult): HttpResult => ({
+    ...run,
+    availability: 0,
+    failure,
+    body: { ...run.body, exchanges: [] },
+  });
+  const spooled = runs.map((run) => (run.startedAt < endMs - 20_000 ? failedRun(run) : run));
+  expect((await lab.postBatch(device, spooled)).status).toBe(200);
+  await waitUntil(async () => ((await newest())?.at ?? 0) > endMs - 10_000);
+  const { json } = await lab.operator('/v1/incidents');
+  type Incident = { application: { id: string }; openedAt: number; closedAt: number };
+  const incidents = (json['incidents'] as Incident[]).filter(
+    ({ application }) => application.id === 'away',
+  );
+  expect(incidents).toMatchObject([
+    { state: 'closed', segment: 'client-edge', verdictState: 'failing' },
+  ]);
+  expect(incidents[0]?.openedAt).toBeLessThan(endMs - 20_000);
+  expect(incidents[0]?.closedAt).toBeGreaterThan(endMs - 20_000);
+  expect((await newest())?.state).not.toBe('failing');
+  expect(await deliveries('away')).toEqual([]);
 });
 
 test('a receiver that fails twice is told again, under the same id, until it takes the message', async () => {

@@ -109,7 +109,7 @@ describe('a cause that several devices share', () => {
     const { body } = await read('/');
     const text = visible(body);
     expect(text).toContain('What several devices share ● Goes on the server of Sales tool');
-    expect(text).toContain('4 devices have it, no healthy one crosses it');
+    expect(text).toContain('4 devices have it, none that meets it is known to be fine');
     expect(body).toContain(`href="/incidents/shared/${seedIncidentIds.now}"`);
     expect(body).not.toContain(seedIncidentIds.over);
   });
@@ -117,7 +117,7 @@ describe('a cause that several devices share', () => {
   test('is named under the sentence of a device’s answer, with whom it hits', async () => {
     const { body } = await read(`/devices/${anna.id}/applications/sales`);
     expect(visible(body)).toContain(
-      'the server of Sales tool the application’s server scope: the application +978 ms, 99 % of what was added 4 devices have it, no healthy one crosses it shared incident',
+      'the server of Sales tool the application’s server scope: the application +978 ms, 99 % of what was added 4 devices have it, none that meets it is known to be fine shared incident',
     );
   });
 
@@ -132,7 +132,7 @@ describe('a cause that several devices share', () => {
     expect(text).toContain('Devices that suffer');
     const over = visible((await read(`/incidents/shared/${seedIncidentIds.over}`)).body);
     expect(over).toContain('✓ Ended');
-    expect(over).toContain('3 devices have it, 1 healthy one crosses it');
+    expect(over).toContain('3 devices have it, 1 that meets it is fine');
     expect(over).toContain('AS 64500');
   });
 

@@ -5,11 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openState } from '#collector/state/open.ts';
 import { enrollmentTokens } from '#collector/state/schema.ts';
 import { startChildScript } from '#test/support/child-script.ts';
+import { layEmptyState, openEmptyState } from '#test/support/empty-state.ts';
 import { stateContract } from './state.contract.ts';
 
 stateContract('PGlite', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'whyslow-pglite-'));
-  const state = await openState({ engine: 'pglite', folder });
+  const state = await openEmptyState(folder);
   return {
     state,
     async stop() {
@@ -23,6 +24,7 @@ describe('a PGlite folder', () => {
   let folder = '';
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'whyslow-pglite-'));
+    await layEmptyState(folder);
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 

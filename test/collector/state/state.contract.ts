@@ -3,14 +3,16 @@ import { eq, getTableColumns, is, sql } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArtefactRows, maxArtefactsPerDevice } from '#collector/control/artefact-rows.ts';
+import { createLabelRows } from '#collector/state/label-rows.ts';
 import { migrate, migrations } from '#collector/state/migrate.ts';
+import * as accountTables from '#collector/state/run-account-tables.ts';
 import * as schema from '#collector/state/schema.ts';
 import { type State, StateUnavailable } from '#collector/state/state.ts';
 import { asStateError, isStateUnavailable } from '#collector/state/unavailable.ts';
 
 export type OpenedState = { state: State; stop(): Promise<void> };
 
-const tables = Object.values(schema).flatMap((value): PgTable[] =>
+const tables = Object.values({ ...schema, ...accountTables }).flatMap((value): PgTable[] =>
   is(value, PgTable) ? [value] : [],
 );
 
@@ -40,7 +42,7 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
     });
 
     it('applies only the steps that are new, and all of them or none', async () => {
-      const next = migrations.length + 1;
+      const next = newestMigration + 1;
       const good = { id: next, name: 'good', statements: ['create table extra (a integer)'] };
       const bad = {
         id: next + 1,
@@ -54,9 +56,14 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
       expect(await tableExists(state, 'half')).toBe(false);
     });
 
-    it('refuses a state that a newer program wrote', async () => {
+    it('works on with what a newer program added, and refuses what it could not understand', async () => {
+      expect(await migrate(state.db)).toEqual({ applied: [] });
+      const id = newestMigration + 2;
+      const breaking = { id, name: 'breaking', statements: ['select 1'], neededId: id };
+      const extra = { id: id - 1, name: 'good', statements: [] };
+      expect(await migrate(state.db, [...migrations, extra, breaking])).toEqual({ applied: [id] });
       await expect(migrate(state.db)).rejects.toThrow('newer whyslow');
-      await state.db.execute(sql`delete from whyslow_migrations where id > ${migrations.length}`);
+      await state.db.execute(sql`delete from whyslow_migrations where id > ${newestMigration}`);
       await state.db.execute(sql`drop table extra`);
       expect(await migrate(state.db)).toEqual({ applied: [] });
     });
@@ -118,6 +125,42 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
       expect(await rows.kindsOf(deviceId, ids)).toEqual([]);
     });
 
+    it('gives each combination of labels one number of its own, whoever asks and how many at once', async () => {
+      const asked = Array.from({ length: 60 }, (_, n) => ({
+        measurement: n % 2 === 0 ? 'http' : 'leg',
+        labels: `a\tb "${n}" ü`,
+      }));
+      const askers = Array.from({ length: 8 }, (_, n) =>
+        createLabelRows(state.db).numbersOf([...asked.slice(n * 5), ...asked.slice(0, n)], 1_000),
+      );
+      const given = (await Promise.all(askers)).flat();
+      const numbers = new Map<string, number>();
+      for (const { measurement, labels, number } of given) {
+        const key = `${measurement} ${labels}`;
+        expect(numbers.get(key) ?? number).toBe(number);
+        numbers.set(key, number);
+      }
+      expect(numbers.size).toBe(60);
+      for (const measurement of ['http', 'leg']) {
+        const own = [...numbers].filter(([key]) => key.startsWith(measurement));
+        expect(own.map(([, number]) => number).sort((a, b) => a - b)).toEqual(own.map((_, n) => n));
+      }
+    });
+
+    it('gives no number twice, and none where all are taken', async () => {
+      const rows = createLabelRows(state.db);
+      const ask = (...labels: string[]) =>
+        rows.numbersOf(
+          labels.map((each) => ({ measurement: 'full', labels: each })),
+          3,
+        );
+      expect(await ask('b', 'a')).toHaveLength(2);
+      const found = await ask('a', 'd', 'b', 'c');
+      expect(found.map(({ number }) => number).sort()).toEqual([0, 1, 2]);
+      expect(await ask('e')).toEqual([]);
+      expect(await ask('a')).toEqual([{ measurement: 'full', labels: 'a', number: 0 }]);
+    });
+
     it('keeps nothing of a transaction that fails', async () => {
       const { audit } = schema;
       const entry = { id: randomUUID(), at: 1, actor: 'a', action: 'b', subject: 'c', detail: {} };
@@ -171,6 +214,8 @@ export const stateContract = (engine: string, open: () => Promise<OpenedState>):
 };
 
 type Described = { name: string; columns: string[]; primaryKey: string[]; indexes: string[] };
+const newestMigration = Math.max(...migrations.map(({ id }) => id));
+
 const byName = (a: Described, b: Described): number => (a.name < b.name ? -1 : 1);
 
 const describeSchemaTable = (table: PgTable): Described => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { measurements, type Point, series } from '#collector/store/schema.ts';
+import { type FieldsOf, measurements, type Point, series } from '#collector/store/schema.ts';
 import { type Store, StoreUnavailable, statistics } from '#collector/store/store.ts';
 import { makePoint, seededRandom } from './make-point.ts';
 
@@ -88,6 +88,76 @@ export const storeContract = (engine: string, open: () => Promise<OpenedStore>):
       await store.write(points);
       expect(byKey(await all('tunnel', { device: 'apart' }))).toEqual(byKey(points));
       expect(await all('tunnel', { device: 'apart', edge: '' })).toHaveLength(2);
+    });
+
+    it('keeps runs of a device apart that began in the same millisecond, and writes none twice', async () => {
+      const edges = ['', 'e1'];
+      const points = ['a', 'b'].flatMap((app) =>
+        edges.flatMap((edge) =>
+          ['', 'tcp.refused'].map((failure_type) =>
+            makePoint(
+              'http',
+              startMs,
+              { device: 'at-once', app, probe: `${app}-1`, edge, failure_type },
+              { ok: failure_type === '' ? 1 : 0, url: app },
+            ),
+          ),
+        ),
+      );
+      await store.write(points);
+      // Again, one by one, the other way round and side by side.
+      await Promise.all(points.toReversed().map((point) => store.write([point])));
+      const device = { device: 'at-once' };
+      expect(byKey(await all('http', device))).toEqual(byKey(points));
+      expect(await all('http', { ...device, edge: '' })).toHaveLength(4);
+      expect(await all('http', { ...device, edge: ['', 'e1'], app: 'a' })).toHaveLength(4);
+      expect(await all('http', { ...device, edge: 'e1', failure_type: '' })).toHaveLength(2);
+      const exact = { measurement: 'http', fromMs: startMs, toMs: startMs + 1 } as const;
+      expect(await store.select({ ...exact, tags: device, limit: 100 })).toHaveLength(8);
+      const before = { ...exact, fromMs: startMs - 1, toMs: startMs };
+      expect(await store.select({ ...before, tags: device, limit: 100 })).toEqual([]);
+      const rows = await store.aggregate({
+        ...{ measurement: 'http', field: 'ok', statistics: ['count', 'sum'], ...wide },
+        ...{ tags: device, by: ['failure_type', 'app'] },
+      });
+      expect(rows.map(({ tags, values }) => [Object.values(tags), values])).toEqual([
+        [['', 'a'], { count: 2, sum: 2 }],
+        [['', 'b'], { count: 2, sum: 2 }],
+        [['tcp.refused', 'a'], { count: 2, sum: 0 }],
+        [['tcp.refused', 'b'], { count: 2, sum: 0 }],
+      ]);
+    });
+
+    it('has a later writing replace the point of the same labels and no other', async () => {
+      const of = (app: string, fields: object) =>
+        makePoint('verdict', startMs, { device: 'replaced', app }, fields);
+      await store.write([of('a', { score: 1, segment: 'dns' }), of('b', { score: 2 })]);
+      await store.write([of('a', { score: 3 })]);
+      expect(byKey(await all('verdict', { device: 'replaced' }))).toEqual([
+        of('a', { score: 3 }),
+        of('b', { score: 2 }),
+      ]);
+    });
+
+    it('groups by device and edge together, those of a filter only', async () => {
+      const points = ['d1', 'd2'].flatMap((device) =>
+        ['', 'e1', 'e2'].map((edge, i) =>
+          makePoint('tunnel', startMs, { device: `both-${device}`, edge }, { control_rtt_ms: i }),
+        ),
+      );
+      await store.write(points);
+      const rows = await store.aggregate({
+        ...{ measurement: 'tunnel', field: 'control_rtt_ms', statistics: ['last'], ...wide },
+        tags: { device: ['both-d1', 'both-d2'], edge: ['', 'e2'] },
+        by: ['device', 'edge'],
+        everyMs: 60_000,
+      });
+      expect(rows).toEqual(
+        ['both-d1', 'both-d2'].flatMap((device) => [
+          { tags: { device, edge: '' }, timeMs: startMs, values: { last: 0 } },
+          { tags: { device, edge: 'e2' }, timeMs: startMs, values: { last: 2 } },
+        ]),
+      );
     });
 
     it('selects by tags, several values of one, and a time range that leaves its end out', async () => {
@@ -270,6 +340,26 @@ export const storeContract = (engine: string, open: () => Promise<OpenedStore>):
       expect(byKey(found)).toEqual(byKey(points));
     });
 
+    it('gives back every text a label can have, all of one millisecond, and finds each by it', async () => {
+      const random = seededRandom(21);
+      const texts = new Set([
+        ...nastyTexts.filter((text) => text.length < 100),
+        ...Array.from({ length: 200 }, () => randomText(random)),
+      ]);
+      const points = [...texts].map((reason, i) =>
+        makePoint('missed', startMs, { device: 'nasty', probe: 'p', reason }, { run_count: i }),
+      );
+      await store.write(points);
+      await store.write(points.toReversed());
+      expect(byKey(await all('missed', { device: 'nasty' }))).toEqual(byKey(points));
+      for (const point of points.slice(0, 40)) {
+        expect(await all('missed', point.tags)).toEqual([point]);
+      }
+      const range = { fromMs: startMs, toMs: startMs + 1 };
+      const found = await store.tagValues({ measurement: 'missed', tag: 'reason', ...range });
+      expect(found.filter((text) => texts.has(text))).toEqual([...texts].sort());
+    });
+
     it('finds by exactly the text that was asked for, whatever is in it', async () => {
       const points = nastyTexts.map((text, i) =>
         makePoint('event', startMs + i, { source: 'edge', source_id: `x${text}`, name: 'exact' }),
@@ -329,6 +419,78 @@ export const storeContract = (engine: string, open: () => Promise<OpenedStore>):
       expect(rows.map(({ tags, values }) => [tags['device'], values])).toEqual(
         ['many-1', 'many-2', 'many-3'].map((device) => [device, { count: 6_000, sum: 17_997_000 }]),
       );
+    });
+
+    it('merges roll-ups, each field in the way its name says, by tags and buckets', async () => {
+      const atMs = Math.ceil((startMs + 88_000_000) / 3_600_000) * 3_600_000;
+      const row = (hour: number, via: string, n: number | null) =>
+        makePoint(
+          'http_1h',
+          atMs + hour * 3_600_000,
+          { app: 'merged', via, edge: hour === 0 ? '' : 'e1' },
+          { run_count: n, device_count: n, tls_sum_ms: n, tls_min_ms: n, tls_max_ms: n },
+        );
+      await store.write([row(0, 'direct', 3), row(1, 'direct', 5), row(2, 'direct', 7)]);
+      await store.write([row(0, 'tunnel', null), row(2, 'tunnel', 2)]);
+      const query = {
+        measurement: 'http_1h',
+        fields: ['run_count', 'device_count', 'tls_sum_ms', 'tls_min_ms', 'tls_max_ms'],
+        ...{ fromMs: atMs, toMs: atMs + 4 * 3_600_000, tags: { app: 'merged' } },
+      } as const;
+      const values = (sum: number, min: number, max: number) => ({
+        ...{ run_count: sum, device_count: max, tls_sum_ms: sum, tls_min_ms: min, tls_max_ms: max },
+      });
+      expect(await store.merge(query)).toEqual([
+        { tags: {}, timeMs: null, values: values(17, 2, 7) },
+      ]);
+      expect(await store.merge({ ...query, by: ['via'] })).toEqual([
+        { tags: { via: 'direct' }, timeMs: null, values: values(15, 3, 7) },
+        { tags: { via: 'tunnel' }, timeMs: null, values: values(2, 2, 2) },
+      ]);
+      const everyMs = 2 * 3_600_000;
+      const shifted = Math.floor(atMs / everyMs) * everyMs;
+      const found = await store.merge({
+        ...query,
+        everyMs,
+        tags: { app: 'merged', via: ['direct'] },
+      });
+      expect(found.map(({ timeMs }) => (timeMs ?? 0) - shifted)).toEqual([0, everyMs]);
+      expect(found.reduce((sum, one) => sum + (one.values['run_count'] ?? 0), 0)).toBe(15);
+      const wrong = { ...query, fields: ['nothing'] } as never;
+      await expect(store.merge(wrong)).rejects.toThrow('no field nothing');
+    });
+
+    it('reads of a point only the fields that are asked for', async () => {
+      const point = filledPoint('http', startMs + 77_000_000);
+      await store.write([point, { ...point, timeMs: point.timeMs + 1 }]);
+      const range = { fromMs: point.timeMs, toMs: point.timeMs + 2, limit: 10 };
+      const fields = ['wait_ms', 'url'] as const;
+      const found = await store.select({ measurement: 'http', fields, ...range });
+      const { wait_ms, url } = point.fields as FieldsOf<'http'>;
+      const empty = makePoint('http', point.timeMs, {}).fields;
+      expect(found).toEqual([
+        { ...point, fields: { ...empty, wait_ms, url } },
+        { ...point, timeMs: point.timeMs + 1, fields: { ...empty, wait_ms, url } },
+      ]);
+      const none = await store.select({ measurement: 'http', fields: [], ...range });
+      expect(none).toEqual(found.map((one) => ({ ...one, fields: empty })));
+      const wrong = { measurement: 'http', fields: ['nothing'], ...range } as never;
+      await expect(store.select(wrong)).rejects.toThrow('no field nothing');
+    });
+
+    it('forgets only of the measurements that are named', async () => {
+      const cut = startMs + 1_800_000;
+      const old = cut - 5 * 86_400_000;
+      const http = (ms: number) => makePoint('http', ms, { device: 'kept-by-name' });
+      const hours = (ms: number) => makePoint('http_1h', ms, { app: 'kept-by-name' });
+      await store.write([http(old), http(old + 90_000_000), http(cut), hours(old), hours(cut)]);
+      await store.deleteBefore(cut, ['http']);
+      const left = async (measurement: 'http' | 'http_1h', tags: object) =>
+        (await store.select({ measurement, tags, ...wide, fromMs: old, limit: 100 })).map(
+          ({ timeMs }) => timeMs - cut,
+        );
+      expect(await left('http', { device: 'kept-by-name' })).toEqual([0]);
+      expect(await left('http_1h', { app: 'kept-by-name' })).toEqual([old - cut, 0]);
     });
 
     it('forgets what is older than asked, in every measurement', async () => {

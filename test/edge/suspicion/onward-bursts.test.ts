@@ -6,7 +6,7 @@ import { type EdgeBurst, formatBurstNotice, parseBurstNotice } from '#contract/b
 import { check } from '#contract/check.ts';
 import type { OnwardTarget } from '#contract/policy.ts';
 import { OnwardSample } from '#contract/telemetry.ts';
-import { measureOnward } from '#edge/onward-probes.ts';
+import { measureOnward, type OnwardWish } from '#edge/onward-probes.ts';
 import { type EdgeServer, startEdgeServer } from '#edge/server.ts';
 import { type BurstAsked, createOnwardBursts } from '#edge/suspicion/onward-bursts.ts';
 import { createPathProber } from '#probes/path/path.ts';
@@ -63,9 +63,30 @@ describe('a burst’s notice', () => {
     await connectTo('dead.app.test');
     tunnel.setBurst(undefined);
     await connectTo('app.test');
-    expect(asked).toEqual([
-      { burstId, forSeconds: 30, destination: { host: 'app.test', port: target.port } },
-    ]);
+    const destination = { host: 'app.test', port: target.port };
+    expect(asked).toEqual([{ deviceId: expect.any(String), burstId, forSeconds: 30, destination }]);
+  });
+
+  it('is heeded where the device may go, also while nothing answers there, and nowhere else', async () => {
+    const tunnel = await lab.tunnel([entryOf('e1', edge.address.port)]);
+    const block = {
+      id: 'no',
+      action: 'block' as const,
+      hosts: ['blocked.app.test'],
+      ports: [],
+      devices: [],
+    };
+    edge.setPolicy({ ...emptyPolicy('e1'), ...loopbackApplication, access: [block] });
+    const told = async (host: string, port: number): Promise<boolean> => {
+      const burstId = randomUUID();
+      tunnel.setBurst({ burstId, everyMs: 1_000, lastsMs: 30_000, destination: { host, port } });
+      const flow = await tunnel.connect({ host, port, signal: never }).catch(() => undefined);
+      flow?.reset();
+      return asked.some((one) => one.burstId === burstId);
+    };
+    expect(await told('app.test', target.port)).toBe(true);
+    expect(await told('dead.app.test', 1)).toBe(true);
+    expect(await told('blocked.app.test', target.port)).toBe(false);
   });
 });
 
@@ -77,6 +98,8 @@ describe('an edge that is told of a suspicion', () => {
     targets: () => OnwardTarget[] = () => [target],
   ) => {
     const samples: OnwardSample[] = [];
+    const wishes: OnwardWish[] = [];
+    const measured: string[] = [];
     const clock = { nowMs: Date.now(), monotonicMs: 0 };
     const pathProber = createPathProber({ log: silentLog() });
     lab.onStop(() => pathProber.stop());
@@ -89,8 +112,10 @@ describe('an edge that is told of a suspicion', () => {
         ...policy,
       }),
       targets,
-      measure: (one, signal, wish) =>
-        measureOnward(
+      measure: (one, signal, wish) => {
+        wishes.push(wish);
+        measured.push(one.appId);
+        return measureOnward(
           {
             edgeId: 'e1',
             access: edge.access,
@@ -104,33 +129,37 @@ describe('an edge that is told of a suspicion', () => {
           one,
           signal,
           wish,
-        ),
+        );
+      },
       emit: (sample) => samples.push(sample),
       now: () => clock.nowMs,
       monotonicMs: () => clock.monotonicMs,
       log: silentLog(),
     });
     lab.onStop(() => bursts.stop());
-    return { bursts, samples, clock };
+    return { bursts, samples, wishes, measured, clock };
   };
   const suspicion = (
     forSeconds = 30,
     destination: BurstAsked['destination'] = target,
+    deviceId = 'd1',
   ): BurstAsked => ({
+    deviceId,
     burstId: randomUUID(),
     forSeconds,
     destination,
   });
 
   it('measures that application onward once a tick, however many devices ask', async () => {
-    const { bursts, samples } = start();
+    const { bursts, samples } = start({ seconds: 10 });
     const first = suspicion();
+    const begunMs = performance.now();
     bursts.take(first);
     for (let i = 0; i < 100; i += 1) bursts.take(suspicion());
-    await waitUntil(() => samples.filter(({ path }) => path === null).length >= 4);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    // Five ticks and a trace, of one burst.
-    expect(samples.length).toBeLessThanOrEqual(7);
+    const connects = () => samples.filter(({ path }) => path === null);
+    await waitUntil(() => connects().length >= 4);
+    expect(connects().length).toBeLessThanOrEqual(1 + (performance.now() - begunMs) / 200);
+    bursts.stop();
     expect(new Set(samples.map(({ burstId }) => burstId))).toEqual(new Set([first.burstId]));
     for (const sample of samples) {
       expect(check(OnwardSample, sample)).toMatchObject({ ok: true });
@@ -139,25 +168,42 @@ describe('an edge that is told of a suspicion', () => {
     }
   });
 
+  it('traces onward with its first tick', async () => {
+    const { bursts, wishes } = start();
+    bursts.take(suspicion());
+    expect(wishes.map(({ trace }) => trace)).toEqual([false, true]);
+    bursts.stop();
+  });
+
   it('rests as long as it measured, and keeps to its seconds of a day', async () => {
-    const { bursts, samples, clock } = start({ secondsPerDay: 2 });
-    const begins = async () => {
-      const one = suspicion();
-      bursts.take(one);
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      return samples.some(({ burstId }) => burstId === one.burstId);
+    const { bursts, wishes, clock } = start({ secondsPerDay: 2 });
+    const begins = (deviceId: string): boolean => {
+      const before = wishes.length;
+      bursts.take(suspicion(30, target, deviceId));
+      return wishes.length > before;
     };
     const itsEnd = () => new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect(await begins()).toBe(true);
+    expect(begins('d1')).toBe(true);
     await itsEnd();
-    expect(await begins()).toBe(false);
+    expect(begins('d2')).toBe(false);
     clock.monotonicMs += 1_100;
-    expect(await begins()).toBe(true);
+    expect(begins('d2')).toBe(true);
     await itsEnd();
     clock.monotonicMs += 10_000;
-    expect(await begins()).toBe(false);
+    expect(begins('d3')).toBe(false);
     clock.nowMs += 86_400_000;
-    expect(await begins()).toBe(true);
+    expect(begins('d1')).toBe(true);
+  });
+
+  it('gives one device at most a tenth of its day', () => {
+    // A day of 20 s: 2 s of it for each.
+    const targets = [1, 2, 3, 4].map((n) => ({ ...target, appId: `app-${n}`, port: n }));
+    const { bursts, measured } = start({ secondsPerDay: 20 }, () => targets);
+    const ask = (deviceId: string, port: number) =>
+      bursts.take(suspicion(30, { host: 'app.test', port }, deviceId));
+    for (const { port } of targets.slice(0, 3)) ask('greedy', port);
+    ask('other', 4);
+    expect([...new Set(measured)]).toEqual(['app-1', 'app-2', 'app-4']);
   });
 
   it('measures no more applications at once than it may, and none that is not declared', async () => {

@@ -119,7 +119,7 @@ describe('a program as on an overloaded machine', () => {
     expect(await neverStopped(stalling.pids)).toBe(true);
   });
 
-  it.runIf(canLimitCpu())('device-busy: it and its child share 8 % of a CPU', async () => {
+  it.runIf(canLimitCpu())('device-busy: it and its child share 4 % of a CPU', async () => {
     const starved = await startProgram('agent-a1');
     const groupsOf = () =>
       starved.pids.map(

@@ -56,8 +56,14 @@ export const runScenario = async (
   const contention = stopContention();
   const clearedAt = Date.now();
   await sleep(Math.max(0, ...faults.map(({ settleMs }) => settleMs)), options.signal);
-  if (faults.some(({ offline = [] }) => offline.length > 0)) {
+  const offline = faults.flatMap((fault) => fault.offline ?? []);
+  if (offline.length > 0) {
     await hearOut({ watch, pairs: stage.pairs, clearedAt, signal: options.signal });
+    const told = await stage.readPast();
+    watch.hearPast(
+      told.filter(({ verdict }) => verdict.at <= clearedAt),
+      offline,
+    );
   }
 
   const pairs = expectations

@@ -6,7 +6,7 @@ import type { Programs } from '../programs/programs.ts';
 import { waitForCalm } from './calm.ts';
 import type { NamesOf } from './compare.ts';
 import type { Pair } from './scenario.ts';
-import { readVerdicts } from './watch.ts';
+import { type Past, readPast, readVerdicts } from './watch.ts';
 
 /** How faults get into the lab and out of it. */
 export type FaultControl = {
@@ -23,6 +23,8 @@ export type Stage = {
   pairs: readonly Pair[];
   namesOf: NamesOf;
   read(): Promise<Map<string, Verdict>>;
+  /** What incidents say, of which nothing else may be left. */
+  readPast(): Promise<Past[]>;
   /** Waits until nothing but `ok` is said of times after `since`. */
   calm(since: number, timeoutMs?: number): Promise<Map<string, Verdict>>;
 };
@@ -54,6 +56,7 @@ export const createStage = async (parts: {
     pairs,
     namesOf: createNamesOf(lab, applications),
     read,
+    readPast: () => readPast(programs, deviceNames),
     async calm(since, timeoutMs = calmWithinMs) {
       let isPinned = false;
       // An agent rests for five minutes between two changes of edge: it is led back by policy.

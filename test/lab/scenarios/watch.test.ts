@@ -35,6 +35,21 @@ test('what is said of the time after clearing is no evidence of the fault', asyn
   expect(watch.until(clearedAt, pair).map(({ verdict }) => verdict)).toEqual([during, ofSetClock]);
 });
 
+test('of devices that were cut off incidents tell the time that was over', async () => {
+  const clearedAt = setAt + 10_000;
+  const now = verdictWith({ at: clearedAt + 1_000 });
+  const read = async () => new Map([[key, now]]);
+  const watch = createWatch({ read, before: new Map(), setAt, now: () => clearedAt + 2_000 });
+  await watch.look();
+  const past = verdictWith({ at: clearedAt - 2_000, state: 'failing', segment: 'client-edge' });
+  const before = verdictWith({ at: setAt - 2_000, state: 'failing', segment: 'client-edge' });
+  const told = [past, before].map((verdict) => ({ ...pair, verdict }));
+  watch.hearPast(told, ['b1']);
+  expect(watch.until(clearedAt, pair)).toEqual([]);
+  watch.hearPast(told, ['a1']);
+  expect(watch.until(clearedAt, pair).map(({ verdict }) => verdict)).toEqual([past]);
+});
+
 test.each([
   ['there is none', undefined],
   [

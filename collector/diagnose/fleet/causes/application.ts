@@ -1,3 +1,4 @@
+import { markedApplication, markedEdge } from '../marked-ids.ts';
 import { type CellCause, elementOf } from '../services/group.ts';
 import { edgeNaming } from './edge.ts';
 
@@ -14,7 +15,10 @@ export const application: CellCause = {
         key: `front-end:${appId}/${frontEnd}:delay`,
         family: 'front-end',
         segment: 'server',
-        element: elementOf(`${frontEnd}`, `the front end ${frontEnd} of ${appId}`),
+        element: elementOf(
+          `${frontEnd}`,
+          `the front end ${frontEnd} of ${markedApplication(appId)}`,
+        ),
         scope: 'front-end',
       };
     }
@@ -25,7 +29,7 @@ export const application: CellCause = {
       segment: 'server',
       element: elementOf(
         `${appId}${from === '' ? '' : `@${from}`}`,
-        `the server of ${appId}${kind === 'place' && edgeId !== null ? `, as edge ${edgeId} meets it` : ''}`,
+        `the server of ${markedApplication(appId)}${kind === 'place' && edgeId !== null ? `, as ${markedEdge(edgeId)} meets it` : ''}`,
       ),
       scope: 'application',
     };

@@ -1,3 +1,4 @@
+import { markedEdge } from '../marked-ids.ts';
 import {
   type About,
   type Claim,
@@ -28,7 +29,7 @@ const aboutEdge = (edgeId: string): About => ({
   family: 'edge',
   scope: 'edge',
   elementId: `edge-tunnel:${edgeId}`,
-  element: plainElement(edgeId, `tunnel at edge ${edgeId}`),
+  element: plainElement(edgeId, `tunnel at ${markedEdge(edgeId)}`),
   penaltyNats: commonPenaltyNats + edgeNats,
   sharedOnly: true,
   rank: 30,

@@ -1,6 +1,7 @@
 import { sayCount, sayMs, sayPercent } from '../../wording.ts';
 import type { EvidenceLine } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
+import { markedApplication, markedEdge } from '../marked-ids.ts';
 import { type CellCause, elementOf } from '../services/group.ts';
 
 /** From here on a person would call the edge's CPU full. */
@@ -23,7 +24,7 @@ export const inEdge: CellCause = {
       segment: 'in-edge',
       element: elementOf(
         kind === 'place' ? `${edge}/${appId}` : `edges/${appId}`,
-        `${kind === 'place' ? `edge ${edge}` : 'the edges'}, in what they do for ${appId} (rules, forwarding)`,
+        `${kind === 'place' ? markedEdge(edge) : 'the edges'}, in what they do for ${markedApplication(appId)} (rules, forwarding)`,
       ),
       scope: kind === 'place' ? 'edge' : 'application',
     };
@@ -36,7 +37,7 @@ export const edgeNaming = (edgeId: string, what: string): ReturnType<CellCause['
   key: `edge:${edgeId}${what === '' ? '' : `/${what}`}:delay`,
   family: 'edge',
   segment: 'in-edge',
-  element: elementOf(edgeId, `edge ${edgeId}`),
+  element: elementOf(edgeId, markedEdge(edgeId)),
   scope: 'edge',
 });
 
@@ -50,8 +51,8 @@ const looksAtLoad = (view: BinView, edgeId: string): EvidenceLine[] => {
     lines.push({
       finding: isLate ? 'against' : 'cleared',
       text: isLate
-        ? `Edge ${edgeId} itself waits: queue ${sayMs(edge.queue?.nowMs ?? 0)}, event loop ${sayMs(edge.lag?.nowMs ?? 0)} late.`
-        : `Edge ${edgeId} queues nothing (${sayMs(heldUpMs)}).`,
+        ? `${markedEdge(edgeId)} itself waits: queue ${sayMs(edge.queue?.nowMs ?? 0)}, event loop ${sayMs(edge.lag?.nowMs ?? 0)} late.`
+        : `${markedEdge(edgeId)} queues nothing (${sayMs(heldUpMs)}).`,
       value: heldUpMs,
       baseline: Math.max(edge.queue?.normalMs ?? 0, edge.lag?.normalMs ?? 0),
       unit: 'ms',
@@ -61,7 +62,7 @@ const looksAtLoad = (view: BinView, edgeId: string): EvidenceLine[] => {
     const isBusy = edge.cpuRatio >= busyRatio;
     lines.push({
       finding: isBusy && heldUpMs < harmlessQueueMs ? 'cleared' : 'context',
-      text: `CPU of edge ${edgeId} ${sayPercent(edge.cpuRatio)}${edge.sessionCount === null ? '' : `, ${sayCount(edge.sessionCount, 'session')}`}${isBusy && heldUpMs < harmlessQueueMs ? ': busy, yet nothing waits, so not a cause' : ''}.`,
+      text: `CPU of ${markedEdge(edgeId)} ${sayPercent(edge.cpuRatio)}${edge.sessionCount === null ? '' : `, ${sayCount(edge.sessionCount, 'session')}`}${isBusy && heldUpMs < harmlessQueueMs ? ': busy, yet nothing waits, so not a cause' : ''}.`,
       value: edge.cpuRatio,
       baseline: null,
       unit: 'ratio',

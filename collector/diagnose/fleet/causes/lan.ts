@@ -1,3 +1,4 @@
+import { markedSite } from '../marked-ids.ts';
 import {
   type About,
   type Claim,
@@ -18,12 +19,15 @@ export const lanClaims = (unit: Unit): Claim[] => {
     key: `wifi:${device.deviceId}`,
     about: () => aboutLink(unit),
     mask: (slots) => slots.timed,
+    nearest: (slots) => slots.gateway,
   };
-  if (device.siteId === undefined) return [own];
+  const { siteId } = device;
+  if (siteId === undefined) return [own];
   const shared: Claim = {
     key: `gateway:${site}`,
-    about: () => aboutGateway(site),
+    about: () => aboutGateway(site, siteId),
     mask: (slots) => slots.timed,
+    nearest: (slots) => slots.gateway,
   };
   return [own, shared];
 };
@@ -49,11 +53,11 @@ const aboutLink = ({ device, id }: Unit): About => {
   };
 };
 
-const aboutGateway = (site: string): About => ({
+const aboutGateway = (site: string, siteId: string): About => ({
   family: 'gateway',
   scope: 'site',
   elementId: `gateway:${site}`,
-  element: plainElement(site, `gateway of site ${site}`),
+  element: plainElement(siteId, `gateway of ${markedSite(siteId)}`),
   penaltyNats: commonPenaltyNats,
   sharedOnly: true,
   rank: null,

@@ -1,3 +1,4 @@
+import { markedSite } from '../marked-ids.ts';
 import { type About, type Claim, commonPenaltyNats, plainElement } from '../network/claim.ts';
 import { behind } from '../network/slots.ts';
 import type { Path, Unit } from '../network/unit.ts';
@@ -23,13 +24,17 @@ export const lastMileClaims = (unit: Unit): Claim[] => {
 export const firstTtl = (path: Path): number => path.nodes[0]?.ttl ?? Number.POSITIVE_INFINITY;
 
 const aboutLine = ({ site, device }: Unit): About => {
-  const owner = device?.siteId === undefined ? (device?.facts.name ?? site) : `site ${site}`;
+  const siteId = device?.siteId;
+  const owner = siteId === undefined ? (device?.facts.name ?? site) : markedSite(siteId);
   return {
     family: 'last-mile',
     scope: 'site',
     elementId: `last-mile:${site}`,
     keepsName: true,
-    element: { ...plainElement(site, `access line of ${owner}`), asn: device?.asn ?? null },
+    element: {
+      ...plainElement(siteId ?? site, `access line of ${owner}`),
+      asn: device?.asn ?? null,
+    },
     penaltyNats: commonPenaltyNats + afterWifiNats,
     rank: 0,
     besides: lookups,

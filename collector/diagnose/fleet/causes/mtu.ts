@@ -84,7 +84,7 @@ const acceptMeasured = (view: BinView, hole: Hole): Accepted | null => {
       return [
         {
           finding: 'against',
-          text: `Packets above ${bytes === null ? 'a certain size' : `${bytes} bytes`} vanish ${name}, and no router says so${ms >= hangingCostMs ? ': what is longer hangs' : `: its handshake takes ${sayMs(ms)} longer`}.`,
+          text: `Packets above ${bytes === null ? 'a certain size' : `${bytes} bytes`} vanish ${from === null ? 'on ' : ''}${name}, and no router says so${ms >= hangingCostMs ? ': what is longer hangs' : `: what is long takes ${sayMs(ms)} longer`}.`,
           value: bytes,
           baseline: null,
           unit: bytes === null ? '' : 'bytes',
@@ -111,13 +111,15 @@ const createCosts = (view: BinView, hole: Hole) => {
       risesMs.set(key, Math.max(risesMs.get(key) ?? 0, cell.delta.fastMs));
     }
   }
-  const excessOf = createOwnExcess(view);
+  // All who share a place may go through the hole: it is in what everyone there takes.
+  const excessOf = createOwnExcess(view, 'normal');
   return (device: DeviceView, app: ApplicationView): number => {
     if (!hole.isOn(device, app)) return 0;
     if (isHanging(app)) return hangingCostMs;
     const place = placeOf(app);
     if (hole.isAt(place)) return risesMs.get(placeKey(place)) ?? 0;
-    const ownMs = excessOf(app).tlsMs ?? 0;
+    const { tlsMs, transferMs } = excessOf(app);
+    const ownMs = Math.max(0, tlsMs ?? 0) + Math.max(0, transferMs ?? 0);
     return ownMs >= leastMs && (app.total?.fastMs ?? 0) >= ownMs / 2 ? ownMs : 0;
   };
 };

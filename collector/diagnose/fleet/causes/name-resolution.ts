@@ -1,3 +1,4 @@
+import { markedApplication, markedEdge } from '../marked-ids.ts';
 import { type CellCause, elementOf } from '../services/group.ts';
 
 /** The resolver an edge asks, or the name servers of one application. */
@@ -18,7 +19,9 @@ export const nameResolution: CellCause = {
         segment: 'dns',
         element: elementOf(
           who,
-          edgeId === null ? 'the resolvers of the devices' : `the resolver of edge ${edgeId}`,
+          edgeId === null
+            ? 'the resolvers of the devices'
+            : `the resolver of ${markedEdge(edgeId)}`,
         ),
         scope: edgeId === null ? 'network' : 'edge',
       };
@@ -30,7 +33,7 @@ export const nameResolution: CellCause = {
       segment: 'dns',
       element: elementOf(
         `${appId}${from === '' ? '' : `@${from}`}`,
-        `the name servers of ${appId}${kind === 'place' && edgeId !== null ? ` as edge ${edgeId} reaches them` : ''}`,
+        `the name servers of ${markedApplication(appId)}${kind === 'place' && edgeId !== null ? ` as ${markedEdge(edgeId)} reaches them` : ''}`,
       ),
       scope: 'application',
     };

@@ -3,12 +3,13 @@ import { sayCount, sayMs } from '../../wording.ts';
 import type { Accepted, EvidenceLine, InferOptions } from '../accepted.ts';
 import type { BinView, Delta, PageCell } from '../bin-view.ts';
 import { logLikelihood } from '../map/likelihood.ts';
+import { markedApplication } from '../marked-ids.ts';
 import { applicationOf } from '../services/accepted-cells.ts';
 import { elementOf } from '../services/group.ts';
-import { sharedWayRise, wayRise } from '../services/way-rise.ts';
+import { sharedWayRise, transferRise, wayRise } from '../services/way-rise.ts';
 
-/** Many devices at once: their middle moves by chance less than this. */
-const pooled = { devices: 6, floorMs: 30, scales: 5 } as const;
+/** Many devices at once: their middle moves less by chance, and of a second or more nobody sees less. */
+const pooled = { devices: 6, floorMs: 60, scales: 5 } as const;
 /**
  * Nobody vouches for a lone device or a handful: twice the rise, in two loads in a row. Rendering is
  * the noisiest of what is measured.
@@ -20,6 +21,8 @@ const penaltyNats = 9;
 const contamination = { pooled: 1e-5, lone: 3e-4 } as const;
 /** Round trips of a page beyond its document's: a slower way slows it by so many times as much. */
 const tripsOfPage = 6;
+/** Its document and at least one more: slow answers slow a page by so many times as much. */
+const answersOfPage = 2;
 
 /** What a page does after its document has come: its own work, and hosts it waits for. */
 export const inferPages = (
@@ -31,16 +34,19 @@ export const inferPages = (
   ...acceptHosts(view, former, options),
 ];
 
+type Loads = { appId: string; ageBins: number; deviceCount: number; delta: Delta };
 type Rise = { ms: number; gainNats: number; pass: Accepted['pass'] };
 
 const riseOf = (
   view: BinView,
-  { delta, appId, deviceCount }: { delta: Delta; appId: string; deviceCount: number },
+  { delta, appId, deviceCount, ageBins }: Loads,
   isFormer: boolean,
   options: InferOptions,
   riseOfWay = wayRise,
 ): Rise | null => {
   if (!delta.ready) return null;
+  // Loads of before were compared with the way as it was then: over with it, they begin nothing.
+  if (ageBins > 0 && !isFormer) return null;
   const isPooled = options.fleet && deviceCount >= pooled.devices;
   const share = isFormer ? formerShare : 1;
   const found = isPooled ? pooledRise(delta, share) : loneRise(delta, share);
@@ -77,24 +83,29 @@ const acceptRender = (
   former: ReadonlySet<string>,
   options: InferOptions,
 ): Accepted[] => {
-  const { appId, render, deviceCount } = page;
+  const { appId, render, deviceCount, ageBins } = page;
   const key = `page:${appId}:delay`;
-  const rise = riseOf(view, { delta: render, appId, deviceCount }, former.has(key), options);
-  if (rise === null) return [];
+  const rise = riseOf(
+    view,
+    { delta: render, appId, deviceCount, ageBins },
+    former.has(key),
+    options,
+  );
+  if (rise === null || rise.ms < answersOfPage * transferRise(view, appId)) return [];
   const cleared = page.thirdParties.filter(({ delta }) => delta.fastMs < rise.ms / 3);
   return [
     accepted({
       view,
       key,
       family: 'page',
-      element: elementOf(appId, `the page of ${appId}`),
+      element: elementOf(appId, `the page of ${markedApplication(appId)}`),
       rise,
       deviceCount,
       byApp: new Map([[appId, rise.ms]]),
       evidence: () => [
         {
           finding: 'against',
-          text: `After its document has come, the page of ${appId} takes ${sayMs(rise.ms)} longer than usual (${sayCount(deviceCount, 'device')}).`,
+          text: `After its document has come, the page of ${markedApplication(appId)} takes ${sayMs(rise.ms)} longer than usual (${sayCount(deviceCount, 'device')}).`,
           value: rise.ms,
           baseline: 0,
           unit: 'ms',
@@ -118,7 +129,7 @@ const hostsCleared = (hosts: readonly string[]): EvidenceLine[] =>
         },
       ];
 
-type HostRise = { appId: string; deviceCount: number; delta: Delta; rise: Rise };
+type HostRise = Loads & { rise: Rise };
 
 /** One host is one cause, in however many pages it is. */
 const acceptHosts = (
@@ -126,18 +137,34 @@ const acceptHosts = (
   former: ReadonlySet<string>,
   options: InferOptions,
 ): Accepted[] => {
-  const byHost = new Map<string, HostRise[]>();
+  const byHost = new Map<string, (Loads & { rise: Rise | null })[]>();
   for (const { appId, thirdParties } of view.pages) {
-    for (const { host, delta, deviceCount } of thirdParties) {
-      const isFormer = former.has(hostKey(host));
-      const rise = riseOf(view, { delta, appId, deviceCount }, isFormer, options, sharedWayRise);
-      if (rise === null) continue;
-      byHost.set(host, [...(byHost.get(host) ?? []), { appId, deviceCount, delta, rise }]);
+    for (const { host, ...of } of thirdParties) {
+      const loads = { ...of, appId };
+      const rise = riseOf(view, loads, former.has(hostKey(host)), options, sharedWayRise);
+      byHost.set(host, [...(byHost.get(host) ?? []), { ...loads, rise }]);
     }
   }
   return [...byHost]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([host, rises]) => acceptHost(view, host, rises));
+    .flatMap(([host, loads]) => {
+      const rises = notOverSince(loads);
+      return rises.length === 0 ? [] : [acceptHost(view, host, rises)];
+    });
+};
+
+/** What older loads of one page waited for is over where newer ones of another do not wait. */
+const notOverSince = (loads: readonly (Loads & { rise: Rise | null })[]): HostRise[] => {
+  const wellSince = Math.min(
+    ...loads
+      .filter(({ rise, delta, deviceCount }) => {
+        return rise === null && delta.ready && deviceCount >= pooled.devices;
+      })
+      .map(({ ageBins }) => ageBins),
+  );
+  return loads.flatMap(({ rise, ...of }) =>
+    rise === null || of.ageBins > wellSince ? [] : [{ ...of, rise }],
+  );
 };
 
 const hostKey = (host: string): string => `third-party:${host}:delay`;

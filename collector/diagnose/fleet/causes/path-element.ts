@@ -1,7 +1,7 @@
 import type { CauseElement } from '#contract/verdict.ts';
 import type { ChainNode } from '../network/chain.ts';
 import { type About, type Claim, commonPenaltyNats, type Span } from '../network/claim.ts';
-import { behindHere } from '../network/slots.ts';
+import { behindHere, type UnitSlots } from '../network/slots.ts';
 import type { Path, Unit } from '../network/unit.ts';
 
 /** Each member that a union picks out of the neighbours pays for having been picked. */
@@ -12,23 +12,64 @@ const unionMemberNats = { node: 2, network: 3.5 };
  * whatever comes after (`out`). The last two stand for what is hidden: a common link behind different
  * hops splits into many pairs, and a wrong but broad neighbour would win.
  */
-export const pathElementClaims = (unit: Unit): Claim[] =>
-  unit.paths.flatMap((path) =>
-    path.nodes.flatMap((node, at) => {
-      const before = path.nodes[at - 1];
-      const mask: Claim['mask'] = (slots) => behindHere(slots, path, node.ttl);
+export const pathElementClaims = (unit: Unit): Claim[] => {
+  const claims: Claim[] = [];
+  for (const path of unit.paths) {
+    let before: ChainNode | undefined;
+    for (const node of path.nodes) {
       if (before === undefined) {
-        return path.leg === 'onward'
-          ? []
-          : [{ key: `in:${node.key}`, about: () => aboutNode(node, path), mask }];
+        if (path.leg !== 'onward') claims.push(new StretchClaim('in', path, before, node));
+      } else {
+        claims.push(
+          new StretchClaim('pair', path, before, node),
+          new StretchClaim('in', path, before, node),
+          new StretchClaim('out', path, before, node),
+        );
       }
-      return [
-        { key: `pair:${before.key}>${node.key}`, about: () => aboutPair(before, node, path), mask },
-        { key: `in:${node.key}`, about: () => aboutNode(node, path), mask },
-        { key: `out:${before.key}`, about: () => aboutBehind(before, path), mask },
-      ];
-    }),
-  );
+      before = node;
+    }
+  }
+  return claims;
+};
+
+/** Every device has dozens, and of nearly all only the key is ever read: no closures for each. */
+class StretchClaim implements Claim {
+  readonly key: string;
+  readonly #sort: 'pair' | 'in' | 'out';
+  readonly #path: Path;
+  readonly #before: ChainNode | undefined;
+  readonly #node: ChainNode;
+
+  constructor(
+    sort: 'pair' | 'in' | 'out',
+    path: Path,
+    before: ChainNode | undefined,
+    node: ChainNode,
+  ) {
+    this.#sort = sort;
+    this.#path = path;
+    this.#before = before;
+    this.#node = node;
+    this.key =
+      sort === 'in'
+        ? `in:${node.key}`
+        : sort === 'out'
+          ? `out:${before?.key}`
+          : `pair:${before?.key}>${node.key}`;
+  }
+
+  about(): About {
+    const before = this.#before;
+    if (before === undefined || this.#sort === 'in') return aboutNode(this.#node, this.#path);
+    return this.#sort === 'pair'
+      ? aboutPair(before, this.#node, this.#path)
+      : aboutBehind(before, this.#path);
+  }
+
+  mask(slots: UnitSlots): readonly number[] {
+    return behindHere(slots, this.#path, this.#node.ttl);
+  }
+}
 
 /** Hop `key`, and the one before it where there is one. */
 const at = (path: Path, key: string): { before: ChainNode | null; node: ChainNode } | null => {

@@ -12,25 +12,34 @@ const least = { riseMs: 40, scales: 2.5, share: 0.1 } as const;
 const transferShare = 0.6;
 /** … and in so many bins: one, where several applications show it. */
 const bins = { lone: 3, several: 2 } as const;
+/** A way that is slower itself delays the end of an answer by some round trips more. */
+const roundsOfWay = 3;
 const penaltyNats = 9;
 
 /**
  * A device's own line is full or slow: round trips are as usual, answers begin as usual and then take
  * their time, for everything it loads and for nobody else.
  */
-export const inferSlowLines = (view: BinView, former: ReadonlySet<string>): Accepted[] => {
+export const inferSlowLines = (
+  view: BinView,
+  former: ReadonlySet<string>,
+  isOnHole: (device: DeviceView, app: ApplicationView) => boolean = () => false,
+): Accepted[] => {
   let excessOf: ReturnType<typeof createOwnExcess> | undefined;
   return view.ailing.flatMap((index) => {
     const device = view.device(index);
-    if (device.isHot) return [];
+    const wayMs = riseOfWay(device);
     excessOf ??= createOwnExcess(view);
     const own = excessOf;
     const needed = former.has(keyOf(device)) ? 1 : bins.several;
     const rises = device.applications
-      .map((app) => riseOf(app, own(app).transferMs, needed))
+      .filter((app) => !isOnHole(device, app))
+      .map((app) => riseOf(app, own(app).transferMs, wayMs, needed))
       .filter((rise) => rise !== null);
     const slow = rises.filter((rise) => rise.isTransfer);
     if (slow.length === 0 || 2 * slow.length < rises.length) return [];
+    // What lasts may be the way's: then more than one application has to show it.
+    if (slow.length === 1 && wayMs > 0) return [];
     if (slow.length === 1 && needed > 1 && !slow.some(({ app }) => lasts(app, bins.lone)))
       return [];
     return [accept(view, device, slow)];
@@ -45,13 +54,24 @@ type Rise = { app: ApplicationView; ms: number; isTransfer: boolean };
 const riseOf = (
   app: ApplicationView,
   transferMs: number | null,
+  wayMs: number,
   neededBins: number,
 ): Rise | null => {
   const { total } = app;
   if (total === null || !total.ready || transferMs === null || !lasts(app, neededBins)) return null;
-  const isTransfer = transferMs >= transferShare * total.fastMs;
+  const { leg1, direct } = app.roundTrips;
+  const ofWayMs = (leg1 + direct) * wayMs;
+  const isTransfer =
+    transferMs >= transferShare * (total.fastMs - ofWayMs) &&
+    transferMs > least.riseMs + roundsOfWay * wayMs;
   return { app, ms: Math.min(transferMs, total.fastMs), isTransfer };
 };
+
+/** By how much one round trip of this device is longer than usual. */
+const riseOfWay = ({ isHot, gateway, tunnel, underlay, runRoundTrip }: DeviceView): number =>
+  isHot
+    ? Math.max(0, ...[gateway, tunnel, underlay, runRoundTrip].map((delta) => delta?.fastMs ?? 0))
+    : 0;
 
 const lasts = ({ total, recentTotals }: ApplicationView, count: number): boolean => {
   if (total === null) return false;

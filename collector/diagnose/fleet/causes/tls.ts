@@ -1,3 +1,4 @@
+import { markedApplication, markedEdge } from '../marked-ids.ts';
 import { type CellCause, elementOf } from '../services/group.ts';
 
 /** Work in the TLS handshake beyond its round trips: the application's, or what an edge inspects. */
@@ -16,8 +17,8 @@ export const tlsWork: CellCause = {
       element: elementOf(
         id,
         kind === 'edge'
-          ? `TLS handshakes ${edgeId === null ? 'straight from devices' : `through edge ${edgeId}`}`
-          : `the TLS handshake of ${appId}${kind === 'place' && edgeId !== null ? ` through edge ${edgeId}` : ''}`,
+          ? `TLS handshakes ${edgeId === null ? 'straight from devices' : `through ${markedEdge(edgeId)}`}`
+          : `the TLS handshake of ${markedApplication(appId)}${kind === 'place' && edgeId !== null ? ` through ${markedEdge(edgeId)}` : ''}`,
       ),
       scope: kind === 'edge' ? 'edge' : 'application',
     };

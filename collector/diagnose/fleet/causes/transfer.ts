@@ -1,3 +1,4 @@
+import { markedApplication, markedEdge } from '../marked-ids.ts';
 import { type CellCause, elementOf } from '../services/group.ts';
 
 /** First to last byte beyond the rounds its size needs: a slow sender, a grown answer or a full line. */
@@ -16,8 +17,8 @@ export const transfer: CellCause = {
       element: elementOf(
         id,
         kind === 'edge'
-          ? `transfers ${edgeId === null ? 'straight to devices' : `through edge ${edgeId}`}`
-          : `the answers of ${appId}${kind === 'place' && edgeId !== null ? ` through edge ${edgeId}` : ''}`,
+          ? `transfers ${edgeId === null ? 'straight to devices' : `through ${markedEdge(edgeId)}`}`
+          : `the answers of ${markedApplication(appId)}${kind === 'place' && edgeId !== null ? ` through ${markedEdge(edgeId)}` : ''}`,
       ),
       scope: kind === 'edge' ? 'edge' : 'application',
     };

@@ -5,18 +5,27 @@ import {
   nowhere,
   plainElement,
 } from '../network/claim.ts';
+import { isHot } from '../network/own.ts';
 import type { Path, Unit } from '../network/unit.ts';
 
 /** A fault of all that run one version, platform or profile is rarer than one device's. */
 const cohortNats = 2;
-/** The tunnel slow with an empty send queue is rarer than a queue that stands. */
-const withoutQueueNats = 1;
+/**
+ * Of a tunnel that is slow by its send queue alone, or with an empty one, two quantities speak at
+ * most; but nothing else on the way or on the device shifts these and leaves the rest as it was.
+ */
+const oneSignNats = { client: -2, cohort: 4 };
+/** With no measurement outside, a slow tunnel may as well be a slow way. */
+const withoutUnderlayNats = 1;
 
 const cohorts = [
   { field: 'programVersion', name: (value: string) => `tunnel client version ${value}` },
   { field: 'profile', name: (value: string) => `forwarding profile ${value}` },
   { field: 'platform', name: (value: string) => `tunnel clients on ${value}` },
 ] as const;
+
+/** A way that is slow outside the tunnel too is no tunnel that is slow alone. */
+const isAlone = ({ device }: Unit): boolean => !isHot(device?.underlay ?? null);
 
 /** The tunnel's own part: its round trip and its queue, but not the way outside of it. */
 export const tunnelClaims = (unit: Unit): Claim[] => {
@@ -30,8 +39,14 @@ export const tunnelClaims = (unit: Unit): Claim[] => {
     },
     {
       key: `tunnel-alone:${unit.id}`,
-      about: () => aboutClient(unit, withoutQueueNats),
-      mask: (slots) => slots.tunnel,
+      about: () =>
+        aboutClient(unit, device.underlay?.ready ? oneSignNats.client : withoutUnderlayNats),
+      mask: (slots) => (isAlone(unit) ? slots.tunnel : []),
+    },
+    {
+      key: `tunnel-queue:${unit.id}`,
+      about: () => ({ ...aboutClient(unit, oneSignNats.client), shownBy: inQueue }),
+      mask: queueAndRuns,
     },
     ...cohorts.flatMap((_, rank) => cohortClaims(unit, rank)),
   ];
@@ -44,11 +59,25 @@ const cohortClaims = (unit: Unit, rank: number): Claim[] => {
   return [
     {
       key: `tunnel-cohort:${cohort.field}=${value}`,
-      about: () => aboutCohort(rank, value),
+      about: () => aboutCohort(rank, value, cohortNats),
       mask: (slots) => [...slots.tunnel, ...slots.queue],
+    },
+    {
+      key: `tunnel-cohort-alone:${cohort.field}=${value}`,
+      about: () => aboutCohort(rank, value, oneSignNats.cohort),
+      mask: (slots) => (isAlone(unit) ? slots.tunnel : []),
+    },
+    {
+      key: `tunnel-cohort-queue:${cohort.field}=${value}`,
+      about: () => ({ ...aboutCohort(rank, value, oneSignNats.cohort), shownBy: inQueue }),
+      mask: queueAndRuns,
     },
   ];
 };
+
+/** The control session carries nothing else: what waits to be sent holds up runs, not it. */
+const queueAndRuns: Claim['mask'] = (slots) => [...slots.queue, ...slots.runs];
+const inQueue = ({ device }: Unit) => device?.queue ?? null;
 
 const onTunnel = (path: Path) => (path.leg === 'leg1' ? nowhere : null);
 
@@ -62,14 +91,14 @@ const aboutClient = ({ id, device }: Unit, surchargeNats: number): About => ({
   crosses: (unit, path) => (unit.id === id ? onTunnel(path) : null),
 });
 
-const aboutCohort = (rank: number, value: string): About => {
+const aboutCohort = (rank: number, value: string, surchargeNats: number): About => {
   const { field, name } = cohorts[rank] as (typeof cohorts)[number];
   return {
     family: 'tunnel-cohort',
     scope: 'cohort',
     elementId: `tunnel-cohort:${field}=${value}`,
     element: plainElement(`${field}=${value}`, name(value)),
-    penaltyNats: commonPenaltyNats + cohortNats,
+    penaltyNats: commonPenaltyNats + surchargeNats,
     sharedOnly: true,
     rank: 20 + rank,
     crosses: (unit, path) => (unit.device?.facts[field] === value ? onTunnel(path) : null),

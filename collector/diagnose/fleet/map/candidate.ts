@@ -5,6 +5,8 @@ export type Candidate = {
   elementId: string;
   /** Indexes of observations, ascending. */
   members: Int32Array;
+  /** Members that lie next to it and alone say how much it adds: all others see what lies further on too. */
+  nearest?: Int32Array;
   /** Where only a sample of many speaks: all it would shift. Left out: the members. */
   covers?: Int32Array;
   /** Prior log odds against it, in nats. */
@@ -28,7 +30,7 @@ export type Fit = {
  * minimum is left to explain.
  */
 export type Model = {
-  fit(members: Int32Array, minimum: number): Fit | null;
+  fit(candidate: Pick<Candidate, 'members' | 'nearest' | 'minimum'>): Fit | null;
   explain(members: Int32Array, fit: Fit): void;
   restore(members: Int32Array, fit: Fit): void;
 };

@@ -1,5 +1,5 @@
 import type { Fit, Model } from './candidate.ts';
-import { logLikelihood } from './likelihood.ts';
+import { logLikelihood, type Slower } from './likelihood.ts';
 import { weightedMedian } from './weighted-median.ts';
 
 /** One quantity's difference from its normal, as evidence for or against a delay. */
@@ -14,6 +14,7 @@ export type Observation = {
   reference: boolean;
   /** How much of a cause's own scatter it shows: 1, less where the statistic smooths it. */
   spreadShare: number;
+  slower?: Slower;
 };
 
 export type DelayModel = Model & {
@@ -49,13 +50,20 @@ export const createDelayModel = ({
   const spreadShare = Float64Array.from(observations, (each) => each.spreadShare);
   const reference = Uint8Array.from(observations, (each) => (each.reference ? 1 : 0));
 
-  const likelihoodOf = (index: number, shiftMs: number, spreadMs: number): number =>
-    logLikelihood(
+  const likelihoodOf = (index: number, shiftMs: number, spreadMs: number): number => {
+    const scaleMs = (ownMs: number) =>
+      Math.sqrt(ownMs + (spreadMs * (spreadShare[index] as number)) ** 2);
+    const slower = observations[index]?.slower;
+    const before = (observations[index]?.scaleMs ?? 0) ** 2;
+    const added = Math.max(0, (variance[index] as number) - before);
+    return logLikelihood(
       (residualMs[index] as number) - shiftMs,
-      Math.sqrt((variance[index] as number) + (spreadMs * (spreadShare[index] as number)) ** 2),
+      scaleMs(variance[index] as number),
       contamination[index] as number,
       oneSided,
+      slower && { ...slower, scaleMs: scaleMs(slower.scaleMs ** 2 + added) },
     );
+  };
   const unexplained = Float64Array.from(observations, (_, index) => likelihoodOf(index, 0, 0));
 
   const magnitudeOf = (indexes: readonly number[]): number =>
@@ -73,8 +81,8 @@ export const createDelayModel = ({
     return shiftMs * Math.sqrt(pooled);
   };
 
-  const fit = (members: Int32Array, minimum: number): Fit | null => {
-    const measuring = referencesAmong(members, reference);
+  const fit: Model['fit'] = ({ members, nearest, minimum }) => {
+    const measuring = referencesAmong(nearest?.length ? nearest : members, reference);
     if (measuring.length === 0) return null;
     const magnitude = magnitudeOf(measuring);
     if (!(magnitude >= minimum)) return null;

@@ -43,7 +43,7 @@ const createSearch = <C extends Candidate>(
   observationCount: number,
 ) => {
   const overlaps = indexOverlaps(candidates, observationCount);
-  const fits: (Fit | null)[] = candidates.map((each) => model.fit(each.members, each.minimum));
+  const fits: (Fit | null)[] = candidates.map((each) => model.fit(each));
   const taken = new Set<number>();
   let standing: Standing<C>[] = [];
 
@@ -54,8 +54,7 @@ const createSearch = <C extends Candidate>(
   };
   const refit = (around: readonly number[]): void => {
     for (const at of around) {
-      const { members, minimum } = candidates[at] as C;
-      fits[at] = model.fit(members, minimum);
+      fits[at] = model.fit(candidates[at] as C);
     }
   };
   const bestOf = (among: Iterable<number>): number => {
@@ -167,20 +166,38 @@ const coveredBy = (candidate: Candidate | undefined): Int32Array =>
 
 /** For each candidate those that share an observation with it, itself among them, ascending. */
 const indexOverlaps = <C extends Candidate>(candidates: readonly C[], observationCount: number) => {
-  const byObservation: number[][] = Array.from({ length: observationCount }, () => []);
-  for (const [at, { members }] of candidates.entries()) {
-    for (const index of members) byObservation[index]?.push(at);
-  }
+  const { starts, owners } = byObservation(candidates, observationCount);
   const known = new Map<number, number[]>();
   return (at: number): number[] => {
     const seen = known.get(at);
     if (seen !== undefined) return seen;
     const near = new Set<number>([at]);
     for (const index of coveredBy(candidates[at])) {
-      for (const other of byObservation[index] ?? []) near.add(other);
+      const end = starts[index + 1] as number;
+      for (let i = starts[index] as number; i < end; i += 1) near.add(owners[i] as number);
     }
     const sorted = [...near].sort((a, b) => a - b);
     known.set(at, sorted);
     return sorted;
   };
+};
+
+/** The candidates of observation i are `owners[starts[i]]` to `owners[starts[i + 1]]`: there are millions. */
+const byObservation = (candidates: readonly Candidate[], observationCount: number) => {
+  const starts = new Uint32Array(observationCount + 1);
+  for (const { members } of candidates) {
+    for (const index of members) starts[index + 1] = (starts[index + 1] as number) + 1;
+  }
+  for (let i = 1; i < starts.length; i += 1) {
+    starts[i] = (starts[i] as number) + (starts[i - 1] as number);
+  }
+  const next = starts.slice();
+  const owners = new Uint32Array(starts[observationCount] as number);
+  for (const [at, { members }] of candidates.entries()) {
+    for (const index of members) {
+      owners[next[index] as number] = at;
+      next[index] = (next[index] as number) + 1;
+    }
+  }
+  return { starts, owners };
 };

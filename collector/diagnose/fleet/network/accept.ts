@@ -1,9 +1,8 @@
 import type { CauseElement, Segment } from '#contract/verdict.ts';
 import type { Accepted } from '../accepted.ts';
 import type { BinView } from '../bin-view.ts';
-import { longestSpan, spanElement } from '../causes/path-element.ts';
 import { type Crossing, crossingsOf, suffersDelay, suffersLoss } from './applies.ts';
-import { type ChainNode, isGatewayHop } from './chain.ts';
+import { elementOn } from './element-on.ts';
 import { evidenceOf } from './evidence.ts';
 import type { Gathered } from './gather.ts';
 import type { Group } from './group.ts';
@@ -11,7 +10,8 @@ import type { Ways } from './other-ways.ts';
 import type { DelayCause } from './solve-delay.ts';
 import type { LossCause } from './solve-loss.ts';
 import { delayKey, lossKey, onwardSuffix } from './to-candidates.ts';
-import { deviceUnit, onwardUnit, type Path, type Unit } from './unit.ts';
+import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
+import { createWitnesses } from './witnesses.ts';
 
 /** An established connection's least wait for what was lost (RFC 6298; Linux's floor and a round trip). */
 const retransmitMs = 250 * 1.05;
@@ -41,19 +41,21 @@ type Leg = 'towards-edge' | 'onward';
 type Kind = 'delay' | 'loss';
 
 /** What was selected, as the verdicts take it. A cause on both legs comes twice, once for each. */
-export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
+export const createAccept = (view: BinView, gathered: Gathered) => {
+  const { slots, ways } = gathered;
   const places = createPlaces(view, ways);
+  const witnesses = createWitnesses(gathered);
 
   const make = (cause: Cause, leg: Leg, kind: Kind, pass: Accepted['pass']): Accepted => {
     const { group, gainNats, marginNats, runnerUp } = cause;
     const { about } = group;
     const addedMs = kind === 'loss' ? 0 : (cause.meanMs ?? cause.magnitude);
     const lossRatio = kind === 'loss' ? (cause.recentRatio ?? cause.magnitude) : null;
-    const healthyCount = group.ownMs.filter((ms) => ms < 0.3 * cause.magnitude).length;
+    const measuring = once(() => witnesses.measuringCount(group));
     const suffers = (crossing: Crossing): boolean => {
-      if (group.unitCount === 1 && crossing.unsure === undefined) return true;
+      if (group.ids.length === 1 && crossing.unsure === undefined) return true;
       return lossRatio === null
-        ? suffersDelay(crossing, cause.magnitude)
+        ? suffersDelay(crossing, cause.magnitude, about.shownBy)
         : suffersLoss(crossing, lossRatio);
     };
     const costOf = ({ roundTrips, path }: Crossing): number => {
@@ -68,7 +70,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
         .crossings(group, deviceIndex, appId)
         .filter(({ path }) => (path.leg === 'onward') === (leg === 'onward'));
     const elementFor = (deviceIndex: number, appId: string): CauseElement =>
-      elementOn(about, crossings(deviceIndex, appId)[0]);
+      elementOn(about, crossings(deviceIndex, appId)[0], kind === 'delay' ? cause.magnitude : 0);
     return {
       key:
         (kind === 'delay' ? delayKey(group) : lossKey(group)) +
@@ -83,13 +85,20 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
       gainNats,
       marginNats,
       runnerUp: runnerUp === null ? null : rivalOf(runnerUp.group, leg, kind),
-      observerCount: group.unitCount,
-      healthyCount: kind === 'loss' ? 0 : healthyCount,
+      observerCount: group.ids.length,
+      healthyCount:
+        lossRatio === null
+          ? witnesses.cleanOfDelay(group, cause.magnitude)
+          : witnesses.cleanOfLoss(group, lossRatio),
       pass,
-      costMs: (deviceIndex, appId) =>
-        crossings(deviceIndex, appId)
-          .filter(suffers)
-          .reduce((sum, crossing) => sum + costOf(crossing), 0),
+      costMs: (deviceIndex, appId) => {
+        let sumMs = 0;
+        for (const crossing of places.crossings(group, deviceIndex, appId)) {
+          const isOnward = crossing.path.leg === 'onward';
+          if (isOnward === (leg === 'onward') && suffers(crossing)) sumMs += costOf(crossing);
+        }
+        return sumMs;
+      },
       elementFor,
       evidenceFor: (deviceIndex, appId) =>
         evidenceOf({
@@ -97,6 +106,7 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
           kind,
           unit: places.unit(deviceIndex),
           crossing: crossings(deviceIndex, appId)[0],
+          measuringCount: measuring(),
         }),
     };
   };
@@ -119,6 +129,14 @@ export const createAccept = (view: BinView, { slots, ways }: Gathered) => {
   };
 };
 
+const once = (count: () => number): (() => number) => {
+  let known: number | null = null;
+  return () => {
+    known ??= count();
+    return known;
+  };
+};
+
 /** Devices and edges as units, the last asked for kept: verdicts go through them device by device. */
 const createPlaces = (view: BinView, ways: Ways) => {
   let last: { index: number; unit: Unit } | null = null;
@@ -136,16 +154,31 @@ const createPlaces = (view: BinView, ways: Ways) => {
     const own = all.filter((one) => one.onward?.frontEnd === frontEnd);
     return own.length > 0 || frontEnd !== null ? own : all;
   };
+  const behindEdge = new Map<Group, boolean>();
+  /** Most causes do not: it is known before a run is looked at. */
+  const liesBehindEdge = (group: Group): boolean => {
+    const known = behindEdge.get(group);
+    if (known !== undefined) return known;
+    onward ??= byPlace(view);
+    const { crosses } = group.about;
+    const lies = [...onward.values()].some((units) =>
+      units.some((one) => one.paths.some((path) => crosses(one, path) !== null)),
+    );
+    behindEdge.set(group, lies);
+    return lies;
+  };
   const crossings = (group: Group, deviceIndex: number, appId: string): Crossing[] => {
     const own = unit(deviceIndex);
     const application = own.device?.applications.find((each) => each.appId === appId);
     if (application === undefined) return [];
     const edgeId = application.edgeId ?? own.device?.edgeId ?? '';
-    const further = onwardOf(edgeId, appId, application.frontEnd);
+    const further = liesBehindEdge(group) ? onwardOf(edgeId, appId, application.frontEnd) : nothing;
     return crossingsOf(group, own, application, further, ways);
   };
   return { unit, crossings };
 };
+
+const nothing: readonly Unit[] = [];
 
 const byPlace = (view: BinView): Map<string, Unit[]> => {
   const places = new Map<string, Unit[]>();
@@ -169,44 +202,3 @@ const segmentOf = (family: Accepted['family'], leg: Leg): Segment => {
   if (family === 'edge') return 'in-edge';
   return leg === 'onward' ? 'edge-origin' : 'client-edge';
 };
-
-/** The stretch as it lies on the path of the one who asks; lines, regions and networks keep their names. */
-const elementOn = (about: Group['about'], crossing: Crossing | undefined): CauseElement => {
-  const { element } = about;
-  const to = crossing === undefined ? null : (newHop(crossing) ?? crossing.span.to);
-  if (crossing === undefined || to === null) return element;
-  const { span, path } = crossing;
-  const from = span.from ?? gatewayOf(path);
-  const hops = hopsBetween(path, from?.ttl ?? 0, to.ttl);
-  const silentHopCount = hops.filter(({ address }) => address === null).length;
-  const own = spanElement({ from, to }, silentHopCount);
-  if (about.keepsName) return { ...own, id: element.id, name: element.name };
-  if (hops.length + 2 > longestSpan && to.asn !== null && from !== null && from.asn !== null) {
-    const name = `between AS ${from.asn} and AS ${to.asn}, ${own.name}`;
-    return { ...own, name: name.slice(0, 300) };
-  }
-  return own;
-};
-
-/** After a change of path: where the way left the one it had, if that lies in the stretch. */
-const newHop = ({ path, span }: Crossing): ChainNode | null => {
-  const { trace } = path;
-  if (trace === null || trace.changedAtMs === null || span.from === null || span.to === null) {
-    return null;
-  }
-  const hop = hopsBetween(path, span.from.ttl, span.to.ttl).find(
-    ({ address, delta }) => address !== null && delta !== null && !delta.ready,
-  );
-  if (hop === undefined || hop.address === null) return null;
-  return { key: hop.address, address: hop.address, name: hop.address, asn: hop.asn, ttl: hop.ttl };
-};
-
-const gatewayOf = ({ trace, leg }: Path): ChainNode | null => {
-  const first = trace?.hops[0];
-  if (leg === 'onward' || first === undefined || !isGatewayHop(first)) return null;
-  const address = first.address as string;
-  return { key: address, address, name: address, asn: null, ttl: first.ttl };
-};
-
-const hopsBetween = (path: Path, fromTtl: number, toTtl: number) =>
-  (path.trace?.hops ?? []).filter(({ ttl }) => ttl > fromTtl && ttl < toTtl);

@@ -13,6 +13,9 @@ export type ChainNode = {
 
 type Hop = TraceView['hops'][number];
 
+/** Where a path begins: its site, and the access network and region that serve it, where known. */
+export type Origin = { site: string; network: string | null };
+
 /** A hop that answers more seldom does not split a path, nor one that scatters more. */
 const leastAnswers = 0.2;
 const largestScaleMs = 5;
@@ -26,7 +29,7 @@ const sameRoundTripMs = 1.2;
  */
 export const chainOf = (
   trace: TraceView | null,
-  site: string,
+  origin: Origin,
   end: ChainNode,
   leavesSite: boolean,
 ): { nodes: ChainNode[]; reached: boolean } => {
@@ -38,7 +41,7 @@ export const chainOf = (
   const known = between.filter((hop) => splits(hop) && !(leavesSite && isGatewayHop(hop)));
   const nodes = known
     .filter((hop, at) => !merges(hop, known[at + 1]))
-    .map((hop) => nodeOf(hop, site));
+    .map((hop) => nodeOf(hop, keyIn(hop, between, origin)));
   const ttl = reached ? last.ttl : end.ttl;
   return {
     nodes: [...nodes, { ...end, ttl, address: end.address ?? addressAt(reached, last) }],
@@ -63,17 +66,37 @@ const merges = (hop: Hop, next: Hop | undefined): boolean =>
   next.delta !== null &&
   Math.abs(hop.delta.normalMs - next.delta.normalMs) < sameRoundTripMs;
 
-/** The device's own router: the first hop, with an address only its own network knows. */
+/**
+ * The device's own router: the first hop, with an address only its own network knows, or one of
+ * version 6, whose every link has a prefix of its own.
+ */
 export const isGatewayHop = (hop: { ttl: number; address: string | null }): boolean =>
-  hop.ttl === 1 && hop.address !== null && isPrivate(hop.address);
+  hop.ttl === 1 && hop.address !== null && (isPrivate(hop.address) || hop.address.includes(':'));
 
-/** Private addresses at the first hop mean another router in each site. */
-const nodeOf = (hop: Hop, site: string): ChainNode => {
+const nodeOf = (hop: Hop, key: string): ChainNode => {
   const address = hop.address as string;
-  const key = isGatewayHop(hop) ? `${site}/${address}` : address;
   return { key, address, name: address, asn: hop.asn, ttl: hop.ttl };
 };
 
+/**
+ * The same address is another router in each network that numbers for itself: in each site (RFC 1918)
+ * before the first public hop, in each provider (RFC 6598), and behind a public hop wherever that leads.
+ */
+const keyIn = (hop: Hop, hops: readonly Hop[], { site, network }: Origin): string => {
+  const address = hop.address as string;
+  const isShared = carrierRange.test(address);
+  if (!isShared && !isPrivate(address)) return address;
+  if (hop.asn !== null) return `AS${hop.asn}/${address}`;
+  const before = hops.findLast((one) => one.ttl < hop.ttl && isPublic(one));
+  if (before !== undefined) return `${before.address}/${address}`;
+  return `${isShared && network !== null ? network : site}/${address}`;
+};
+
+const isPublic = ({ address }: Hop): boolean =>
+  address !== null && !isPrivate(address) && !carrierRange.test(address);
+
 const privateRanges = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|f[cd]|fe80:)/i;
+/** 100.64.0.0/10: between a provider and its customers. */
+const carrierRange = /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./;
 
 const isPrivate = (address: string): boolean => privateRanges.test(address);

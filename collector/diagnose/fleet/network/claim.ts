@@ -1,5 +1,6 @@
 import type { CauseElement, CauseFamily, CauseScope } from '#contract/verdict.ts';
 import type { EvidenceLine } from '../accepted.ts';
+import type { Delta } from '../bin-view.ts';
 import type { ChainNode } from './chain.ts';
 import type { UnitSlots } from './slots.ts';
 import type { Path, Unit } from './unit.ts';
@@ -23,6 +24,8 @@ export type About = {
   sharedOnly?: boolean;
   /** Null: it does not lie on this path. */
   crosses(unit: Unit, path: Path): Span | null;
+  /** What of a device's own shows it best, where that is not the time of the way. */
+  shownBy?(unit: Unit): Delta | null;
   /** What it costs besides the round trips, in crossings: names asked for on the way. */
   besides?: number;
   /** Lines about one device that only this family has. */
@@ -32,8 +35,10 @@ export type About = {
 /** What one unit would see of a cause. */
 export type Claim = {
   key: string;
-  about: () => About;
-  mask: (slots: UnitSlots) => readonly number[];
+  about(): About;
+  mask(slots: UnitSlots): readonly number[];
+  /** What lies next to it: nothing further on can be in that. */
+  nearest?(slots: UnitSlots): readonly number[];
 };
 
 /** A cause of any kind: one in 8,000 a bin before anything is measured. */

@@ -11,16 +11,18 @@ export const evidenceOf = ({
   kind,
   unit,
   crossing,
+  measuringCount,
 }: {
   group: Group;
   kind: 'delay' | 'loss';
   unit: Unit;
   crossing: Crossing | undefined;
+  measuringCount: number;
 }): EvidenceLine[] => [
   ...(kind === 'delay' ? delayLines(unit, crossing) : lossLines(unit)),
-  ...(crossing === undefined ? [] : hopLines(crossing.path)),
+  ...(crossing === undefined ? [] : hopsOf[kind](crossing.path)),
   ...pathChange(crossing?.path),
-  ...observers(group),
+  ...observers(group, measuringCount),
   ...lagLine(unit),
   ...(group.about.evidence?.(unit) ?? []),
 ];
@@ -70,8 +72,34 @@ const lost = (what: string, loss: LossCount | null): EvidenceLine[] =>
         },
       ];
 
+/** Hops that lose beyond their usual share from one on, and the last before them that does not. */
+const lossyHops = ({ trace }: Path): EvidenceLine[] => {
+  const known = (trace?.hops ?? []).flatMap(({ address, ttl, loss }) =>
+    address === null || loss === null || loss.sent === 0 ? [] : [{ address, ttl, loss }],
+  );
+  const from = known.findLastIndex(({ loss }) => !isLossHot(loss)) + 1;
+  const [clean, first] = [known[from - 1], known[from]];
+  // Of few packets a small loss shows nowhere: then no hop is called clean either.
+  if (first === undefined) return [];
+  return [
+    ...(clean === undefined ? [] : [lossyHop('The last hop that loses nothing new,', clean)]),
+    lossyHop('The first hop from which on all lose,', first),
+  ];
+};
+
+const lossyHop = (
+  what: string,
+  { address, ttl, loss }: { address: string; ttl: number; loss: LossCount },
+): EvidenceLine => ({
+  finding: isLossHot(loss) ? 'against' : 'cleared',
+  text: `${what} ${address} (hop ${ttl}), left ${Math.round(loss.lost)} of ${Math.round(loss.sent)} packets unanswered.`,
+  value: loss.lost / loss.sent,
+  baseline: loss.normalRatio,
+  unit: 'ratio',
+});
+
 /** The first slow hop from which on all are slow, the last clean one before, and odd ones that do not count. */
-const hopLines = ({ trace }: Path): EvidenceLine[] => {
+const slowHops = ({ trace }: Path): EvidenceLine[] => {
   const known = (trace?.hops ?? []).filter(
     ({ address, delta }) => address !== null && delta?.ready,
   );
@@ -87,6 +115,8 @@ const hopLines = ({ trace }: Path): EvidenceLine[] => {
       .flatMap((hop) => hopLine('Slow to answer, but later hops are not:', hop, 'context')),
   ];
 };
+
+const hopsOf = { delay: slowHops, loss: lossyHops };
 
 type Hop = NonNullable<Path['trace']>['hops'][number];
 
@@ -119,14 +149,14 @@ const pathChange = (path: Path | undefined): EvidenceLine[] => {
   ];
 };
 
-const observers = ({ unitCount, ownMs, onwardCount }: Group): EvidenceLine[] => {
+const observers = ({ ids, onwardCount }: Group, measuringCount: number): EvidenceLine[] => {
+  const unitCount = ids.length;
   if (unitCount < 2) return [];
   const what = onwardCount === unitCount ? 'ways from edges to applications' : 'devices and edges';
-  const measuring = ownMs.filter((ms) => !Number.isNaN(ms)).length;
   return [
     {
       finding: 'context',
-      text: `${unitCount} ${what} cross it, ${measuring} of them measured.`,
+      text: `${unitCount} ${what} cross it, ${measuringCount} of them measured.`,
       value: unitCount,
       baseline: null,
       unit: '',

@@ -1,9 +1,9 @@
 import type { BinView } from '../bin-view.ts';
-import type { About, Claim } from './claim.ts';
+import type { Claim } from './claim.ts';
 import { claimsOf } from './claims-of.ts';
 import type { Group } from './group.ts';
 import { otherWays, type Ways } from './other-ways.ts';
-import { isSuspect, mayBeSuspect, ownOf } from './own.ts';
+import { isSuspect, mayBeSuspect } from './own.ts';
 import { addSlots, type Slot, type UnitSlots } from './slots.ts';
 import { deviceUnit, onwardUnit, type Unit } from './unit.ts';
 
@@ -12,6 +12,8 @@ export type Gathered = {
   units: readonly { unit: Unit; slots: UnitSlots }[];
   groups: Map<string, Group>;
   ways: Ways;
+  /** The units that groups number. */
+  source: Pick<Source, 'at' | 'isOnward'>;
 };
 
 /** Likelihood gains no more from further observers. */
@@ -19,19 +21,23 @@ const mostObservers = 400;
 /** Of a smaller group all speak; of a larger one three healthy ones for each that is off its normal. */
 const fewObservers = 60;
 const healthyShare = 3;
-/** Each unit is looked at three times; of more than this many none is kept in memory in between. */
-const mostKept = 20_000;
+/** Each unit is looked at three times. Of more units than these only suspects are kept in between, and so many. */
+const mostKept = { units: 2_000, suspects: 20_000 } as const;
 
 type Touched = {
-  about: () => About;
+  claim: Claim;
   ids: number[];
-  ownMs: number[];
   sites: Set<string>;
   onwardCount: number;
 };
 
 /** A source of units by number: devices by their index, onward measurements after them. */
-type Source = { count: number; at(number: number): Unit; isSuspect(number: number): boolean };
+type Source = {
+  count: number;
+  at(number: number): Unit;
+  isOnward(number: number): boolean;
+  isSuspect(number: number): boolean;
+};
 
 /**
  * Only causes that touch something off its normal are built, but all who would see them take part: the
@@ -41,7 +47,9 @@ export const gather = (view: BinView): Gathered => {
   const source = sourceOf(view);
   const suspects = suspectsOf(source);
   const touched = touchedBy(source, suspects);
-  if (touched.size === 0) return { slots: [], units: [], groups: new Map(), ways: () => [] };
+  if (touched.size === 0) {
+    return { slots: [], units: [], groups: new Map(), ways: () => [], source };
+  }
   countObservers(source, touched);
   const off = new Set(suspects);
   const speaking = new Map([...touched].map(([key, { ids }]) => [key, sample(ids, off)]));
@@ -54,7 +62,12 @@ export const gather = (view: BinView): Gathered => {
 export const gatherAlone = (view: BinView): Gathered[] => {
   const source = sourceOf(view);
   return suspectsOf(source).map((number) => {
-    const alone = { count: 1, at: () => source.at(number), isSuspect: () => true };
+    const alone: Source = {
+      count: 1,
+      at: () => source.at(number),
+      isOnward: () => source.isOnward(number),
+      isSuspect: () => true,
+    };
     const touched = touchedBy(alone, [0]);
     countObservers(alone, touched);
     return build(alone, [0], touched, new Map([...touched.keys()].map((key) => [key, [0]])));
@@ -73,14 +86,26 @@ const sourceOf = (view: BinView): Source => {
   };
   const at = (number: number): Unit => {
     const unit = kept.get(number) ?? read(number);
-    if (count <= mostKept) kept.set(number, unit);
+    if (count <= mostKept.units) kept.set(number, unit);
     return unit;
   };
   const mayBe = (number: number): boolean => {
     const index = view.active[number];
     return index === undefined || mayBeSuspect(view.device(index));
   };
-  return { count, at, isSuspect: (number) => mayBe(number) && isSuspect(at(number)) };
+  const isOne = (number: number): boolean => {
+    if (!mayBe(number)) return false;
+    const unit = at(number);
+    if (!isSuspect(unit)) return false;
+    if (kept.size < mostKept.suspects) kept.set(number, unit);
+    return true;
+  };
+  return {
+    count,
+    at,
+    isOnward: (number) => number >= view.active.length,
+    isSuspect: isOne,
+  };
 };
 
 const suspectsOf = (source: Source): number[] => {
@@ -94,9 +119,9 @@ const suspectsOf = (source: Source): number[] => {
 const touchedBy = (source: Source, suspects: readonly number[]): Map<string, Touched> => {
   const touched = new Map<string, Touched>();
   for (const number of suspects) {
-    for (const { key, about } of claimsOf(source.at(number))) {
-      if (touched.has(key)) continue;
-      touched.set(key, { about, ids: [], ownMs: [], sites: new Set(), onwardCount: 0 });
+    for (const claim of claimsOf(source.at(number))) {
+      if (touched.has(claim.key)) continue;
+      touched.set(claim.key, { claim, ids: [], sites: new Set(), onwardCount: 0 });
     }
   }
   return touched;
@@ -105,12 +130,10 @@ const touchedBy = (source: Source, suspects: readonly number[]): Map<string, Tou
 const countObservers = (source: Source, touched: ReadonlyMap<string, Touched>): void => {
   for (let number = 0; number < source.count; number += 1) {
     const unit = source.at(number);
-    const own = ownOf(unit);
     for (const { key } of claimsOf(unit)) {
       const one = touched.get(key);
       if (one === undefined || one.ids.at(-1) === number) continue;
       one.ids.push(number);
-      one.ownMs.push(own?.fastMs ?? Number.NaN);
       one.sites.add(unit.site);
       if (unit.onward !== null) one.onwardCount += 1;
     }
@@ -144,10 +167,12 @@ const build = (
 ): Gathered => {
   const slots: Slot[] = [];
   const groups = new Map<string, Group>();
-  for (const [key, { about, ids, ownMs, sites, onwardCount }] of touched) {
-    const group = { key, about: about(), unitCount: ids.length, ownMs, sites, onwardCount };
+  for (const [key, { claim, ids, sites, onwardCount }] of touched) {
+    const group = { key, about: claim.about(), ids, sites, onwardCount };
     if (group.about.sharedOnly === true && ids.length < 2) continue;
-    groups.set(key, { ...group, members: [], covers: [] });
+    const members: number[] = [];
+    const isSampled = (speaking.get(key)?.length ?? 0) < ids.length;
+    groups.set(key, { ...group, members, covers: isSampled ? [] : members, nearest: [] });
   }
   const speakers = new Map(
     [...speaking].map(([key, numbers]) => [
@@ -162,7 +187,7 @@ const build = (
       join(groups, claim, own, speakers.get(claim.key)?.has(number) ?? true);
     return { unit, slots: own };
   });
-  return { slots, units, groups, ways: otherWays(units, groups) };
+  return { slots, units, groups, ways: otherWays(units, groups), source };
 };
 
 const join = (
@@ -175,6 +200,7 @@ const join = (
   if (group === undefined) return;
   for (const slot of claim.mask(own)) {
     group.covers.push(slot);
-    if (speaks) group.members.push(slot);
+    if (speaks && group.members !== group.covers) group.members.push(slot);
   }
+  if (speaks) group.nearest.push(...(claim.nearest?.(own) ?? []));
 };

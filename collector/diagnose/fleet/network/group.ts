@@ -4,13 +4,14 @@ import type { About } from './claim.ts';
 export type Group = {
   key: string;
   about: About;
-  /** Every unit it touches, and its end-to-end differences in this bin (NaN: not measured). */
-  unitCount: number;
-  ownMs: number[];
+  /** Every unit it touches, by number, ascending. */
+  ids: readonly number[];
   sites: Set<string>;
-  /** Slots of the units that were chosen to speak, and of all that are looked at. */
+  /** Slots of the units that were chosen to speak, and of all that are looked at: one array where those are the same. */
   members: number[];
   covers: number[];
-  /** Pairs of edge and application, for causes seen from edges. */
+  /** Of the members those that say how much it adds. */
+  nearest: number[];
+  /** Those of the units that are pairs of edge and application. */
   onwardCount: number;
 };

@@ -7,9 +7,9 @@ import { solveLoss } from './solve-loss.ts';
 import { unionsOf } from './unions.ts';
 
 /** Causes on the way: device to edge, edge to application and straight; delay and loss. */
-export const inferNetwork: Infer = (view, former, options) => {
-  if (options.fleet) return inferFrom(view, gather(view), former, options);
-  return gatherAlone(view).flatMap((alone) => inferFrom(view, alone, former, options));
+export const inferNetwork: Infer = (view, former, options, lately = former) => {
+  if (options.fleet) return inferFrom(view, gather(view), former, options, lately);
+  return gatherAlone(view).flatMap((alone) => inferFrom(view, alone, former, options, lately));
 };
 
 const inferFrom = (
@@ -17,12 +17,13 @@ const inferFrom = (
   gathered: Gathered,
   former: ReadonlySet<string>,
   options: InferOptions,
+  lately: ReadonlySet<string>,
 ): Accepted[] => {
   if (gathered.slots.length === 0) return [];
   const groups = [...gathered.groups.values(), ...unionsOf(gathered)];
   const accept = createAccept(view, gathered);
   return [
-    ...solveDelay(gathered, groups, former, options).flatMap(accept.delay),
+    ...solveDelay(gathered, groups, former, options, lately).flatMap(accept.delay),
     ...solveLoss(gathered, groups, former).flatMap(accept.loss),
   ];
 };

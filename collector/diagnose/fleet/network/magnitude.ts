@@ -14,6 +14,8 @@ const prior = { scatter: 0.17, count: 3 };
 const oneSample = 0.42;
 const moreSamples = 0.23;
 const madToScale = 1.48;
+/** What the search found of two bins may have grown less since, but not gone. */
+const leastNow = 0.5;
 /** Where samples show themselves how far their mean lies above their median. */
 const mostSkew = 0.6;
 
@@ -26,14 +28,18 @@ export const meanOf = (
   slots: readonly Slot[],
   explainedMs: (slot: number) => number,
 ): number => {
-  const seen = cause.group.members.flatMap((member) => {
+  const measuring = cause.group.members.flatMap((member) => {
     const slot = slots[member];
     if (slot === undefined || !slot.kind.reference || !slot.delta?.ready) return [];
-    return [{ delta: slot.delta, othersMs: explainedMs(member) - cause.magnitude }];
+    const mayBeElsewhere = slot.unit.device?.sameFlow === false;
+    return [{ delta: slot.delta, othersMs: explainedMs(member) - cause.magnitude, mayBeElsewhere }];
   });
+  // Who may take another of several ways belongs to a cause on each, and has one of them at most.
+  const sure = measuring.filter(({ mayBeElsewhere }) => !mayBeElsewhere);
+  const seen = sure.length > 0 ? sure : measuring;
   const now = seen.map(({ delta, othersMs }) => delta.fastMs - othersMs);
   const middleMs = now.length === 0 ? cause.magnitude : median(now);
-  if (!(middleMs > 0)) return cause.magnitude;
+  if (!(middleMs > leastNow * cause.magnitude)) return cause.magnitude;
   const before = seen.flatMap(({ delta, othersMs }) => formerOf(delta).map((ms) => ms - othersMs));
   const share = queueShare([...now, ...before], middleMs, median(seen.map(scaleOf)));
   const factor = median(seen.map(({ delta }) => factorOf(delta, middleMs)));

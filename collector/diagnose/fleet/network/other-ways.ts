@@ -1,6 +1,6 @@
 import { pathElementClaims } from '../causes/path-element.ts';
 import type { Group } from './group.ts';
-import { isHot } from './own.ts';
+import { isHot, isLossHot } from './own.ts';
 import type { UnitSlots } from './slots.ts';
 import type { Path, Unit } from './unit.ts';
 
@@ -24,7 +24,8 @@ export const otherWays = (units: readonly Built[], groups: ReadonlyMap<string, G
       (path) => signatureOf(path) !== signatureOf(own),
     );
   for (const { unit, slots } of units) {
-    if (unit.device === null || unit.device.sameFlow || !isHot(unit.device.tunnel)) continue;
+    if (unit.device === null || unit.device.sameFlow) continue;
+    if (!isHot(unit.device.tunnel) && !isLossHot(unit.device.tunnelLoss)) continue;
     const own = unit.paths.find(({ leg }) => leg === 'leg1');
     if (own !== undefined) join(unit, slots, ways(unit, own), groups);
   }
@@ -41,8 +42,9 @@ const join = (
   const keys = new Set(pathElementClaims({ ...unit, paths: ways }).map(({ key }) => key));
   for (const key of keys) {
     const group = own.has(key) ? undefined : groups.get(key);
-    group?.members.push(...slots.tunnel);
-    group?.covers.push(...slots.tunnel);
+    if (group === undefined) continue;
+    group.members.push(...slots.tunnel);
+    if (group.covers !== group.members) group.covers.push(...slots.tunnel);
   }
 };
 

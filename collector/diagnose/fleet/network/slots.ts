@@ -1,6 +1,6 @@
 import type { Delta, LossCount } from '../bin-view.ts';
 import { isGatewayHop } from './chain.ts';
-import { isHot } from './own.ts';
+import { handshakeLoss, isHot, isLossHot } from './own.ts';
 import type { Path, Unit } from './unit.ts';
 
 /** How far one kind of measurement is to be believed. */
@@ -40,7 +40,7 @@ const kinds = {
   tunnel: { ...endToEnd, name: 'tunnel', weight: 1 },
   /** Probes take another way than the tunnel: it may differ from everything else the device sees. */
   otherFlow: { ...endToEnd, name: 'tunnel', weight: 0.7, contamination: 0.08 },
-  queue: { ...endToEnd, name: 'queue', weight: 1, contamination: 0.01, reference: false },
+  queue: { ...endToEnd, name: 'queue', weight: 1, contamination: 0.01 },
   run: { ...endToEnd, name: 'run', weight: 0.6, contamination: 0.03 },
   hop: { ...hopKind, name: 'hop', weight: 0.45 },
   /** The traced end answers itself: no router's slow path, but few samples. */
@@ -72,6 +72,8 @@ export type UnitSlots = {
   gateway: readonly number[];
   tunnel: readonly number[];
   queue: readonly number[];
+  /** CONNECT of this bin's runs: the tunnel's round trip and its queue. */
+  runs: readonly number[];
   /** All that a delay on the device's own link shifts. */
   timed: readonly number[];
   along: ReadonlyMap<Path, readonly Along[]>;
@@ -101,7 +103,7 @@ const addDevice = (unit: Unit, add: Add): UnitSlots => {
   const run = add(kinds.run, device.runRoundTrip, null);
   const queue = add(kinds.queue, device.queue, null);
   const tunnel = [...through, ...run];
-  const elsewhere = !device.sameFlow && !isHot(device.tunnel);
+  const elsewhere = !device.sameFlow && !isHot(device.tunnel) && !isLossHot(device.tunnelLoss);
   const along = new Map<Path, Along[]>();
   const timed = [...gateway, ...underlay, ...tunnel];
   for (const path of unit.paths) {
@@ -113,7 +115,7 @@ const addDevice = (unit: Unit, add: Add): UnitSlots => {
     along.set(path, measured);
     for (const { slot } of measured) if (!timed.includes(slot)) timed.push(slot);
   }
-  return { gateway, tunnel, queue, timed, along };
+  return { gateway, tunnel, queue, runs: run, timed, along };
 };
 
 const directEnds = (device: NonNullable<Unit['device']>, path: Path, add: Add): Along[] => {
@@ -125,9 +127,16 @@ const directEnds = (device: NonNullable<Unit['device']>, path: Path, add: Add): 
 const addOnward = (unit: Unit, add: Add): UnitSlots => {
   const path = unit.paths[0] as Path;
   const onward = unit.onward as NonNullable<Unit['onward']>;
-  const ends = add(kinds.onward, onward.connect, onward.loss);
+  const ends = add(kinds.onward, onward.connect, handshakeLoss(onward.loss));
   const measured = [...hopSlots(path, add, kinds.onwardHop), ...atEnd(ends)];
-  return { gateway: [], tunnel: [], queue: [], timed: [], along: new Map([[path, measured]]) };
+  return {
+    gateway: [],
+    tunnel: [],
+    queue: [],
+    runs: [],
+    timed: [],
+    along: new Map([[path, measured]]),
+  };
 };
 
 const atEnd = (ends: readonly number[], elsewhere = false): Along[] =>

@@ -6,7 +6,7 @@ import type { Gathered } from './gather.ts';
 import type { Group } from './group.ts';
 import { meanOf } from './magnitude.ts';
 import type { Slot } from './slots.ts';
-import { type NetworkCandidate, toCandidates } from './to-candidates.ts';
+import { delayKey, type NetworkCandidate, onwardSuffix, toCandidates } from './to-candidates.ts';
 
 /** Milliseconds; shared ones more, since a shared normal's bias is not averaged out. */
 const least = { persistentMs: 4, sharedMs: 5, fastMs: 8 };
@@ -31,19 +31,33 @@ export const solveDelay = (
   groups: readonly Group[],
   former: ReadonlySet<string>,
   options: InferOptions,
+  lately: ReadonlySet<string>,
 ): DelayCause[] => {
   const persistent = indexed(slots, persistentOf);
   const minimum = (group: Group) =>
-    group.unitCount > sharedFrom ? least.sharedMs : least.persistentMs;
-  const first = solve(persistent, toCandidates(groups, persistent.at, former, minimum, 0), options);
+    group.ids.length > sharedFrom ? least.sharedMs : least.persistentMs;
+  const first = solve(
+    persistent,
+    toCandidates(groups, persistent.at, former, { minimumOf: minimum }),
+    options,
+  );
   const found = first.selected.map((one) => causeOf(one, 'persistent'));
   if (!options.fastPass) return withMeans(found, slots);
   const fast = indexed(slots, fastOf, leftAfter(persistent, first.model));
   const elements = new Set(found.map(({ group }) => group.about.elementId));
-  const many = groups.filter((group) => isMany(group) && !elements.has(group.about.elementId));
-  const candidates = toCandidates(many, fast.at, former, () => least.fastMs, fastNats);
-  const second = solve(fast, candidates, options);
-  return withMeans([...found, ...second.selected.map((one) => causeOf(one, 'fast'))], slots);
+  const others = groups.filter(({ about }) => !elements.has(about.elementId));
+  // What one device alone sees for one bin is no cause yet, but explains better what only it sees.
+  // What comes and goes has shown itself in two bins in a row already: it comes back in one.
+  const comesBack = (group: Group): boolean =>
+    lately.has(delayKey(group)) || lately.has(delayKey(group) + onwardSuffix);
+  const candidates = toCandidates(others, fast.at, former, {
+    minimumOf: () => least.fastMs,
+    surchargeOf: (group) => (isMany(group) && !comesBack(group) ? fastNats : 0),
+  });
+  const second = solve(fast, candidates, options).selected.filter(
+    ({ candidate: { group } }) => isMany(group) || comesBack(group),
+  );
+  return withMeans([...found, ...second.map((one) => causeOf(one, 'fast'))], slots);
 };
 
 const causeOf = (
@@ -130,9 +144,9 @@ const solve = (
   return { model, selected: selectCauses({ model, candidates, observationCount }) };
 };
 
-const isMany = ({ unitCount, onwardCount, sites, about }: Group): boolean => {
+const isMany = ({ ids, onwardCount, sites, about }: Group): boolean => {
   if (onwardCount >= fastFrom.onward) return true;
-  const deviceCount = unitCount - onwardCount;
+  const deviceCount = ids.length - onwardCount;
   if (about.scope === 'site') return deviceCount >= fastFrom.siteDevices;
   return deviceCount >= fastFrom.devices && sites.size >= fastFrom.sites;
 };

@@ -17,34 +17,51 @@ export const toCandidates = (
   groups: readonly Group[],
   at: Int32Array,
   former: ReadonlySet<string>,
-  minimumOf: (group: Group) => number,
-  surchargeNats: number,
-  keyOf: (group: Group) => string = delayKey,
+  {
+    minimumOf,
+    surchargeOf = () => 0,
+    keyOf = delayKey,
+  }: {
+    minimumOf: (group: Group) => number;
+    surchargeOf?: (group: Group) => number;
+    keyOf?: (group: Group) => string;
+  },
 ): NetworkCandidate[] => {
   const made = groups.map((group): NetworkCandidate => {
     const key = keyOf(group);
     const stood = former.has(key) || former.has(key + onwardSuffix);
     const standing = stood ? standingShare : 1;
+    const members = observed(group.members, at);
     return {
       key: group.key,
       group,
       elementId: group.about.elementId,
-      members: observed(group.members, at),
-      covers: observed(group.covers, at),
-      penaltyNats: group.about.penaltyNats * standing + surchargeNats,
+      members,
+      covers: group.covers === group.members ? members : observed(group.covers, at),
+      nearest: observed(group.nearest, at),
+      penaltyNats: group.about.penaltyNats * standing + surchargeOf(group),
       minimum: minimumOf(group),
     };
   });
   return withoutTwins(made.filter(({ members }) => members.length > 0));
 };
 
+/** Their observations, ascending and each once: slots mostly come so, and observations lie as slots do. */
 const observed = (slots: readonly number[], at: Int32Array): Int32Array => {
-  const found = new Set<number>();
+  const found = new Int32Array(slots.length);
+  let count = 0;
+  let last = -1;
+  let isAscending = true;
   for (const slot of slots) {
     const index = at[slot] ?? -1;
-    if (index >= 0) found.add(index);
+    if (index < 0 || index === last) continue;
+    if (index < last) isAscending = false;
+    last = index;
+    found[count] = index;
+    count += 1;
   }
-  return Int32Array.from(found).sort();
+  const some = found.slice(0, count);
+  return isAscending ? some : Int32Array.from(new Set(some.sort()));
 };
 
 /** Stretches rank from 0, cohorts from 20, edges from 30: only one sort's twins stand for each other. */

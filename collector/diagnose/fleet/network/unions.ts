@@ -20,7 +20,8 @@ type Stretch = { from: string; node: ChainNode; shiftMs: number; group: Group; a
  */
 export const unionsOf = (gathered: Gathered): Group[] => {
   const stretches = slowStretches(gathered);
-  return [...intoOneHop(stretches), ...intoOneNetwork(stretches)];
+  const unite = uniter(gathered);
+  return [...intoOneHop(stretches, unite), ...intoOneNetwork(stretches, unite)];
 };
 
 const slowStretches = ({ units, slots, groups }: Gathered): Stretch[] => {
@@ -62,15 +63,17 @@ const median = (values: readonly number[]): number =>
     values.map(() => 1),
   );
 
-const intoOneHop = (stretches: readonly Stretch[]): Group[] =>
+type Unite = (key: string, about: Group['about'], some: readonly Stretch[]) => Group;
+
+const intoOneHop = (stretches: readonly Stretch[], unite: Unite): Group[] =>
   [...groupBy(stretches, ({ node }) => node.key)].flatMap(([key, some]) => {
     const first = some[0];
     if (first === undefined || some.length < 2) return [];
     const from = new Set(some.map((each) => each.from));
-    return [merged(`some-into:${key}`, aboutSomeInto(first.node, from, some.length), some)];
+    return [unite(`some-into:${key}`, aboutSomeInto(first.node, from, some.length), some)];
   });
 
-const intoOneNetwork = (stretches: readonly Stretch[]): Group[] => {
+const intoOneNetwork = (stretches: readonly Stretch[], unite: Unite): Group[] => {
   const known = stretches.filter(({ node, atHome }) => node.asn !== null && !atHome);
   return [...groupBy(known, ({ node }) => String(node.asn))].flatMap(([asn, all]) => {
     const middle = median(all.map(({ shiftMs }) => shiftMs));
@@ -79,27 +82,29 @@ const intoOneNetwork = (stretches: readonly Stretch[]): Group[] => {
     );
     if (some.length < leastOfNetwork) return [];
     const pairs = new Set(some.map(({ from, node }) => `${from}>${node.key}`));
-    return [merged(`as:${asn}`, aboutNetwork(Number(asn), pairs, some.length), some)];
+    return [unite(`as:${asn}`, aboutNetwork(Number(asn), pairs, some.length), some)];
   });
 };
 
-const merged = (key: string, about: Group['about'], some: readonly Stretch[]): Group => {
-  const groups = some.map(({ group }) => group);
-  return {
-    key,
-    about,
-    unitCount: sum(groups.map(({ unitCount }) => unitCount)),
-    ownMs: groups.flatMap(({ ownMs }) => ownMs),
-    sites: new Set(groups.flatMap(({ sites }) => [...sites])),
-    members: unique(groups.flatMap(({ members }) => members)),
-    covers: unique(groups.flatMap(({ covers }) => covers)),
-    onwardCount: sum(groups.map(({ onwardCount }) => onwardCount)),
+/** A device that crosses several of the stretches is one device. */
+const uniter =
+  ({ source }: Gathered): Unite =>
+  (key, about, some) => {
+    const groups = some.map(({ group }) => group);
+    const ids = unique(groups.flatMap((group) => group.ids)).sort((a, b) => a - b);
+    return {
+      key,
+      about,
+      ids,
+      sites: new Set(groups.flatMap(({ sites }) => [...sites])),
+      members: unique(groups.flatMap(({ members }) => members)),
+      covers: unique(groups.flatMap(({ covers }) => covers)),
+      nearest: [],
+      onwardCount: ids.filter(source.isOnward).length,
+    };
   };
-};
 
 const unique = (values: readonly number[]): number[] => [...new Set(values)];
-const sum = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0);
 
 const groupBy = <T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> => {
   const groups = new Map<string, T[]>();

@@ -1,5 +1,6 @@
 import type { ApplicationView, DeviceView, OnwardView, TraceView } from '../bin-view.ts';
-import { type ChainNode, chainOf } from './chain.ts';
+import { markedApplication, markedEdge } from '../marked-ids.ts';
+import { type ChainNode, chainOf, type Origin } from './chain.ts';
 
 /** One measured way: device to edge, device straight to an application, or edge to an application. */
 export type Path = {
@@ -24,26 +25,30 @@ export type Unit = {
 };
 
 export const deviceUnit = (device: DeviceView): Unit => {
-  const site = device.siteId ?? device.deviceId;
+  // A site may be called what a device is: they are never one another.
+  const site = device.siteId === undefined ? device.deviceId : `site:${device.siteId}`;
+  const network = device.asn === null ? null : `AS${device.asn}/${device.region ?? ''}`;
+  const origin = { site, network };
   const paths: Path[] = [];
   if (device.edgeId !== null) {
-    paths.push(pathOf('leg1', null, device.trace, site, edgeNode(device.edgeId)));
+    paths.push(pathOf('leg1', null, device.trace, origin, edgeNode(device.edgeId)));
   }
   for (const application of device.applications) {
-    if (application.via === 'direct') paths.push(directPath(application, site));
+    if (application.via === 'direct') paths.push(directPath(application, origin));
   }
   return { id: device.deviceId, device, onward: null, site, paths };
 };
 
-const directPath = (application: ApplicationView, site: string): Path => {
+const directPath = (application: ApplicationView, origin: Origin): Path => {
   const { appId, frontEnd, directTrace } = application;
-  return pathOf('direct', appId, directTrace, site, frontNode(appId, frontEnd));
+  return pathOf('direct', appId, directTrace, origin, frontNode(appId, frontEnd));
 };
 
 export const onwardUnit = (onward: OnwardView): Unit => {
   const { edgeId, appId, frontEnd } = onward;
   const site = `edge:${edgeId}`;
-  const path = pathOf('onward', appId, onward.trace, site, frontNode(appId, frontEnd));
+  const origin = { site, network: null };
+  const path = pathOf('onward', appId, onward.trace, origin, frontNode(appId, frontEnd));
   const begins = { ...edgeNode(edgeId), ttl: -1 };
   return {
     id: onwardId(edgeId, appId, frontEnd),
@@ -60,7 +65,7 @@ const onwardId = (edgeId: string, appId: string, frontEnd: string | null): strin
 const edgeNode = (edgeId: string): ChainNode => ({
   key: `edge:${edgeId}`,
   address: null,
-  name: `edge ${edgeId}`,
+  name: markedEdge(edgeId),
   asn: null,
   ttl: Number.POSITIVE_INFINITY,
 });
@@ -68,7 +73,10 @@ const edgeNode = (edgeId: string): ChainNode => ({
 const frontNode = (appId: string, frontEnd: string | null): ChainNode => ({
   key: `front:${appId}:${frontEnd ?? ''}`,
   address: frontEnd,
-  name: frontEnd === null ? `application ${appId}` : `${frontEnd} of application ${appId}`,
+  name:
+    frontEnd === null
+      ? `application ${markedApplication(appId)}`
+      : `${frontEnd} of application ${markedApplication(appId)}`,
   asn: null,
   ttl: Number.POSITIVE_INFINITY,
 });
@@ -77,9 +85,9 @@ const pathOf = (
   leg: Path['leg'],
   appId: string | null,
   trace: TraceView | null,
-  site: string,
+  origin: Origin,
   end: ChainNode,
 ): Path => {
-  const { nodes, reached } = chainOf(trace, site, end, leg !== 'onward');
+  const { nodes, reached } = chainOf(trace, origin, end, leg !== 'onward');
   return { leg, appId, nodes, trace, reached };
 };

@@ -1,14 +1,27 @@
 import type { BinView, Cell } from '../bin-view.ts';
 import type { Observation } from '../map/delay-model.ts';
 import { createDisturbances, type Disturbance } from './disturbance.ts';
-import { placeKeys, placeOf } from './place.ts';
+import { lastingSingles } from './singles.ts';
 
 /** From so many samples on, one bin's median speaks for itself. */
 const enoughSamples = 12;
-/** Below, a second bin is asked; of so few devices, a third. */
+/** Below, each sample speaks for itself, and more bins are asked. */
 const fewSamples = 5;
-/** Share of medians that something else has moved, by how many samples they rest on. */
-const contamination = { enough: 1e-5, some: 3e-4, few: 4e-3 } as const;
+/** One request in thirty takes two to four times as long: so often half of few are such. */
+const slowRequests = 0.03;
+/** Share of medians that something else has moved: of one bin at least, of two, of half a dozen. */
+const contamination = { lookup: 0.01, few: 4e-3, once: 1e-5, twice: 1e-7, lasting: 1e-8 } as const;
+/** Of this bin's rise, what the bin before shows too. */
+const twiceShare = 0.5;
+/** A jump of several devices at once, so far beyond their scatter, needs no second bin. */
+const clear = { samples: 8, devices: 4, scales: 8 } as const;
+/** One sample shows a cause's scatter in full. */
+const singleSpread = 1.2;
+/** Below, look-ups are as good as always cached; a cached one scatters so much, waiting for the edge. */
+const leastMisses = 0.03;
+const cachedScaleMs = 2;
+/** One that no cache answers differs by a third from the next, though few have been seen. */
+const missScatter = 0.35;
 /** From so many samples on, a median follows single delays little. */
 const steadySamples = 5;
 /** Scale of a median of n samples from their mean absolute deviation, with slack for its error. */
@@ -25,7 +38,6 @@ const packetsOfPart = 2;
 /** Turns cells into observations: what a bin says of a part, and how far it can be trusted. */
 export const createCellEvidence = (view: BinView) => {
   const disturbanceOf = createDisturbances(view);
-  const isLasting = createLasting(view);
 
   const observe = (
     cell: Cell,
@@ -51,45 +63,89 @@ export const createCellEvidence = (view: BinView) => {
     };
   };
 
+  /** No other vouches for it: one request in thirty takes two to four times as long. */
+  const single = (cell: Cell, valueMs: number): Observation => {
+    const { delta, sampleSpreadMs, misses } = cell;
+    const one = { ...cell, delta: { ...delta, sampleCount: 1 } };
+    const ownMs = Math.max(delta.scaleMs / 2, sampleSpreadMs);
+    const hasMisses = misses !== undefined && misses.share > leastMisses;
+    const scaleMs = hasMisses ? Math.max(delta.scaleMs, cachedScaleMs) : ownMs;
+    // None seen yet, though they may come: what they take is not known either.
+    const isUnseen = hasMisses && misses.ms === 0;
+    const oddLookups = isUnseen ? misses.share : contamination.lookup;
+    return {
+      ...observe(one, valueMs, scaleMs, hasMisses ? oddLookups : slowRequests),
+      spreadShare: singleSpread,
+      ...(hasMisses && !isUnseen
+        ? {
+            slower: {
+              share: misses.share,
+              ms: misses.ms,
+              scaleMs: Math.max(misses.spreadMs, ownMs / 2, missScatter * misses.ms),
+            },
+          }
+        : {}),
+    };
+  };
+
   return {
-    /** Rests on this bin where many samples agree, else on this and the one before. */
-    persistent(cell: Cell): Observation | null {
+    /** Rests on this bin where many samples agree, else on this and the one before; of few on each. */
+    persistent(cell: Cell): Observation[] {
       const { delta } = cell;
-      const count = delta.sampleCount;
-      if (count >= enoughSamples) {
-        return observe(cell, delta.fastMs, scaleOf(cell, delta.scaleMs, 1), contamination.enough);
+      const { sampleCount: count, persistentMs, persistentScaleMs } = delta;
+      const scaleMs = scaleOf(cell, delta.scaleMs, 1);
+      if (count >= enoughSamples || isClear(cell, scaleMs)) {
+        const isTwice = persistentMs !== null && persistentMs >= twiceShare * delta.fastMs;
+        const share = isTwice ? chanceTwice(cell) : chance(count);
+        return [observe(cell, delta.fastMs, scaleMs, share)];
       }
-      if (delta.persistentMs === null) return null;
-      const scaleMs = scaleOf(cell, delta.persistentScaleMs, persistentScale);
-      const lasting = count < fewSamples && isLasting(cell, delta.persistentMs);
-      return observe(
-        cell,
-        delta.persistentMs,
-        scaleMs,
-        lasting
-          ? contamination.enough
-          : count >= fewSamples
-            ? contamination.some
-            : contamination.few,
-      );
+      const few = singlesOf(cell);
+      if (few !== undefined) return few.map((ms) => single(cell, ms));
+      if (persistentMs === null) return [];
+      const lesserMs = scaleOf(cell, persistentScaleMs, persistentScale);
+      return [observe(cell, persistentMs, lesserMs, chanceTwice(cell))];
     },
     /** Rests on this bin alone; what many cells share needs no second one. */
     fast(cell: Cell): Observation {
-      const count = cell.delta.sampleCount;
-      return observe(
-        cell,
-        cell.delta.fastMs,
-        scaleOf(cell, cell.delta.scaleMs, 1),
-        count >= enoughSamples
-          ? contamination.enough
-          : count >= fewSamples
-            ? contamination.some
-            : contamination.few,
-      );
+      const { delta } = cell;
+      const scaleMs = scaleOf(cell, delta.scaleMs, 1);
+      return observe(cell, delta.fastMs, scaleMs, chance(delta.sampleCount));
+    },
+    /** Rests on half a dozen bins: what is too small for one is seen in their mean. */
+    lasting(cell: Cell): Observation | null {
+      if (cell.lasting === null || isFew(cell)) return null;
+      const { ms, scaleShare } = cell.lasting;
+      const scaleMs = scaleShare * scaleOf(cell, cell.delta.scaleMs, 1);
+      const share = cell.deviceCount < fewSamples ? chance(fewSamples) : contamination.lasting;
+      return observe(cell, ms, scaleMs, share);
     },
   };
 };
+/** None of many samples vouches for another. */
+const isFew = ({ delta, singlesMs }: Cell): boolean =>
+  delta.sampleCount < fewSamples && singlesMs !== undefined;
+
+/** Of few samples those that a finding rests on, newest first, as differences from normal; else undefined. */
+export const singlesOf = (cell: Cell): readonly number[] | undefined =>
+  isFew(cell) ? lastingSingles(cell.singlesMs ?? []) : undefined;
+
 export type CellEvidence = ReturnType<typeof createCellEvidence>;
+
+const isClear = ({ delta, deviceCount }: Cell, scaleMs: number): boolean =>
+  delta.sampleCount >= clear.samples &&
+  deviceCount >= clear.devices &&
+  delta.fastMs > clear.scales * scaleMs;
+
+/** That the middle of a bin's samples, or of two bins', is off for no reason that lasts. */
+const chance = (count: number): number =>
+  count < fewSamples
+    ? contamination.few
+    : Math.max(contamination.once, atLeastHalf(Math.min(mostCounted, count), slowRequests));
+/** Few devices' samples are those of three bins: the second hardly says more. */
+const chanceTwice = ({ delta, deviceCount }: Cell): number => {
+  const once = chance(delta.sampleCount);
+  return deviceCount < fewSamples ? once : Math.max(contamination.twice, once ** 1.5);
+};
 
 /**
  * One round trip was taken off the handshake; TLS 1.2 takes two, and a run does not say which it is. So
@@ -117,67 +173,37 @@ const jitterMs = (cell: Cell, { hotShare, jitterMs: each }: Disturbance): number
  * Chance that the middle one of n samples waited for a lost packet to be sent again. On a way that
  * loses, a server looks slow by timeouts in single runs; that is the way's doing.
  */
-const retransmittedMedian = (cell: Cell, { lossRatio }: Disturbance): number => {
-  if (lossRatio === 0) return 0;
-  const chance = Math.min(0.6, packetsOfPart * lossRatio);
-  const count = Math.min(25, Math.max(1, cell.delta.sampleCount));
-  return Math.min(0.6, atLeastHalf(count, chance));
+const retransmittedMedian = (
+  cell: Cell,
+  { losingShare, lossRatio, farLossRatio }: Disturbance,
+): number => {
+  if (lossRatio === 0 && farLossRatio === 0) return 0;
+  const count = Math.min(mostCounted, Math.max(1, cell.delta.sampleCount));
+  const losing = Math.round(losingShare * count);
+  const far = chancesOf(count - losing, waitsOf(farLossRatio));
+  const near = chancesOf(losing, waitsOf(lossRatio + farLossRatio));
+  let sum = 0;
+  for (const [a, first] of near.entries()) {
+    for (const [b, second] of far.entries()) sum += halfOf(count, a + b) * first * second;
+  }
+  return Math.min(0.6, sum);
 };
+
+const waitsOf = (lossRatio: number): number => Math.min(0.6, packetsOfPart * lossRatio);
+const mostCounted = 25;
 
 /** P(more than half of n), binomial; an even half counts half. */
-const atLeastHalf = (count: number, chance: number): number => {
-  let sum = 0;
+const atLeastHalf = (count: number, share: number): number =>
+  chancesOf(count, share).reduce((sum, each, hit) => sum + halfOf(count, hit) * each, 0);
+const halfOf = (count: number, hit: number): number =>
+  2 * hit > count ? 1 : 2 * hit === count ? 0.5 : 0;
+
+/** P(none of n), P(one), …, binomial. */
+const chancesOf = (count: number, share: number): number[] => {
   let ways = 1;
-  for (let k = 0; k <= count; k += 1) {
-    const each = ways * chance ** k * (1 - chance) ** (count - k);
-    if (2 * k > count) sum += each;
-    else if (2 * k === count) sum += each / 2;
-    ways = (ways * (count - k)) / (k + 1);
-  }
-  return sum;
-};
-
-/** Share of the part's rise that the whole answer's must show in each of three bins. */
-const shownShare = 0.5;
-const binsShown = 3;
-
-/**
- * Few devices, so no other device vouches for what they saw: one request in thirty takes two to four
- * times as long. Whether the whole answer was slower in three bins in a row tells the two apart.
- */
-const createLasting = (view: BinView) => {
-  let totals: Map<string, (readonly (number | null)[])[]> | undefined;
-  return (cell: Cell, riseMs: number): boolean => {
-    totals ??= recentTotalsByPlace(view);
-    const known = placeKeys(cell)
-      .map((key) => totals?.get(key))
-      .find((found) => found !== undefined);
-    const lasting = (known ?? []).filter((recent) => {
-      const three = recent.slice(0, binsShown);
-      return (
-        three.length === binsShown && three.every((ms) => ms !== null && ms >= shownShare * riseMs)
-      );
-    });
-    return 2 * lasting.length > cell.deviceCount;
-  };
-};
-
-const recentTotalsByPlace = (view: BinView): Map<string, (readonly (number | null)[])[]> => {
-  const few = new Set(
-    view.cells
-      .filter((cell) => cell.delta.sampleCount < fewSamples)
-      .flatMap((cell) => placeKeys(cell)),
-  );
-  const totals = new Map<string, (readonly (number | null)[])[]>();
-  for (const index of view.ailing) {
-    for (const application of view.device(index).applications) {
-      for (const key of placeKeys(placeOf(application))) {
-        if (!few.has(key)) continue;
-        const known = totals.get(key);
-        if (known === undefined) totals.set(key, [application.recentTotals]);
-        else known.push(application.recentTotals);
-      }
-    }
-  }
-  return totals;
+  return Array.from({ length: count + 1 }, (_, hit) => {
+    const each = ways * share ** hit * (1 - share) ** (count - hit);
+    ways = (ways * (count - hit)) / (hit + 1);
+    return each;
+  });
 };

@@ -1,4 +1,4 @@
-import type { BinView, Delta, DeviceView, LossCount } from '../bin-view.ts';
+import type { ApplicationView, BinView, Delta, DeviceView, LossCount } from '../bin-view.ts';
 import { type Place, placeKeys, placeOf } from './place.ts';
 
 /** What the way to a service does to the times measured there, beyond what was taken off. */
@@ -6,17 +6,26 @@ export type Disturbance = {
   /** Share of the cell's devices whose own network is off its normal, and by how much on average. */
   hotShare: number;
   jitterMs: number;
-  /** Packets lost beyond the usual on both legs, both ways, averaged over the cell's devices. */
+  /** Share of the cell's devices whose own way loses packets beyond the usual, and how many it loses. */
+  losingShare: number;
   lossRatio: number;
+  /** What the way behind the edge loses beyond the usual, for all of them. */
+  farLossRatio: number;
   /** By how much one round trip to there is longer for the middle one of its devices, on both legs. */
   tripRiseMs: number;
   /** What it usually takes, as far as it is known. */
   tripUsualMs: number;
 };
 
-type Sum = { devices: number; jitterMs: number; lossRatio: number; usualMs: number };
+type Sum = {
+  devices: number;
+  jitterMs: number;
+  losing: number;
+  lossRatio: number;
+  usualMs: number;
+};
 
-const emptySum: Sum = { devices: 0, jitterMs: 0, lossRatio: 0, usualMs: 0 };
+const emptySum: Sum = { devices: 0, jitterMs: 0, losing: 0, lossRatio: 0, usualMs: 0 };
 
 /**
  * Round trips were taken off each run with those of the same run or minute. What is left of a way
@@ -36,7 +45,9 @@ export const createDisturbances = (
     return {
       hotShare: near.devices / devices,
       jitterMs: near.devices === 0 ? 0 : near.jitterMs / near.devices,
-      lossRatio: near.lossRatio / devices + (firstOf(leg2, keys) ?? 0),
+      losingShare: near.losing / devices,
+      lossRatio: near.lossRatio / Math.max(1, near.losing),
+      farLossRatio: firstOf(leg2, keys) ?? 0,
       tripRiseMs: middleRise(near, devices) + (firstOf(far, keys)?.riseMs ?? 0),
       tripUsualMs: near.usualMs / Math.max(1, near.devices) + (firstOf(far, keys)?.usualMs ?? 0),
     };
@@ -55,19 +66,16 @@ const sumOverHotDevices = (view: BinView): Map<string, Sum> => {
   const sums = new Map<string, Sum>();
   for (const index of view.hot) {
     const device = view.device(index);
-    const jitterMs = disturbedByMs(device);
-    const lossRatio = Math.max(
-      excessLoss(device.tunnelLoss),
-      excessLoss(device.underlayLoss),
-      excessLoss(device.gatewayLoss),
-    );
-    if (jitterMs === 0 && lossRatio === 0) continue;
-    const usualMs = device.tunnel?.normalMs ?? 0;
     for (const application of device.applications) {
+      const jitterMs = disturbedByMs(device, application);
+      const lossRatio = lossOn(device, application);
+      if (jitterMs === 0 && lossRatio === 0) continue;
+      const usualMs = wayOf(device, application)?.normalMs ?? 0;
       for (const key of placeKeys(placeOf(application))) {
         const sum = sums.get(key) ?? { ...emptySum };
         sum.devices += 1;
         sum.jitterMs += jitterMs;
+        sum.losing += lossRatio > 0 ? 1 : 0;
         sum.lossRatio += lossRatio;
         sum.usualMs += usualMs;
         sums.set(key, sum);
@@ -77,9 +85,9 @@ const sumOverHotDevices = (view: BinView): Map<string, Sum> => {
   return sums;
 };
 
-/** Of a cell with one device in two risen, the middle is somewhere between nothing and the rise. */
+/** Of a cell with one device in two risen the middle has risen as well; of one in five hardly. */
 const middleRise = ({ devices, jitterMs }: Sum, all: number): number =>
-  devices === 0 ? 0 : (jitterMs / devices) * Math.min(1, (2 * devices) / all);
+  devices === 0 ? 0 : (jitterMs / devices) * Math.min(1, (2 * devices) / all) ** 2;
 
 const waysBehindEdges = (view: BinView): Map<string, { riseMs: number; usualMs: number }> => {
   const ways = new Map<string, { riseMs: number; usualMs: number }>();
@@ -112,10 +120,22 @@ export const excessLoss = (loss: LossCount | null): number =>
     ? 0
     : Math.max(0, loss.lost / loss.sent - loss.normalRatio);
 
-/** The largest rise of what this device times on its way to the edge or straight, and its own lag. */
-const disturbedByMs = (device: DeviceView): number => {
-  const rises = [device.tunnel, device.underlay, device.gateway, device.runRoundTrip].map(riseMs);
-  return Math.max(0, device.lagExtraMs, ...rises);
+const wayOf = ({ tunnel }: DeviceView, { via, directConnect }: ApplicationView): Delta | null =>
+  via === 'direct' ? directConnect : tunnel;
+
+const lossOn = (device: DeviceView, { via, directTrace }: ApplicationView): number =>
+  Math.max(
+    excessLoss(device.gatewayLoss),
+    excessLoss(device.underlayLoss),
+    excessLoss(via === 'direct' ? (directTrace?.loss ?? null) : device.tunnelLoss),
+  );
+
+/** The largest rise of what this device times on the way that it takes there, and its own lag. */
+const disturbedByMs = (device: DeviceView, application: ApplicationView): number => {
+  const { tunnel, underlay, gateway, runRoundTrip } = device;
+  const way =
+    application.via === 'direct' ? [application.directConnect] : [tunnel, underlay, runRoundTrip];
+  return Math.max(0, device.lagExtraMs, riseMs(gateway), ...way.map(riseMs));
 };
 
 const riseMs = (delta: Delta | null): number =>

@@ -2,6 +2,7 @@ import type { CauseElement, CauseFamily, CauseScope, Segment } from '#contract/v
 import type { EvidenceLine } from '../accepted.ts';
 import type { BinView, Cell, CellPart } from '../bin-view.ts';
 import type { Candidate } from '../map/candidate.ts';
+import { markedEdge } from '../marked-ids.ts';
 
 /** Which cells a cause would shift: those of one edge, application, front end, or one alone. */
 export const groupKinds = ['edge', 'application', 'front-end', 'place'] as const;
@@ -57,4 +58,4 @@ export const elementOf = (id: string, name: string): CauseElement => ({
 
 /** "edge-1", or where there is none: "the devices". */
 export const seenFrom = (edgeId: string | null): string =>
-  edgeId === null ? 'straight from devices' : `from edge ${edgeId}`;
+  edgeId === null ? 'straight from devices' : `from ${markedEdge(edgeId)}`;

@@ -1,6 +1,7 @@
 import type { CauseElement, CauseScope, Segment } from '#contract/verdict.ts';
 import type { InferOptions } from '../accepted.ts';
 import type { BinView, DeviceView, OnwardView } from '../bin-view.ts';
+import { markedEdge, markedSite } from '../marked-ids.ts';
 import { excessLoss } from './disturbance.ts';
 import { elementOf } from './group.ts';
 import { type HangingPair, hangingPairs, type Pair, pairsOf } from './hanging.ts';
@@ -59,7 +60,7 @@ const behindEdges = (
     const pairs = here.filter((pair) => appIds.has(pair.appId));
     const places = new Set(pairs.map((pair) => pair.frontEnd ?? pair.appId));
     if (places.size < applicationsForWay) return [];
-    const name = `the ways from edge ${edgeId} to ${places.size} applications`;
+    const name = `the ways from ${markedEdge(edgeId)} to ${places.size} applications`;
     return [
       {
         element: elementOf(`${edgeId}>`, name),
@@ -67,7 +68,7 @@ const behindEdges = (
         scope: 'edge',
         pairs,
         triedCount: tried.filter((pair) => pair.edgeId === edgeId && appIds.has(pair.appId)).length,
-        passes: `TCP handshakes from edge ${edgeId}`,
+        passes: `TCP handshakes from ${markedEdge(edgeId)}`,
       },
     ];
   });
@@ -131,11 +132,14 @@ const beforeEdge = (devices: readonly DeviceView[], pairs: readonly HangingPair[
   const [first] = devices as [DeviceView];
   const isSite = devices.length > 1;
   const who = isSite
-    ? `site ${first.facts.site ?? first.siteId}`
+    ? markedSite(first.siteId ?? '')
     : (first.facts.name ?? `device ${first.deviceId.slice(0, 8)}`);
   const id = isSite ? first.siteId : first.deviceId;
   return {
-    element: elementOf(`${id}>${first.edgeId}`, `the way from ${who} to edge ${first.edgeId}`),
+    element: elementOf(
+      `${id}>${first.edgeId}`,
+      `the way from ${who} to ${markedEdge(first.edgeId)}`,
+    ),
     segment: 'client-edge',
     scope: isSite ? 'site' : 'device',
     pairs,

@@ -1,5 +1,5 @@
 import type { Infer } from '../accepted.ts';
-import type { Cell } from '../bin-view.ts';
+import type { BinView, Cell, PageCell } from '../bin-view.ts';
 import { application } from '../causes/application.ts';
 import { inferDevices } from '../causes/device.ts';
 import { inEdge } from '../causes/edge.ts';
@@ -12,6 +12,8 @@ import { transfer } from '../causes/transfer.ts';
 import { acceptCells } from './accepted-cells.ts';
 import { findInCells } from './cell-findings.ts';
 import { joinByEdge } from './edge-overload.ts';
+import { placeKey, placeOf } from './place.ts';
+import { joinScatter } from './scatter.ts';
 import { findHoles, type Hole } from './tested-ways.ts';
 
 /** Parts of an answer that lie in a service. A part added to the view needs its line here. */
@@ -20,18 +22,53 @@ const cellCauses = [inEdge, nameResolution, tlsWork, application, transfer] as c
 /** Causes that lie at the ends of the ways and in the edge, and holes of ways that no delay shows. */
 export const inferServices: Infer = (view, former, options) => {
   const holes = findHoles(view);
-  const services = { ...view, cells: view.cells.filter((cell) => !isBehindHole(cell, holes)) };
+  const isOfHole = ofHoles(view, holes);
+  const services = {
+    ...view,
+    cells: view.cells.filter((cell) => !isOfHole.cell(cell)),
+    pages: view.pages.filter((page) => !isOfHole.page(page)),
+  };
   return [
-    ...joinByEdge(findInCells(services, cellCauses, former, options)).map((found) =>
+    ...joinScatter(joinByEdge(findInCells(services, cellCauses, former, options))).map((found) =>
       acceptCells(found, view),
     ),
-    ...inferPages(view, former, options),
+    ...inferPages(services, former, options),
     ...inferDevices(view, former, options),
-    ...inferSlowLines(view, former),
+    ...inferSlowLines(view, former, (device, app) => holes.some((hole) => hole.isOn(device, app))),
     ...inferMtuHoles(view, holes, options),
   ];
 };
 
-/** What a handshake or a transfer waits for on a way with a hole is not the service's. */
-const isBehindHole = (cell: Cell, holes: readonly Hole[]): boolean =>
-  (cell.part === 'tls' || cell.part === 'transfer') && holes.some((hole) => hole.isAt(cell));
+/** Of those who met a place, or loaded a page, so many must go through a hole for its middle to be theirs. */
+const mostOfPlace = 0.4;
+
+/** What a handshake, a transfer or a page waits for on a way with a hole is not the service's. */
+const ofHoles = (view: BinView, holes: readonly Hole[]) => {
+  const { atPlace, ofApp } = sufferersOf(view, holes);
+  const isMost = (count: number | undefined, of: number) =>
+    (count ?? 0) >= mostOfPlace * Math.max(1, of);
+  return {
+    cell: (cell: Cell): boolean =>
+      (cell.part === 'tls' || cell.part === 'transfer') &&
+      (holes.some((hole) => hole.isAt(cell)) ||
+        (atPlace.size > 0 && isMost(atPlace.get(placeKey(cell)), cell.deviceCount))),
+    page: (page: PageCell): boolean =>
+      ofApp.size > 0 && isMost(ofApp.get(page.appId), page.deviceCount),
+  };
+};
+
+/** Devices behind a hole: by the place that they met, and by application. */
+const sufferersOf = (view: BinView, holes: readonly Hole[]) => {
+  const atPlace = new Map<string, number>();
+  const ofApp = new Map<string, number>();
+  for (const index of holes.length === 0 ? [] : view.ailing) {
+    const device = view.device(index);
+    for (const app of device.applications) {
+      if (app.runCount === 0 || !holes.some((hole) => hole.isOn(device, app))) continue;
+      const key = placeKey(placeOf(app));
+      atPlace.set(key, (atPlace.get(key) ?? 0) + 1);
+      ofApp.set(app.appId, (ofApp.get(app.appId) ?? 0) + 1);
+    }
+  }
+  return { atPlace, ofApp };
+};

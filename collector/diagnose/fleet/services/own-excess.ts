@@ -3,16 +3,23 @@ import type { ApplicationView, BinView, CellPart } from '../bin-view.ts';
 import { handshakeRounds } from '../intake-runs.ts';
 import { placeKey, placeOf } from './place.ts';
 
-/** What one device's newest run took beyond everyone else's at the same place in this bin. */
+/** What one device's newest run took beyond what is usual at the same place. */
 type OwnExcess = { tlsMs: number | null; transferMs: number | null };
 
-/** Made once for a view: its cells by part and place. */
-export const createOwnExcess = (view: BinView): ((application: ApplicationView) => OwnExcess) => {
+/**
+ * Made once for a view: its cells by part and place. Of several that suffer alike `normal` asks for what
+ * is usual there at other times, else it is what everyone there took in this bin.
+ */
+export const createOwnExcess = (
+  view: BinView,
+  against: 'everyone' | 'normal' = 'everyone',
+): ((application: ApplicationView) => OwnExcess) => {
   const usualMs = new Map<string, number>();
   const keyOf = (part: CellPart, place: string) => `${part} ${place}`;
   for (const { part, delta, ...place } of view.cells) {
     if (!delta.ready) continue;
-    usualMs.set(keyOf(part, placeKey(place)), delta.normalMs + Math.max(0, delta.fastMs));
+    const now = against === 'normal' ? 0 : Math.max(0, delta.fastMs);
+    usualMs.set(keyOf(part, placeKey(place)), delta.normalMs + now);
   }
   return (application) => {
     const run = application.newestRun;
@@ -49,6 +56,7 @@ const roundTrips = ({
     return connectMs === null ? null : { wholeMs: connectMs, farMs: connectMs };
   }
   if (edge === null || edge.connectMs === null) return null;
-  const wholeMs = proxyConnectMs - (edge.queueMs ?? 0) - (edge.dnsMs ?? 0);
+  const besideMs = (edge.queueMs ?? 0) + (edge.dnsMs ?? 0) + (edge.waitedMs ?? 0);
+  const wholeMs = proxyConnectMs - besideMs;
   return { wholeMs, farMs: edge.connectMs };
 };

@@ -25,6 +25,8 @@ export type Reach = {
   lowestDeviceIds: string[];
   /** Some of the pairs, for the change point and the evidence. */
   examples: Example[];
+  /** Devices that are fine though it costs them something, or would if their own numbers did not deny it. */
+  fineMeetingCount: number;
   /** Devices come one after the other: counted once. */
   lastDeviceIndex: number;
 };
@@ -39,7 +41,7 @@ export type Example = {
 export type Findings = {
   pairs: BadPair[];
   reach: Map<Accepted, Reach>;
-  /** Devices with a reading of which every application is fine. */
+  /** Devices of which every application that was tried is fine. */
   fineDeviceCount: number;
 };
 
@@ -51,25 +53,31 @@ export const findBadPairs = (
   view: BinView,
   accepted: readonly Accepted[],
   failures: Failures,
+  /** Keys of the causes that people were told of before, and that have not ended. */
+  told: ReadonlySet<string>,
 ): Findings => {
   const findings: Findings = { pairs: [], reach: new Map(), fineDeviceCount: 0 };
   const causesOf = causesByDevice(view, accepted);
-  let badDeviceCount = 0;
+  /** Bad, or nothing was tried on them. */
+  let otherDeviceCount = 0;
+  const met = new Set<Accepted>();
   for (const index of suspects(view, accepted)) {
     const device = view.device(index);
     const causes = causesOf(device);
     let isFine = true;
+    met.clear();
     for (const app of device.applications) {
-      const pair = judgePair(device, app, causes, failures);
+      const pair = judgePair(device, app, causes, failures, told, met);
       if (pair === undefined) continue;
       count(findings.reach, pair, device, app);
       if (pair.kind === 'fine') continue;
       isFine = false;
       findings.pairs.push(pair as BadPair);
     }
-    if (!isFine) badDeviceCount += 1;
+    if (!isFine || device.applications.length === 0) otherDeviceCount += 1;
+    else for (const blame of met) reachOf(findings.reach, blame).fineMeetingCount += 1;
   }
-  findings.fineDeviceCount = view.active.length - badDeviceCount;
+  findings.fineDeviceCount = view.active.length - otherDeviceCount;
   return findings;
 };
 
@@ -84,6 +92,8 @@ const judgePair = (
   app: ApplicationView,
   accepted: readonly Accepted[],
   failures: Failures,
+  told: ReadonlySet<string>,
+  met: Set<Accepted>,
 ): Judged | undefined => {
   const pair = { deviceIndex: device.index, appId: app.appId };
   const failure = failureOf(device, app, accepted, failures);
@@ -95,14 +105,17 @@ const judgePair = (
   for (const cause of accepted) {
     if (cause.kind === 'failure') continue;
     const ms = cause.costMs(device.index, app.appId);
-    if (!(ms > 0) || isDenied(app, cause, ms)) continue;
+    if (!(ms > 0)) continue;
+    met.add(cause);
+    if (isDenied(device, app, cause, ms)) continue;
     sumMs += ms;
     parts ??= [];
     parts.push({ blame: cause, ms });
   }
   const ownSlow = isOwnSlow(app);
   if (parts === undefined && !ownSlow) return undefined;
-  const fromMs = slowFromMs(app);
+  const isTold = parts?.some(({ blame }) => told.has(blame.key)) ?? false;
+  const fromMs = slowFromMs(app, isTold);
   const kind = sumMs >= fromMs ? 'slow' : ownSlow ? 'own-slow' : 'fine';
   const sorted = (parts ?? []).sort(byCost);
   return { ...pair, parts: sorted, sumMs, slowFromMs: fromMs, kind };
@@ -136,8 +149,7 @@ const count = (
 ): void => {
   for (const [rank, { blame, ms }] of parts.entries()) {
     if (ms < from && !(rank === 0 && kind === 'slow')) continue;
-    const known = reach.get(blame) ?? emptyReach();
-    reach.set(blame, known);
+    const known = reachOf(reach, blame);
     known.pairCount += 1;
     known.sumMs += ms;
     if (known.examples.length < keptExamples) {
@@ -150,11 +162,18 @@ const count = (
   }
 };
 
+const reachOf = (reach: Map<Accepted, Reach>, blame: Accepted): Reach => {
+  const known = reach.get(blame) ?? emptyReach();
+  reach.set(blame, known);
+  return known;
+};
+
 export const emptyReach = (): Reach => ({
   deviceCount: 0,
   pairCount: 0,
   sumMs: 0,
   lowestDeviceIds: [],
   examples: [],
+  fineMeetingCount: 0,
   lastDeviceIndex: -1,
 });

@@ -15,22 +15,28 @@ export const causesByDevice = (
   const narrow = accepted.filter(isNarrow);
   if (narrow.length <= fewNarrow) return () => accepted;
   const owners = ownersOf(view);
-  const wide = accepted.filter((cause) => !isNarrow(cause) || !owners.has(cause.element.id));
+  const wide = accepted.filter((cause) => !isNarrow(cause) || !owners.has(ownerOf(cause)));
   const byOwner = new Map<string, Accepted[]>();
   for (const cause of narrow) {
-    if (!owners.has(cause.element.id)) continue;
-    const known = byOwner.get(cause.element.id);
-    if (known === undefined) byOwner.set(cause.element.id, [cause]);
+    const owner = ownerOf(cause);
+    if (!owners.has(owner)) continue;
+    const known = byOwner.get(owner);
+    if (known === undefined) byOwner.set(owner, [cause]);
     else known.push(cause);
   }
-  return ({ deviceId, siteId }) => {
-    const own = byOwner.get(deviceId);
-    const shared = siteId === undefined ? undefined : byOwner.get(siteId);
+  return (device) => {
+    const own = byOwner.get(deviceOwner(device));
+    const shared = byOwner.get(siteOwner(device));
     return own === undefined && shared === undefined
       ? wide
       : [...wide, ...(own ?? []), ...(shared ?? [])];
   };
 };
+
+/** A site may be called what a device is: they are never one another. */
+const ownerOf = ({ scope, element }: Accepted): string => `${scope}:${element.id}`;
+const deviceOwner = ({ deviceId }: DeviceView): string => `device:${deviceId}`;
+const siteOwner = ({ deviceId, siteId }: DeviceView): string => `site:${siteId ?? deviceId}`;
 
 const isNarrow = ({ scope, kind }: Accepted): boolean =>
   kind !== 'failure' && (scope === 'device' || scope === 'site');
@@ -38,9 +44,9 @@ const isNarrow = ({ scope, kind }: Accepted): boolean =>
 const ownersOf = (view: BinView): ReadonlySet<string> => {
   const owners = new Set<string>();
   for (const index of view.active) {
-    const { deviceId, siteId } = view.device(index);
-    owners.add(deviceId);
-    if (siteId !== undefined) owners.add(siteId);
+    const device = view.device(index);
+    owners.add(deviceOwner(device));
+    owners.add(siteOwner(device));
   }
   return owners;
 };

@@ -21,22 +21,26 @@ export type Verdicts = {
   save(): unknown;
 };
 
-type Saved = { version: 1; rows: SavedRow[]; incidents: Tracked[] };
+type Saved = { version: typeof savedVersion; rows: SavedRow[]; incidents: Tracked[] };
+
+/** What an engine of before saved has another form: then rows and incidents begin anew. */
+const savedVersion = 3;
 
 /** Turns what inference accepted into what people are told. */
 export const createVerdicts = (
   config: { binMs: number; facts: () => Facts },
   saved?: unknown,
 ): Verdicts => {
-  const before = saved as Saved | undefined;
+  const kept = saved as Saved | undefined;
+  const before = kept?.version === savedVersion ? kept : undefined;
   const rows = createFailureRows(before?.rows);
   const book = createIncidentBook(before?.incidents);
 
   return {
     judge(view, accepted) {
-      const names = namesOf(config.facts());
+      const names = namesOf(config.facts(), view);
       const failures = rows.look(view, names);
-      const findings = findBadPairs(view, accepted, failures);
+      const findings = findBadPairs(view, accepted, failures, book.told());
       const blames = new Set([...accepted, ...findings.reach.keys()]);
       const { byBlame, ended } = book.update(view, [...blames], findings.reach);
       const scene = { view, names, failures, services: servicesOf(view), findings, byBlame };
@@ -52,7 +56,7 @@ export const createVerdicts = (
           .map((one) => describeIncident(one, scene)),
       };
     },
-    save: (): Saved => ({ version: 1, rows: rows.save(), incidents: book.save() }),
+    save: (): Saved => ({ version: savedVersion, rows: rows.save(), incidents: book.save() }),
   };
 };
 

@@ -1,9 +1,11 @@
 import type { CauseFamily, Evidence, Segment } from '#contract/verdict.ts';
-import { sayCount } from '../../wording.ts';
+import { clean } from '../../evidence.ts';
+import { capital, sayCount } from '../../wording.ts';
 import type { Accepted } from '../accepted.ts';
 import type { BinScene, PairInView } from './bin-scene.ts';
 import { checksOf } from './checks.ts';
 import type { Part } from './part.ts';
+import { apartFrom, meets, suffering } from './reach-words.ts';
 
 /** Numbers for and against: the first causes' own, who else has it, and what was checked and cleared. */
 export const evidenceOf = (pair: PairInView, scene: BinScene): Evidence[] => {
@@ -17,11 +19,14 @@ export const evidenceOf = (pair: PairInView, scene: BinScene): Evidence[] => {
         .map((line): Evidence => ({ ...line, segment: blame.segment })),
       ...countLines(blame, scene),
     ]);
-  const lines = [...failureLine(pair), ...own, ...rivalLine(pair, scene)];
-  return [...lines, ...checksOf(pair, { blamed, wayIsTold: tellsWay(parts) }, scene)].sort(
-    (a, b) => order[a.finding] - order[b.finding],
-  );
+  const lines = [...failureLine(pair), ...own, ...rivalLine(pair)];
+  const checks = checksOf(pair, { blamed, wayIsTold: tellsWay(parts) }, scene);
+  return inWords([...lines, ...checks], scene).sort((a, b) => order[a.finding] - order[b.finding]);
 };
+
+/** As people read it: ids by their names, and no more than the contract lets through. */
+export const inWords = (lines: readonly Evidence[], { names }: Pick<BinScene, 'names'>) =>
+  clean(lines.map((line) => ({ ...line, text: capital(names.inText(line.text)) })));
 
 const order = { against: 0, cleared: 1, context: 2 } as const;
 
@@ -41,42 +46,46 @@ const ways: ReadonlySet<CauseFamily> = new Set([
   'tunnel-cohort',
 ]);
 
-const countLines = (blame: Accepted, { byBlame, findings }: BinScene): Evidence[] => {
-  const incident = byBlame.get(blame);
+const countLines = (blame: Accepted, scene: BinScene): Evidence[] => {
+  const incident = scene.byBlame.get(blame);
   if (incident === undefined || blame.scope === 'device') return [];
-  const lines: Evidence[] = [
+  const apart = apartFrom(blame, scene.findings);
+  return [
     {
       finding: 'against',
       segment: blame.segment,
-      text: `${sayCount(incident.deviceCount, 'device')} ${incident.deviceCount === 1 ? 'is' : 'are'} noticeably slower by it, with ${sayCount(incident.pairCount, 'application')} in all.`,
+      text: `${suffering(blame.kind, incident.deviceCount, true)}, ${sayCount(incident.pairCount, 'pair')} of device and application in all.`,
       value: incident.deviceCount,
       baseline: null,
       unit: 'devices',
     },
+    ...healthyLine(blame),
+    ...(apart === null || apart === 0 ? [] : [apartLine(blame, apart)]),
   ];
-  if (blame.healthyCount > 0) {
-    lines.push({
-      finding: 'context',
-      segment: blame.segment,
-      text: `${sayCount(blame.healthyCount, 'observer')} of ${blame.observerCount} that meet it show nothing.`,
-      value: blame.healthyCount,
-      baseline: blame.observerCount,
-      unit: 'observers',
-    });
-  }
-  const apart = findings.fineDeviceCount - blame.healthyCount;
-  if (apart > 0) {
-    lines.push({
-      finding: 'cleared',
-      segment: null,
-      text: `${sayCount(apart, 'device')} that ${apart === 1 ? 'does' : 'do'} not meet it ${apart === 1 ? 'is' : 'are'} fine.`,
-      value: apart,
-      baseline: null,
-      unit: 'devices',
-    });
-  }
-  return lines;
 };
+
+const healthyLine = ({ healthyCount, observerCount, segment }: Accepted): Evidence[] =>
+  healthyCount === 0
+    ? []
+    : [
+        {
+          finding: 'context',
+          segment,
+          text: `${sayCount(healthyCount, 'observer')} of ${observerCount} that meet it show nothing.`,
+          value: healthyCount,
+          baseline: observerCount,
+          unit: 'observers',
+        },
+      ];
+
+const apartLine = (blame: Accepted, apart: number): Evidence => ({
+  finding: 'cleared',
+  segment: null,
+  text: `${sayCount(apart, 'device')} that ${apart === 1 ? 'does' : 'do'} not ${meets(blame)} ${apart === 1 ? 'is' : 'are'} fine.`,
+  value: apart,
+  baseline: null,
+  unit: 'devices',
+});
 
 const failureLine = ({ kind, app }: PairInView): Evidence[] =>
   kind !== 'failing'
@@ -92,14 +101,14 @@ const failureLine = ({ kind, app }: PairInView): Evidence[] =>
         },
       ];
 
-const rivalLine = ({ parts }: PairInView, { names }: BinScene): Evidence[] => {
+const rivalLine = ({ parts }: PairInView): Evidence[] => {
   const top = parts[0]?.blame;
   if (top === undefined || top.runnerUp === null || top.kind === 'failure') return [];
   return [
     {
       finding: 'context',
       segment: top.runnerUp.segment,
-      text: `The next best explanation, ${names.inText(top.runnerUp.element.name)}, fits the measurements worse by ${top.marginNats.toFixed(1)} nats.`,
+      text: `The next best explanation, ${top.runnerUp.element.name}, fits the measurements worse by ${top.marginNats.toFixed(1)} nats.`,
       value: top.marginNats,
       baseline: null,
       unit: 'nats',

@@ -1,7 +1,8 @@
 import { segmentOfFailureType } from '../../failing.ts';
 import type { Accepted } from '../accepted.ts';
 import type { ApplicationView, BinView, DeviceView } from '../bin-view.ts';
-import { countTries, type FailedPair, type FailureGroup, groupOf } from './failure-groups.ts';
+import { type FailureGroup, groupOf } from './failure-groups.ts';
+import { countTries, type FailedPair } from './failure-tries.ts';
 import type { Names } from './names.ts';
 import { failureCostMs, type Part } from './part.ts';
 
@@ -18,8 +19,8 @@ const rowForVerdict = 2;
 const devicesAtOnce = 3;
 
 type Row = { bins: number; runs: number; seenBin: number };
-/** A bin may be missing between two of a row. */
-const longestGapBins = 2;
+/** Further apart two runs are not in a row; a bin may be missing between them. */
+const longestGapMs = 600_000;
 
 /** Keeps, of those that fail, for how long. Everything else is a function of the bin. */
 export const createFailureRows = (saved: readonly SavedRow[] = []) => {
@@ -84,6 +85,7 @@ const lengthen = (rows: Map<string, Row>, { device, app }: FailedPair, bin: numb
 /** A run that was answered ends a row; so does a longer time without any. */
 const forget = (rows: Map<string, Row>, failed: readonly FailedPair[], view: BinView): void => {
   if (rows.size === 0) return;
+  const longestGap = Math.max(2, Math.ceil(longestGapMs / view.binMs));
   const failing = new Set(failed.map(({ device, app }) => keyOf(device, app)));
   for (const [key, row] of rows) {
     if (failing.has(key)) continue;
@@ -92,7 +94,7 @@ const forget = (rows: Map<string, Row>, failed: readonly FailedPair[], view: Bin
     const device = index === undefined ? undefined : view.device(index);
     const app = device?.applications.find((each) => each.appId === appId);
     const ran = app !== undefined && app.runCount > 0;
-    if (ran || view.bin - row.seenBin > longestGapBins) rows.delete(key);
+    if (ran || view.bin - row.seenBin > longestGap) rows.delete(key);
   }
 };
 

@@ -27,7 +27,7 @@ const onWay =
   (where: (told: Told) => string) =>
   (told: Told): string =>
     told.kind === 'loss'
-      ? `${where(told)} ${sayPercent(told.lossRatio ?? 0)} of the packets are lost, which costs about ${sayMs(told.costMs)} on each request`
+      ? `${where(told)} ${sayPercent(told.lossRatio ?? 0)} of the packets are lost, which may cost about ${sayMs(told.costMs)} on each request`
       : `${where(told)} each round trip takes ${sayMs(told.perRoundTripMs ?? told.costMs)} longer, ${sayMs(told.costMs)} on each request`;
 
 const once =
@@ -122,8 +122,14 @@ export const familyWords: Record<CauseFamily, FamilyWords> = {
     action: () => 'Check what ends TLS there: load, certificate checks, inspection.',
   },
   transfer: {
-    says: once(({ name }) => `${name} take`, ' to come over'),
-    action: () => 'Check the server’s bandwidth and how large its answers have become.',
+    says: once(
+      ({ name, scope }) => (scope === 'device' ? `answers over ${name} take` : `${name} take`),
+      ' to come over',
+    ),
+    action: ({ scope }) =>
+      scope === 'device'
+        ? 'Look at what else uses this device’s line, and at its speed.'
+        : 'Check the server’s bandwidth and how large its answers have become.',
   },
   page: {
     says: once(({ name }) => `${name} takes`, ' to show itself after its document has come'),
@@ -136,7 +142,7 @@ export const familyWords: Record<CauseFamily, FamilyWords> = {
   },
   mtu: {
     says: ({ name }) =>
-      `${name} large packets vanish without a word: what is small passes, longer answers hang`,
+      `${name.startsWith('the way') ? 'on ' : ''}${name} large packets vanish without a word: what is small passes, longer answers hang`,
     action: () =>
       'Lower the MTU or clamp the TCP segment size on that way, and let ICMP “fragmentation needed” through.',
   },

@@ -1,9 +1,11 @@
 import type { Evidence, SharedIncident } from '#contract/verdict.ts';
 import { causes } from '../../causes/causes.ts';
 import { roundMs } from '../../statistics.ts';
-import { atMost, capital, sayCount, sayMs, sayPercent } from '../../wording.ts';
+import { atMost, capital, sayMs, sayPercent } from '../../wording.ts';
 import type { BinScene } from './bin-scene.ts';
+import { inWords } from './evidence-of-pair.ts';
 import type { Tracked } from './incident-book.ts';
+import { suffering } from './reach-words.ts';
 import { sayStart } from './sentences.ts';
 
 /** A cause's life so far, for people and programs. */
@@ -14,7 +16,7 @@ export const describeIncident = (one: Tracked, scene: BinScene): SharedIncident 
   family: one.family,
   causeKind: one.kind,
   segment: one.segment,
-  element: one.element,
+  element: scene.names.inElement(one.element),
   scope: one.scope,
   level: one.level,
   startedAt: one.startedAt,
@@ -37,10 +39,13 @@ const sentenceOf = (one: Tracked, { view, names }: BinScene): string => {
     one.endedAt === null
       ? `since ${start}`
       : `from ${start} to ${sayStart(one.endedAt, view.toMs)}`;
-  const who = sayCount(one.deviceCount, 'device');
-  const what = effectOf(one);
-  return `${capital(names.inText(one.element.name))}: ${what} ${when}; ${who} ${one.endedAt === null ? (one.deviceCount === 1 ? 'is' : 'are') : one.deviceCount === 1 ? 'was' : 'were'} noticeably slower by it${one.healthyDeviceCount > 0 ? `, ${one.healthyDeviceCount} that meet it show nothing` : ''}.`;
+  const who = suffering(one.kind, one.deviceCount, one.endedAt === null);
+  return `${headOf(one, names.inText(one.element.name))}: ${effectOf(one)} ${when}; ${who}${one.healthyDeviceCount > 0 ? `, ${one.healthyDeviceCount} that meet it show nothing` : ''}.`;
 };
+
+/** An id that nobody named stays as it is. */
+const headOf = ({ element }: Tracked, name: string): string =>
+  name === element.id ? name : capital(name);
 
 const effectOf = (one: Tracked): string => {
   if (one.kind === 'loss') return `${sayPercent(one.lossRatio ?? 0)} of the packets are lost`;
@@ -59,14 +64,10 @@ const evidenceOf = (one: Tracked, scene: BinScene): Evidence[] => {
   const blame = [...scene.byBlame].find(([, each]) => each === one)?.[0];
   const example = blame === undefined ? undefined : scene.findings.reach.get(blame)?.examples[0];
   if (blame === undefined || example === undefined) return [];
-  return blame
-    .evidenceFor(example.deviceIndex, example.appId)
-    .slice(0, 20)
-    .map((line) => ({
-      ...line,
-      segment: one.segment,
-      text: atMost(400, line.text),
-      value: line.value === null ? null : roundMs(line.value),
-      baseline: line.baseline === null ? null : roundMs(line.baseline),
-    }));
+  const lines = blame.evidenceFor(example.deviceIndex, example.appId).slice(0, mostEvidence);
+  return inWords(
+    lines.map((line) => ({ ...line, segment: one.segment })),
+    scene,
+  );
 };
+const mostEvidence = 20;

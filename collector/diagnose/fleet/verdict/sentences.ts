@@ -1,10 +1,11 @@
-import { sayCount, sayMs, sayTime } from '../../wording.ts';
+import { sayCount, sayMs, sayPercent, sayTime } from '../../wording.ts';
 import type { Words } from '../../words.ts';
 import type { Accepted } from '../accepted.ts';
 import type { BinScene, PairInView } from './bin-scene.ts';
 import { failureActions, failureSays } from './failure-words.ts';
 import type { Judgement } from './judgement.ts';
 import type { Part } from './part.ts';
+import { apartFrom, meets } from './reach-words.ts';
 import { normalMs, observedMs } from './slow.ts';
 import { told, wordsOf } from './told.ts';
 
@@ -51,26 +52,12 @@ export const othersClause = (blame: Accepted, { byBlame, findings }: BinScene): 
       ? ''
       : `; ${sayCount(fine, 'other device')} ${fine === 1 ? 'is' : 'are'} fine`;
   }
-  const apart = Math.max(0, fine - blame.healthyCount);
   const have = `; ${sayCount(others, 'other device')} ${others === 1 ? 'has' : 'have'} it too`;
+  const apart = apartFrom(blame, findings);
+  if (apart === null)
+    return fine === 0 ? have : `${have}, ${fine} ${fine === 1 ? 'is' : 'are'} fine`;
   if (apart === 0) return have;
-  return `${have}, ${apart} that ${apart === 1 ? 'does' : 'do'} not ${crosses(blame)} ${apart === 1 ? 'is' : 'are'} fine`;
-};
-
-const crosses = ({ scope }: Accepted): string => {
-  switch (scope) {
-    case 'site':
-    case 'region':
-      return 'share it';
-    case 'cohort':
-      return 'have that';
-    case 'edge':
-    case 'front-end':
-    case 'application':
-      return 'use it';
-    default:
-      return 'cross it';
-  }
+  return `${have}, ${apart} that ${apart === 1 ? 'does' : 'do'} not ${meets(blame)} ${apart === 1 ? 'is' : 'are'} fine`;
 };
 
 type Abstention = NonNullable<Judgement['abstains']> | 'unexplained';
@@ -105,16 +92,26 @@ export const unknownWords = (
   reason: Abstention,
   scene: BinScene,
 ): Words => {
-  const addedMs = Math.max(pair.kind === 'slow' ? pair.sumMs : 0, observedMs(pair.app) ?? 0);
-  const usualMs = normalMs(pair.app);
-  const numbers = `${sayMs(addedMs)} above the usual ${sayMs(usualMs)}`;
   const { what, action } = missing[reason];
   const guess = likely.length === 0 ? 'nothing stands out' : `most likely ${likely.join(' or ')}`;
   const name = scene.names.device(pair.device.deviceId);
   return {
-    sentence: `${subject(pair, scene)} is slow on ${name} (${numbers}), but it is unknown where: ${guess}. It cannot be said surely, as ${what}.`,
+    sentence: `${subject(pair, scene)} ${howSlow(pair, name)}, but it is unknown where: ${guess}. It cannot be said surely, as ${what}.`,
     action,
   };
+};
+
+/** Above the usual is what was measured; what causes are thought to cost is said as that. */
+const howSlow = ({ kind, app, parts, sumMs, slowFromMs }: PairInView, name: string): string => {
+  const measuredMs = observedMs(app) ?? 0;
+  const usual = sayMs(normalMs(app));
+  if (kind === 'own-slow' || measuredMs >= slowFromMs) {
+    return `is slow on ${name} (${sayMs(measuredMs)} above the usual ${usual})`;
+  }
+  const lost = parts[0]?.blame.kind === 'loss' ? parts[0].blame.lossRatio : null;
+  return lost === null
+    ? `may be slow on ${name} (what was found on its way would add ${sayMs(sumMs)} to the usual ${usual})`
+    : `may be slow on ${name} (${sayPercent(lost)} of the packets are lost, which may cost about ${sayMs(sumMs)} on each request)`;
 };
 
 export const failingWords = (pair: PairInView, scene: BinScene): Words => {

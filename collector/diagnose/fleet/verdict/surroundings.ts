@@ -32,6 +32,7 @@ export const pointOf = (run: HttpReading): Point<'http'> => ({
     edge_queue_ms: run.edge?.queueMs ?? null,
     edge_dns_ms: run.edge?.dnsMs ?? null,
     edge_connect_ms: run.edge?.connectMs ?? null,
+    edge_waited_ms: run.edge?.waitedMs ?? null,
     edge_address: run.edge?.address ?? null,
   },
 });

@@ -9,10 +9,10 @@ export const told = (
   ms: number,
   { names }: Pick<BinScene, 'names'>,
 ): Told => {
-  const element = blame.elementFor(device.index, app.appId);
+  const element = names.inElement(blame.elementFor(device.index, app.appId));
   return {
     element,
-    name: names.inText(element.name),
+    name: element.name,
     kind: blame.kind,
     scope: blame.scope,
     perRoundTripMs: blame.kind === 'delay' ? blame.addedMs : null,

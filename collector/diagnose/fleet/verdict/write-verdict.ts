@@ -1,5 +1,4 @@
 import type { Ledger, Verdict, VerdictCause } from '#contract/verdict.ts';
-import { clean } from '../../evidence.ts';
 import { scoreOf } from '../../score.ts';
 import { roundMs } from '../../statistics.ts';
 import { atMost } from '../../wording.ts';
@@ -65,7 +64,7 @@ const slow = (common: Common, pair: PairInView, judgement: Judgement, scene: Bin
     addedMs: roundMs(top.ms),
     confidence: judgement.confidence,
     score: scoreOf(addedMs, pair.slowFromMs, true),
-    evidence: clean(evidenceOf(pair, scene)),
+    evidence: evidenceOf(pair, scene),
   };
 };
 
@@ -81,7 +80,7 @@ const unknown = (
     ...common,
     ...spoken(unknownWords(pair, likely, abstains, scene)),
     confidence: judgement.confidence,
-    evidence: clean(evidenceOf(pair, scene)),
+    evidence: evidenceOf(pair, scene),
   };
 };
 
@@ -96,7 +95,7 @@ const failing = (common: Common, pair: PairInView, scene: BinScene): Verdict => 
     totalMs: null,
     confidence: confidenceOfFailure(scene.failures.binsInRow(pair.device, pair.app), deviceCount),
     score: 0,
-    evidence: clean(evidenceOf(pair, scene)),
+    evidence: evidenceOf(pair, scene),
     ledger: null,
   };
 };
@@ -109,7 +108,7 @@ const causeOf = (
   part: Part,
   { device, app, kind }: PairInView,
   judgement: Judgement,
-  { byBlame }: BinScene,
+  { byBlame, names }: BinScene,
 ): VerdictCause[] => {
   const { blame, ms } = part;
   const incident = byBlame.get(blame);
@@ -120,7 +119,7 @@ const causeOf = (
       family: blame.family,
       kind: blame.kind,
       segment: blame.segment,
-      element: blame.elementFor(device.index, app.appId),
+      element: names.inElement(blame.elementFor(device.index, app.appId)),
       scope: blame.scope,
       addedMs: fails ? 0 : roundMs(ms),
       share: fails ? 1 : Math.round(judgement.shareOf(part) * 1_000) / 1_000,

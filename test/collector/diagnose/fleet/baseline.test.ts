@@ -58,6 +58,21 @@ describe('seasonal robust baselines', () => {
     expect(feedBins(level, peak, peak + 1, () => 29)?.fastMs).toBeGreaterThan(6);
   });
 
+  test('the second night is as the first, though the level has risen with the day in between', () => {
+    const busy = (i: number): number => {
+      const hour = ((i % dayBins) * 5) / 60;
+      return 40 + 20 * Math.exp(-(((hour - 13) / 3) ** 2) / 2) + 6 * wiggle(i);
+    };
+    const feed = createFeed(binMs);
+    const noon = 13 * 12;
+    const night = dayBins + 3 * 12;
+    feedBins(feed, 0, night, busy);
+    expect(Math.abs(feedBins(feed, night, night + 1, () => 40)?.fastMs ?? 99)).toBeLessThan(1.5);
+    feedBins(feed, night + 1, dayBins + noon, busy);
+    const peak = feedBins(feed, dayBins + noon, dayBins + noon + 1, () => 60);
+    expect(Math.abs(peak?.fastMs ?? 99)).toBeLessThan(4);
+  });
+
   test('a fault of six hours does not become normal', () => {
     const feed = createFeed(binMs);
     feedBins(feed, 0, dayBins, (i) => 20 + wiggle(i));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type BinOutcome, createEngine, type Engine } from '#collector/diagnose/fleet/engine.ts';
+import { layout } from '#collector/diagnose/fleet/layout.ts';
 import type { Facts, Reading } from '#collector/diagnose/fleet/reading.ts';
 import { Random } from '#test/simulator/random.ts';
 import { deviceReading, httpReading, pathReading, startMs, tunnelReading } from './feed.ts';
@@ -99,6 +100,29 @@ describe('engine', () => {
     const fresh = createEngine({ binMs, facts: noFacts }).save();
     expect(createEngine({ binMs, facts: noFacts }, saved).save()).toEqual(fresh);
     expect(createEngine({ binMs, facts: noFacts }, new Uint8Array(3)).save()).toEqual(fresh);
+  });
+
+  test('a snapshot made when kinds or columns were others is a new beginning', () => {
+    const engine = createEngine({ binMs, facts: noFacts });
+    play(engine, story.slice(0, 2));
+    const saved = engine.save();
+    const fresh = createEngine({ binMs, facts: noFacts }).save();
+    const text = Buffer.from(saved).indexOf(layout);
+    expect(text).toBeGreaterThan(0);
+    saved[text] = 'x'.charCodeAt(0);
+    expect(createEngine({ binMs, facts: noFacts }, saved).save()).toEqual(fresh);
+  });
+
+  test('a snapshot is read wherever it lies in memory, and written in one piece', () => {
+    const engine = createEngine({ binMs, facts: noFacts });
+    play(engine, story.slice(0, 4));
+    const saved = engine.save();
+    const shifted = new Uint8Array(saved.length + 3).subarray(3);
+    shifted.set(saved);
+    expect(createEngine({ binMs, facts: noFacts }, shifted).save()).toEqual(saved);
+    const before = process.memoryUsage().arrayBuffers;
+    const again = engine.save();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1.3 * again.length + 200_000);
   });
 
   test('late readings change no verdict of the past and make a bin of no one', () => {

@@ -5,6 +5,7 @@ import { takeIn } from '#collector/diagnose/fleet/intake.ts';
 import type {
   DeviceReading,
   HttpReading,
+  PageReading,
   PathReading,
   Reading,
   TunnelReading,
@@ -135,4 +136,22 @@ export const httpReading = (timeMs: number, more: Partial<HttpReading> = {}): Ht
   remoteAddress: null,
   tlsProtocol: 'TLSv1.3',
   ...more,
+});
+
+/** A page that waits 200 ms for one other host. */
+export const pageReading = (timeMs: number, of: string): PageReading => ({
+  ...run,
+  kind: 'page',
+  timeMs,
+  deviceId: of,
+  appId: 'crm',
+  probeId: 'crm-page',
+  via: 'tunnel',
+  edgeId: 'edge-1',
+  ttfbMs: 120,
+  fcpMs: 500,
+  lcpMs: 600,
+  loadMs: 700,
+  thirdParties: [{ host: 'cdn.example', longestMs: 200 }],
+  failedStep: null,
 });

@@ -53,6 +53,21 @@ describe('readings', () => {
     expect(straight.every(({ toEdgeId }) => toEdgeId === null)).toBe(true);
   });
 
+  test('an edge that is refused has reached the application’s machine; one without an answer has not', () => {
+    const [http] = recordsOfBins(1).filter(
+      (record) => record.kind === 'result' && record.type === 'http',
+    );
+    const typeFor = (message: string): unknown[] => {
+      const failure = { type: 'edge.dial_failed', source: 'edge', phase: 'connect', message };
+      const failed = { ...http, availability: 0, failure } as TelemetryRecord;
+      return [readingOf(failed), ...toPoints(failed, 0).map(readingOfPoint)].map(
+        (reading) => reading?.kind === 'http' && reading.failureType,
+      );
+    };
+    expect(typeFor('connection_refused')).toEqual(['tcp.refused', 'tcp.refused']);
+    expect(typeFor('connection_timeout')).toEqual(['edge.dial_failed', 'edge.dial_failed']);
+  });
+
   test('runs that were asked for are marked', () => {
     const record = recordsOfBins(1).find(({ kind }) => kind === 'result') as TelemetryRecord;
     const asked = { ...record, requestId: '00000000-0000-4000-8000-00000000000a' };

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { BinView } from '#collector/diagnose/fleet/bin-view.ts';
 import {
   createFeed,
+  deviceId,
   deviceReading,
   httpReading,
+  pageReading,
   pathReading,
   startMs,
   tunnelReading,
@@ -38,7 +41,13 @@ const step = (feed: Feed, bin: number, hops: typeof usual) => {
 describe('view of a bin', () => {
   test('a run is taken apart by its own numbers', () => {
     const feed = createFeed(binMs);
-    feed.take(httpReading(startMs));
+    // 300 ms of CONNECT were lost to an address that did not answer: they are on neither leg.
+    const { proxyConnectMs, edge } = httpReading(startMs);
+    const reading = httpReading(startMs, {
+      proxyConnectMs: (proxyConnectMs ?? 0) + 300,
+      edge: edge && { ...edge, waitedMs: 300 },
+    });
+    feed.take(reading);
     const view = feed.close(startMs);
     expect(view.device(1).runRoundTrip?.nowMs).toBeCloseTo(20);
     expect(view.onward[0]?.connect?.nowMs).toBeCloseTo(10);
@@ -50,7 +59,7 @@ describe('view of a bin', () => {
     expect(parts['transfer']).toBeCloseTo(14);
     expect(view.cells[0]).toMatchObject({ edgeId: 'edge-1', appId: 'crm', frontEnd: '192.0.2.1' });
     const run = view.device(1).applications[0]?.newestRun;
-    expect(run).toEqual(httpReading(startMs));
+    expect(run).toEqual(reading);
   });
 
   test('a straight run has one round trip, its handshake', () => {
@@ -69,6 +78,21 @@ describe('view of a bin', () => {
       ['server', null, 55],
       ['transfer', null, 14],
     ]);
+  });
+
+  test('of a new place some look-ups are thought to miss the cache, until a dozen did not', () => {
+    const feed = createFeed(binMs);
+    const shareAfter = (bins: number) => {
+      let share: number | undefined;
+      for (let bin = 0; bin < bins; bin += 1) {
+        const at = startMs + bin * binMs;
+        feed.take(httpReading(at));
+        share = feed.close(at).cells.find(({ part }) => part === 'dns')?.misses?.share;
+      }
+      return share;
+    };
+    expect(shareAfter(10)).toBeGreaterThan(0.05);
+    expect(shareAfter(100)).toBeLessThan(0.01);
   });
 
   test('distorted and failed runs count as what they are, and never as normal', () => {
@@ -197,5 +221,49 @@ describe('view of a bin', () => {
     feed.take(tunnelReading(now, { controlRttMs: 60 }));
     const device = feed.close(now).device(2);
     expect(device.tunnel).toMatchObject({ ready: true, fastMs: 40 });
+  });
+
+  const nameOf = (i: number) => deviceId.replace(/.$/, String(i));
+  /** How many devices the third party of the page is said to have, bin by bin. */
+  const countsOf = (loads: readonly (readonly number[])[]) => {
+    const feed = createFeed(binMs);
+    return loads.map((devices, bin) => {
+      const fromMs = startMs + bin * binMs;
+      for (const [i, device] of devices.entries())
+        feed.take(pageReading(fromMs + 1_000 * i, nameOf(device)));
+      return feed.close(fromMs).pages[0]?.thirdParties[0]?.deviceCount;
+    });
+  };
+  const nine = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+  test('loads by one device are one device, however many they are', () => {
+    expect(countsOf(Array(9).fill(nine)).at(-1)).toBe(9);
+    expect(countsOf(Array(9).fill(nine.map(() => 1))).at(-1)).toBe(1);
+  });
+
+  test('devices that wait for a third party are counted once over bins with few loads', () => {
+    const usual = Array(9).fill([1, 2]);
+    expect(countsOf([...usual, [1, 3], [1, 4], [1, 4]]).slice(-4)).toEqual([2, 3, 4, 3]);
+  });
+
+  test('a cell remembers what it was off by for half a dozen bins, and before that', () => {
+    const feed = createFeed(binMs);
+    const lastingAfter = (bins: number, waitMs: number, from: number) => {
+      let server: BinView['cells'][number] | undefined;
+      for (let bin = from; bin < from + bins; bin += 1) {
+        feed.take(httpReading(startMs + bin * binMs, { waitMs: waitMs + wiggle(bin) }));
+        server = feed.close(startMs + bin * binMs).cells.find(({ part }) => part === 'server');
+      }
+      return server;
+    };
+    expect(lastingAfter(3, 80, 0)?.lasting).toBeNull();
+    lastingAfter(17, 80, 3);
+    const risen = lastingAfter(6, 120, 20);
+    expect(risen?.lasting?.ms).toBeGreaterThan(25);
+    expect(risen?.lasting?.beforeMs).toBeLessThan(3);
+    expect(risen).toMatchObject({ isYoung: true });
+    // After a night without a run nothing is known of what lasts.
+    feed.close(startMs + 199 * binMs);
+    expect(lastingAfter(1, 80, 200)?.lasting).toBeNull();
   });
 });

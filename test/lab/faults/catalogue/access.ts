@@ -164,7 +164,7 @@ const ispFaults: readonly Fault[] = [
   {
     name: 'isp-a-mtu-hole',
     kinds: ['mtu-black-hole'],
-    what: 'Towards ISP A packets above 1280 bytes vanish without a word.',
+    what: 'Between ISP A and the exchange packets above 1280 bytes vanish without a word.',
     actions: [{ do: 'mtu', direction: 'ix>ia2', bytes: 1_280, silent: true }],
     truth: {
       blame: 'segment',
@@ -176,6 +176,8 @@ const ispFaults: readonly Fault[] = [
       applications,
     },
     settleMs: laterMs,
+    // A veth takes in nothing larger than its own MTU, so batches for the collector vanish as well.
+    offline: siteA,
   },
   {
     name: 'isp-b-delay',

@@ -43,6 +43,13 @@ describe('greedy selection', () => {
     expect(found[0]?.magnitude).toBeCloseTo(30, 0);
   });
 
+  it('asks what lies next to a cause how much it adds, where that is known', () => {
+    const model = createDelayModel({ observations: [40, 300, 290].map(endToEnd), oneSided: true });
+    const all = candidate('wifi', [0, 1, 2]);
+    expect(model.fit(all)?.magnitude).toBeGreaterThan(280);
+    expect(model.fit({ ...all, nearest: Int32Array.of(0) })?.magnitude).toBe(40);
+  });
+
   it('is not misled by one hop whose slowness does not go on', () => {
     const observations = [hop(0), hop(80), hop(0), endToEnd(0), endToEnd(0)];
     expect(select(observations, [candidate('from-hop-2', [1, 2, 3, 4])])).toEqual([]);

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { allOn } from '#collector/diagnose/fleet/accepted.ts';
 import type { DeviceView, OnwardView } from '#collector/diagnose/fleet/bin-view.ts';
+import { lastMileClaims } from '#collector/diagnose/fleet/causes/last-mile.ts';
 import { inferNetwork } from '#collector/diagnose/fleet/network/infer-network.ts';
+import { deviceUnit } from '#collector/diagnose/fleet/network/unit.ts';
 import { application, delta, device, fresh, loss, trace, view } from './world.ts';
 
 const infer = (devices: DeviceView[], onward: OnwardView[] = [], former: string[] = []) =>
@@ -70,6 +72,15 @@ describe('causes on the way from devices to edges', () => {
       trace: null,
     });
     expect(named(infer([...slow, ...homes(4, 4)]))).toEqual(['gateway delay office']);
+  });
+
+  it('takes a site that is called what a device is for another place than that device’s', () => {
+    const guest = calm(1, { siteId: 'device-0', ...shifted(30), trace: null });
+    const host = calm(0, { ...shifted(30), trace: null });
+    expect(deviceUnit(guest).site).not.toBe(deviceUnit(host).site);
+    const keys = [guest, host].flatMap((one) => lastMileClaims(deviceUnit(one)));
+    expect(new Set(keys.map(({ key }) => key)).size).toBe(2);
+    expect(keys.map((claim) => claim.about().element.id)).toEqual(['device-0', 'device-0']);
   });
 
   it('names the access line when the gateway is well and the first hop outside is not', () => {
@@ -190,6 +201,33 @@ describe('what a cause costs', () => {
     expect(found[0]?.costMs(5, 'mail')).toBe(0);
   });
 
+  it('falls on no tunnel that is back to normal, though it was slow the bin before', () => {
+    const slow = homes(5, 0, { ...shifted(50), trace: route({ core: 50, border: 50, end: 50 }) });
+    const back = { ...delta(1.5), persistentMs: 1.5, meanMs: 26 };
+    const spared = calm(5, {
+      tunnel: back,
+      underlay: delta(50),
+      trace: route({ core: 50, border: 50, end: 50 }),
+    });
+    const found = infer([...slow, spared, ...homes(3, 6, { trace: route({}, 'core-2') })]);
+    expect(found[0]?.costMs(0, 'mail')).toBeGreaterThan(200);
+    expect(found[0]?.costMs(5, 'mail')).toBe(0);
+  });
+
+  it('is the same for one who may take either of two ways that both have one', () => {
+    const on = (core: string, from: number) =>
+      homes(3, from, { ...shifted(90), trace: route({ core: 90, border: 90, end: 90 }, core) });
+    const either = calm(6, {
+      sameFlow: false,
+      ...shifted(90),
+      trace: route({ core: 90, border: 90, end: 90 }, 'core-1'),
+    });
+    const found = infer([...on('core-1', 0), ...on('core-2', 3), either]);
+    for (const { addedMs } of found) expect(addedMs).toBeGreaterThan(80);
+    const ms = found.map((one) => one.costMs(6, 'mail'));
+    expect(Math.max(...ms)).toBeGreaterThan(400);
+  });
+
   it('falls on a tunnel that takes another way than its probes', () => {
     const slow = homes(4, 0, { ...shifted(40), trace: route({ core: 40, border: 40, end: 40 }) });
     const well = homes(4, 4, { trace: route({}, 'core-2') });
@@ -211,6 +249,15 @@ describe('what few or many observers can tell', () => {
     expect(infer(many).map(({ pass, family }) => `${pass} ${family}`)).toEqual(['fast isp-region']);
     const slow = inferNetwork(view(many), new Set(), { ...allOn, fastPass: false });
     expect(slow).toEqual([]);
+  });
+
+  it('makes no common cause of what each of many has in its own network for one bin', () => {
+    const own = [20, 32, 50, 75, 110, 160].map((ms, index) => {
+      const hops = { access: ms, core: ms, border: ms, end: ms };
+      const link = { gateway: fresh(ms, 0.6), ...shifted(ms, fresh), trace: route(hops) };
+      return calm(index, link);
+    });
+    expect(infer([...own, ...homes(6, 6)])).toEqual([]);
   });
 
   it('says how close the next explanation is where a lone device has no gateway to measure', () => {
@@ -277,6 +324,25 @@ describe('causes behind the edges', () => {
   });
 });
 
+describe('loss behind an edge', () => {
+  const lossy = (connect: number, traced: number): OnwardView => ({
+    edgeId: 'north',
+    appId: 'mail',
+    frontEnd: '203.0.113.4',
+    connect: delta(0, 0.5),
+    dns: null,
+    trace: { ...trace([{ address: 'transit-1' }, { address: 'end' }], 0), loss: loss(40, traced) },
+    loss: loss(40, connect),
+  });
+
+  it('is counted on handshakes and on probes to the same end', () => {
+    const found = infer(homes(3), [lossy(2, 4)]);
+    expect(found.map(({ kind, segment }) => `${kind} ${segment}`)).toEqual(['loss edge-origin']);
+    expect(found[0]?.costMs(0, 'mail')).toBeGreaterThan(60);
+    expect(infer(homes(3), [lossy(1, 1)])).toEqual([]);
+  });
+});
+
 describe('loss', () => {
   it('names the local link when the gateway loses as much as the rest', () => {
     const slow = calm(0, {
@@ -301,6 +367,18 @@ describe('loss', () => {
     const slow = calm(0, { underlayLoss: loss(60, 6), tunnelLoss: young, trace: null });
     const found = infer([slow, ...homes(4, 1)]);
     expect(found[0]?.lossRatio).toBeGreaterThan(0.15);
+  });
+
+  it('costs what is lost in the newest bin, where all that many lost was lost in it', () => {
+    const young = (sent: number) => {
+      const newest = { newestSent: sent / 6, newestLost: sent / 30 };
+      const lost = sent / 30;
+      return { sent, lost, recentSent: sent / 2, recentLost: lost, ...newest, normalRatio: 0 };
+    };
+    const slow = homes(20, 0, { underlayLoss: young(60), tunnelLoss: young(120), trace: null });
+    const [found] = infer(slow);
+    expect(found?.family).toBe('isp-region');
+    expect(found?.lossRatio).toBeCloseTo(0.2, 2);
   });
 
   it('is not blamed on a line whose tunnel loses nothing, however much a straight way loses', () => {
@@ -330,5 +408,34 @@ describe('loss', () => {
     const over = { ...loss(120, 12), recentLost: 0 };
     const slow = calm(0, { underlayLoss: { ...loss(60, 6), recentLost: 0 }, tunnelLoss: over });
     expect(infer([slow])).toEqual([]);
+  });
+});
+
+describe('a way that has changed', () => {
+  const changed = (addedAt: 'border' | 'transit') => {
+    const made = trace(
+      [
+        { address: '192.168.1.1' },
+        { address: '198.51.100.1' },
+        { address: '198.51.100.20' },
+        { address: '203.0.113.7' },
+        { address: '203.0.113.200', addedMs: 60 },
+      ],
+      60,
+    );
+    const rises = addedAt === 'border' ? [2, 5, 68, 71, 74] : [2, 5, 8, 71, 74];
+    const hops = made.hops.map((hop, at) => {
+      const rttMedianMs = rises[at] as number;
+      if (at !== 2 && at !== 3) return { ...hop, rttMedianMs };
+      return { ...hop, rttMedianMs, delta: { ...delta(0), ready: false } };
+    });
+    return { ...made, hops, changedAtMs: 1 };
+  };
+  const slow = (addedAt: 'border' | 'transit') =>
+    infer(homes(6, 0, { ...shifted(60), trace: changed(addedAt) }))[0]?.elementFor(0, 'mail');
+
+  it('is longer where its round trips rise, not at the first of its new hops', () => {
+    expect(slow('transit')).toMatchObject({ from: '198.51.100.20', to: '203.0.113.7' });
+    expect(slow('border')).toMatchObject({ from: '198.51.100.1', to: '198.51.100.20' });
   });
 });

@@ -64,6 +64,22 @@ describe('what the slow cells have in common is named', () => {
   });
 });
 
+describe('what is told for the first time', () => {
+  const slow = (riseMs: number, former: string[] = []) => {
+    const cells = edges.map((edge) => cell('server', edge, 'crm', riseMs, { sampleSpreadMs: 20 }));
+    return infer({ cells }, allOn, former).map(({ key }) => key);
+  };
+
+  it('is likely by seven to one: hardly more likely than not is no call', () => {
+    expect(slow(18)).toEqual([]);
+    expect(slow(24)).toEqual(['application:crm:delay']);
+  });
+
+  it('goes on with less, once it has been told', () => {
+    expect(slow(18, ['application:crm:delay'])).toEqual(['application:crm:delay']);
+  });
+});
+
 describe('whom a cause is charged to', () => {
   it('devices whose runs met a slow cell, and nobody else', () => {
     const cells = grid('server', (_, app) => (app === 'crm' ? 100 : 0));
@@ -94,6 +110,23 @@ describe('whom a cause is charged to', () => {
   });
 });
 
+it('what speaks for and against is gathered once, however many ask', () => {
+  const devices = Array.from({ length: 40 }, () => ({ applications: [applicationView('crm')] }));
+  let looked = 0;
+  const scene = sceneOf({ devices, cells: grid('dns', (edge) => (edge === 'ams' ? 100 : 0)) });
+  const cells = scene.cells.map((one) => ({
+    ...one,
+    get appId() {
+      looked += 1;
+      return one.appId;
+    },
+  }));
+  const [cause] = inferServices({ ...scene, cells }, new Set(), allOn);
+  looked = 0;
+  for (const index of devices.keys()) cause?.evidenceFor(index, 'crm');
+  expect(looked / devices.length).toBeLessThan(cells.length / 2);
+});
+
 describe('what names nobody', () => {
   it('a CPU of an edge that is busy while nothing waits', () => {
     const busy = [
@@ -114,13 +147,16 @@ describe('what names nobody', () => {
 
   it('a server that looks slow by retransmissions on a way that loses', () => {
     const lone = (loss: number) => ({
-      cells: [cell('server', 'ams', 'crm', 220, { count: 1 }), cell('server', 'ams', 'docs', 0)],
+      cells: [
+        cell('server', 'ams', 'crm', 220, { count: 1, singlesMs: [230, 240, 225] }),
+        cell('server', 'ams', 'docs', 0),
+      ],
       onward: [
         onwardView('ams', 'crm', {
           loss: { sent: 100, lost: loss, recentLost: loss, normalRatio: 0 },
         }),
       ],
-      devices: [{ applications: [applicationView('crm', { recentTotals: [230, 240, 225] })] }],
+      devices: [{ applications: [applicationView('crm')] }],
     });
     expect(named(infer(lone(0)))).toEqual(['application server crm']);
     expect(infer(lone(15))).toEqual([]);
@@ -128,11 +164,11 @@ describe('what names nobody', () => {
 
   it('a cell met only by devices whose own way jitters by as much', () => {
     const scene = (isHot: boolean) => ({
-      cells: [cell('server', 'ams', 'crm', 60, { count: 2 })],
+      cells: [cell('server', 'ams', 'crm', 60, { count: 2, singlesMs: [62, 58, 61, 60] })],
       devices: [0, 1].map(() => ({
         isHot,
         tunnel: delta(isHot ? 120 : 0),
-        applications: [applicationView('crm', { recentTotals: [80, 80, 80] })],
+        applications: [applicationView('crm')],
       })),
     });
     expect(named(infer(scene(false)))).toEqual(['application server crm']);
@@ -169,12 +205,12 @@ describe('what the way does to a service', () => {
 });
 
 describe('a lone device', () => {
-  const lone = (recentTotals: (number | null)[]) => ({
+  const lone = (singlesMs: number[]) => ({
     cells: [
-      cell('server', 'ams', 'crm', 150, { count: 1 }),
+      cell('server', 'ams', 'crm', 150, { count: 1, singlesMs }),
       cell('server', 'ams', 'docs', 0, { count: 1 }),
     ],
-    devices: [{ applications: [applicationView('crm', { recentTotals })] }],
+    devices: [{ applications: [applicationView('crm')] }],
   });
   const alone = { ...allOn, fleet: false };
 
@@ -184,12 +220,12 @@ describe('a lone device', () => {
 
   it('waits while only two do: one request in thirty is slow', () => {
     expect(infer(lone([150, 160, 0]), alone)).toEqual([]);
-    expect(infer(lone([150, 160, null]), alone)).toEqual([]);
+    expect(infer(lone([150, 160]), alone)).toEqual([]);
   });
 
   it('needs less to go on than to begin', () => {
     const former = ['application:crm:delay'];
-    expect(named(infer(lone([150, 160, null]), alone, former))).toEqual(['application server crm']);
+    expect(named(infer(lone([150, 160]), alone, former))).toEqual(['application server crm']);
   });
 });
 
@@ -201,6 +237,166 @@ describe('the fast pass', () => {
 
   it('takes several cells of one bin for persistence', () => {
     expect(infer({ cells })).toMatchObject([{ element: { id: 'fra' }, pass: 'fast' }]);
-    expect(infer({ cells }, { ...allOn, fastPass: false })).toEqual([]);
+    const lone = cells.map((each) => ({ ...each, deviceCount: 3 }));
+    expect(infer({ cells: lone }, { ...allOn, fastPass: false })).toEqual([]);
+  });
+});
+
+describe('what is too small for one bin', () => {
+  const small = (riseMs: number, lasting: { ms: number; beforeMs: number }) =>
+    apps.map((app) =>
+      cell('server', 'ams', app, app === 'crm' ? riseMs : 0, {
+        count: 11,
+        sampleSpreadMs: 55,
+        lasting: {
+          ...{ scaleShare: 0.45, justBeforeMs: 0 },
+          ...(app === 'crm' ? lasting : { ms: 0, beforeMs: 0 }),
+        },
+      }),
+    );
+
+  it('is named when half a dozen show it, it began by a step and is still there', () => {
+    expect(infer({ cells: small(60, { ms: 0, beforeMs: 0 }) })).toEqual([]);
+    expect(named(infer({ cells: small(60, { ms: 60, beforeMs: 2 }) }))).toEqual([
+      'application server crm',
+    ]);
+  });
+
+  it('is not what came slowly, unless it was named before', () => {
+    const slowly = { cells: small(60, { ms: 60, beforeMs: 45 }) };
+    expect(infer(slowly)).toEqual([]);
+    expect(named(infer(slowly, allOn, ['application:crm:delay']))).toEqual([
+      'application server crm',
+    ]);
+  });
+
+  it('is over when the newest bins no longer show it', () => {
+    expect(infer({ cells: small(10, { ms: 60, beforeMs: 2 }) })).toEqual([]);
+  });
+});
+
+describe('on a cell’s first day', () => {
+  const noon = (beforeMs: number) => ({
+    cells: grid('server', (_, app) => (app === 'crm' ? 80 : 0)).map((one) => ({
+      ...one,
+      isYoung: true,
+      lasting: { ms: 80, beforeMs: 0, justBeforeMs: beforeMs, scaleShare: 0.45 },
+    })),
+  });
+
+  it('a rise that came slowly is the time of day, one that came at once is a cause', () => {
+    expect(infer(noon(40))).toEqual([]);
+    expect(named(infer(noon(0)))).toEqual(['application server crm']);
+  });
+});
+
+it('a place that scatters more than the cause it belongs to is not named beside it', () => {
+  const cells = grid('dns', (edge, app) => (app !== 'docs' ? 0 : edge === 'par' ? 380 : 150));
+  const devices = [{ applications: [applicationView('docs', { edgeId: 'par' })] }];
+  const accepted = infer({ cells, devices });
+  expect(named(accepted)).toEqual(['application-dns dns docs']);
+  expect(accepted[0]?.costMs(0, 'docs')).toBeGreaterThan(300);
+});
+
+describe('a cell of its own', () => {
+  const alone = (riseMs: number, persistentMs: number) => [
+    cell('server', null, 'crm', 0, { frontEnd: '192.0.2.1' }),
+    cell('server', null, 'crm', riseMs, {
+      frontEnd: '192.0.2.2',
+      delta: delta(riseMs, { persistentMs, sampleCount: 16, scaleMs: 9, persistentScaleMs: 8 }),
+      sampleSpreadMs: 25,
+      deviceCount: 16,
+    }),
+  ];
+
+  it('is surer by far in the second bin that shows it', () => {
+    const [once] = infer({ cells: alone(100, 0) });
+    const [twice] = infer({ cells: alone(100, 70) });
+    expect(named([twice as never])).toEqual(['front-end server 192.0.2.2']);
+    expect(twice?.gainNats).toBeGreaterThan((once?.gainNats ?? 0) + 3);
+  });
+
+  it('straight from devices does not depend on what is amiss in their tunnels', () => {
+    const straight = { via: 'direct', edgeId: null, frontEnd: '192.0.2.2' } as const;
+    const devices = Array.from({ length: 16 }, (_, i) => ({
+      isHot: i < 8,
+      tunnel: delta(i < 8 ? 250 : 0),
+      applications: [applicationView('crm', { ...straight, directConnect: delta(0) })],
+    }));
+    expect(named(infer({ cells: alone(100, 70), devices }))).toEqual([
+      'front-end server 192.0.2.2',
+    ]);
+  });
+
+  it('that jumps for several devices at once, far beyond their scatter, needs no second bin', () => {
+    const jump = (deviceCount: number) => [
+      cell('server', 'ams', 'docs', 400, {
+        delta: delta(400, { persistentMs: 4, sampleCount: 8, scaleMs: 3 }),
+        sampleSpreadMs: 5,
+        deviceCount,
+      }),
+    ];
+    expect(named(infer({ cells: jump(4) }))).toEqual(['application server docs']);
+    expect(infer({ cells: jump(2) })).toEqual([]);
+  });
+});
+
+describe('of few samples each one speaks', () => {
+  const alone = (app: string, singlesMs: number[], more: Parameters<typeof cell>[4] = {}) =>
+    cell('server', 'ams', app, singlesMs[0] ?? 0, {
+      count: 1,
+      sampleSpreadMs: 40,
+      singlesMs,
+      ...more,
+    });
+
+  it('a server that is slow for one device run after run is named, and what was before is left out', () => {
+    const accepted = infer({
+      cells: [alone('crm', [180, 210, 190, 205, 5, -20]), alone('wiki', [0, 9, -9])],
+    });
+    expect(named(accepted)).toEqual(['application server crm']);
+    expect(accepted[0]?.addedMs).toBeGreaterThan(150);
+  });
+
+  it.each([
+    ['one slow request among usual ones', [900, 4, -12, 8]],
+    ['two of five', [400, 10, 380, -5, 12]],
+    ['three usual ones after slow ones', [5, -9, 12, 200, 210, 190]],
+  ])('%s names nobody', (_, singlesMs) => {
+    expect(named(infer({ cells: [alone('crm', singlesMs)] }))).toEqual([]);
+  });
+
+  it('look-ups that miss the cache some times in a row are no fault, slower ones than ever are', () => {
+    const misses = { share: 0.35, ms: 37, spreadMs: 13 };
+    const lookups = (singlesMs: number[]) => ({
+      cells: [
+        cell('dns', 'ams', 'crm', singlesMs[0] ?? 0, {
+          count: 1,
+          sampleSpreadMs: 15,
+          singlesMs,
+          misses,
+        }),
+      ],
+    });
+    expect(named(infer(lookups([38, 29, 45, 33, 1, 0])))).toEqual([]);
+    expect(named(infer(lookups([98, 71, 110, 74, 96, 73])))).toHaveLength(1);
+  });
+
+  it('a place’s first look-ups that no cache answers are no fault, and what is told are those told of', () => {
+    const dns = (singlesMs: number[], share: number) => ({
+      cells: [
+        cell('dns', 'ams', 'crm', singlesMs[0] ?? 0, {
+          count: 1,
+          sampleSpreadMs: 2,
+          singlesMs,
+          misses: { share, ms: 0, spreadMs: 0 },
+        }),
+      ],
+    });
+    expect(named(infer(dns([60, 70, 55], 0.12)))).toEqual([]);
+    const devices = [{ index: 0, applications: [applicationView('crm')] }];
+    const [fault] = infer({ ...dns([60, 70, 55, 66, 59, 71, 63], 0.05), devices });
+    const evidence = fault?.evidenceFor(0, 'crm').map(({ text }) => text);
+    expect(evidence?.[0]).toContain('mean of the newest 7 runs of 1 device');
   });
 });

@@ -49,10 +49,24 @@ describe('a page', () => {
     ]);
   });
 
+  it('begins with loads of the bin: those of before are of a way that may be well again', () => {
+    const scene = { devices: users, pages: [pageCell('crm', 300, { ageBins: 1 })] };
+    expect(infer(scene)).toEqual([]);
+    expect(named(infer(scene, ['page:crm:delay']))).toEqual(['page page crm']);
+  });
+
+  it('is not named for answers that take longer to come over', () => {
+    const cells = [cell('transfer', 'ams', 'crm', 250), cell('transfer', 'fra', 'crm', 260)];
+    const namedAt = (ms: number) =>
+      named(infer({ devices: users, cells, pages: [pageCell('crm', ms)] }));
+    expect(namedAt(400)).toEqual(['transfer transfer crm']);
+    expect(namedAt(900)).toContain('page page crm');
+  });
+
   it('one host that it waits for is named instead, once for all pages it is in', () => {
     const thirdParties = [
-      { host: 'cdn.example', delta: delta(400), deviceCount: 12 },
-      { host: 'fonts.example', delta: delta(0), deviceCount: 12 },
+      { host: 'cdn.example', delta: delta(400), deviceCount: 12, ageBins: 0 },
+      { host: 'fonts.example', delta: delta(0), deviceCount: 12, ageBins: 0 },
     ];
     const accepted = infer({
       devices: users,
@@ -60,6 +74,30 @@ describe('a page', () => {
     });
     expect(named(accepted)).toEqual(['third-party page cdn.example']);
     expect(accepted[0]?.costMs(0, 'crm')).toBeCloseTo(400, 0);
+  });
+
+  it('is not named for what nobody sees of a page, however many devices show it', () => {
+    expect(infer({ devices: users, pages: [pageCell('crm', 45)] })).toEqual([]);
+  });
+
+  it('no longer waits for a host once newer loads of another page do not', () => {
+    const waits = (riseMs: number, ageBins: number, deviceCount = 12) => [
+      { host: 'cdn.example', delta: delta(riseMs), deviceCount, ageBins },
+    ];
+    const withNewer = (newer: ReturnType<typeof waits>) =>
+      infer(
+        {
+          devices: users,
+          pages: [
+            pageCell('crm', 0, { thirdParties: waits(400, 1) }),
+            pageCell('docs', 0, { thirdParties: newer }),
+          ],
+        },
+        ['third-party:cdn.example:delay'],
+      );
+    expect(withNewer(waits(0, 0))).toEqual([]);
+    expect(named(withNewer(waits(0, 2)))).toEqual(['third-party page cdn.example']);
+    expect(named(withNewer(waits(0, 0, 2)))).toEqual(['third-party page cdn.example']);
   });
 
   it('is not named for a way that is slower by a few round trips’ worth', () => {
@@ -162,6 +200,44 @@ describe('a way that swallows large packets', () => {
     expect(hole?.evidenceFor(0, 'crm')[0]?.text).toContain('1280 bytes');
   });
 
+  it('is its, and neither the edge’s handshakes nor lines, where most go through it', () => {
+    const hops = (core: string) => [
+      { address: '192.168.1.1' } as TraceView['hops'][number],
+      { address: core } as TraceView['hops'][number],
+    ];
+    const loads = (index: number, slow: boolean) => ({
+      trace: trace({
+        hops: hops(slow ? '10.0.0.1' : '10.0.0.2'),
+        mtuBlackHole: slow,
+        mtuBytes: slow ? 1_400 : 1_500,
+      }),
+      deviceId: `device-${index}`,
+      applications: ['crm', 'docs'].map((app) =>
+        applicationView(app, {
+          newestRun: {
+            ...{ proxyConnectMs: 40, connectMs: 0, dnsMs: null, waitMs: 60, bodyBytes: 10_000 },
+            tlsMs: slow ? 690 : 90,
+            receiveMs: slow ? 650 : 50,
+            edge: { queueMs: 0, dnsMs: 1, connectMs: 10, address: null },
+          } as unknown as ApplicationView['newestRun'],
+          total: delta(slow ? 1_200 : 0),
+          recentTotals: slow ? [1_200, 1_200, 1_200] : [0, 0, 0],
+        }),
+      ),
+    });
+    const parts = ['tls', 'transfer'] as const;
+    const found = infer({
+      devices: [true, true, true, true, false].map((slow, index) => loads(index, slow)),
+      cells: parts.flatMap((part) =>
+        ['crm', 'docs'].map((app) => cell(part, 'ams', app, 600, { count: 15, deviceCount: 5 })),
+      ),
+      pages: [pageCell('crm', 600, { deviceCount: 5 })],
+    });
+    expect(named(found).map((each) => each.split(' ')[0])).toEqual(['mtu']);
+    expect(found[0]?.costMs(0, 'crm')).toBeGreaterThan(1_000);
+    expect(found[0]?.costMs(4, 'crm')).toBe(0);
+  });
+
   it('costs a hanging application more than any delay', () => {
     const hops = [{ address: '10.0.0.1' }] as unknown as TraceView['hops'];
     const tested = [onwardView('ams', 'crm', { trace: trace({ hops, mtuBlackHole: true }) })];
@@ -203,5 +279,14 @@ describe('a line of one device', () => {
 
   it('is not where the rise lies elsewhere', () => {
     expect(infer(loads(200, 70))).toEqual([]);
+  });
+
+  it('is named beside a slower way, where transfers take longer by far more than that', () => {
+    const onSlowerWay = (receiveMs: number) => {
+      const { cells, devices } = loads(400, receiveMs);
+      return { cells, devices: devices.map((one) => ({ ...one, isHot: true, tunnel: delta(50) })) };
+    };
+    expect(named(infer(onSlowerWay(270)))).toEqual(['transfer transfer device-0']);
+    expect(infer(onSlowerWay(200))).toEqual([]);
   });
 });

@@ -69,6 +69,8 @@ export const cell = (
     delta: delta(riseMs, { sampleCount: count, ...(sudden && { persistentMs: 0 }) }),
     sampleSpreadMs: 4,
     deviceCount: count,
+    lasting: null,
+    isYoung: false,
     ...rest,
   };
 };
@@ -129,6 +131,7 @@ export const pageCell = (
   appId,
   deviceCount: 12,
   render: delta(riseMs, { scaleMs: 6, persistentScaleMs: 5 }),
+  ageBins: 0,
   thirdParties: [],
   ...more,
 });

@@ -1,5 +1,6 @@
 import type { Accepted } from '#collector/diagnose/fleet/accepted.ts';
 import type { ApplicationView, BinView, DeviceView } from '#collector/diagnose/fleet/bin-view.ts';
+import { markedApplication } from '#collector/diagnose/fleet/marked-ids.ts';
 import type { Facts, HttpReading } from '#collector/diagnose/fleet/reading.ts';
 import { createVerdicts } from '#collector/diagnose/fleet/verdict/create-verdicts.ts';
 import { check, explain } from '#contract/check.ts';
@@ -20,7 +21,7 @@ export const facts: Facts = {
   edges: { ams: { name: 'Amsterdam' } },
 };
 
-/** Devices by number, each with its applications; everything that is not said is normal. */
+/** Devices by number, each with its applications; what is not said is normal, of tunnels not measured. */
 export const viewOf = (
   bin: number,
   devices: readonly Partial<DeviceView>[],
@@ -28,7 +29,11 @@ export const viewOf = (
 ): BinView => ({
   ...sceneOf({
     ...more,
-    devices: devices.map((device, index) => ({ deviceId: deviceId(index), ...device })),
+    devices: devices.map((device, index) => ({
+      deviceId: deviceId(index),
+      tunnel: null,
+      ...device,
+    })),
   }),
   fromMs: startOf(bin),
   toMs: startOf(bin + 1),
@@ -99,7 +104,7 @@ export const server = (devices: readonly number[], ms: number, appId = 'payroll'
     addedMs: ms,
     element: {
       id: appId,
-      name: `the server of ${appId}`,
+      name: `the server of ${markedApplication(appId)}`,
       from: null,
       to: null,
       asn: null,
@@ -108,7 +113,7 @@ export const server = (devices: readonly number[], ms: number, appId = 'payroll'
     costMs: (index, app) => (devices.includes(index) && app === appId ? ms : 0),
     elementFor: () => ({
       id: appId,
-      name: `the server of ${appId}`,
+      name: `the server of ${markedApplication(appId)}`,
       from: null,
       to: null,
       asn: null,
@@ -116,8 +121,8 @@ export const server = (devices: readonly number[], ms: number, appId = 'payroll'
     }),
   });
 
-export const judges = (saved?: unknown) => {
-  const verdicts = createVerdicts({ binMs, facts: () => facts }, saved);
+export const judges = (saved?: unknown, known: Facts = facts) => {
+  const verdicts = createVerdicts({ binMs, facts: () => known }, saved);
   return {
     ...verdicts,
     /** As `judge`, and everything that comes out keeps the contract. */

@@ -72,6 +72,16 @@ describe('a shared incident', () => {
     expect(second.map(({ id }) => id)).not.toContain(first?.id);
   });
 
+  it('of two causes with one element each has its own, from bin to bin', () => {
+    const into = stretch([0, 1], { key: 'in:10.0.3.1' });
+    const behind = stretch([2, 3], { key: 'out:10.0.3.1' });
+    const bins = play([[into, behind], [into, behind], [behind]], [0, 1, 2, 3]);
+    const ids = bins.map((incidents) => incidents.map(({ id }) => id));
+    expect(new Set(ids[0]).size).toBe(2);
+    expect(ids[1]).toEqual(ids[0]);
+    expect(ids[0]).toContain(ids[2]?.[0]);
+  });
+
   it('that nobody feels is not told', () => {
     expect(play([[stretch([0, 1], { costMs: () => 12 })]], [])).toEqual([[]]);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { causesByDevice } from '#collector/diagnose/fleet/verdict/causes-of-device.ts';
 import type { Verdict } from '#contract/verdict.ts';
 import { cell, delta, trace } from '#test/collector/diagnose/fleet/services/scene.ts';
 import {
@@ -74,19 +75,98 @@ describe('a slow application is explained by the causes on its way', () => {
   });
 });
 
+describe('what is barely noticed', () => {
+  const at = (bin: number, ms: number) =>
+    [
+      viewOf(bin, [{ applications: [slowApp(ms)] }, ...others(9)]),
+      [stretch([0], { costMs: (index) => (index === 0 ? ms : 0) })],
+    ] as const;
+
+  it('is not worth a first call, and is still told of what was worth one', () => {
+    expect(judges().judge(...at(0, 36)).verdicts).toEqual([]);
+    const judge = judges();
+    const told = [60, 36, 36].map((ms, bin) => judge.judge(...at(bin, ms)).verdicts.length);
+    expect(told).toEqual([1, 1, 1]);
+    expect(judge.judge(...at(3, 25)).verdicts).toEqual([]);
+  });
+});
+
 describe('what is not said', () => {
   it('nothing of a device whose own request shows none of what others suffer from', () => {
+    const afterBurst = (sampleCount: number) => ({
+      total: delta(20, { sampleCount, meanMs: 135 }),
+      recentTotals: [20, 250],
+    });
     const devices = [
       slowApp(270),
       slowApp(20),
-      slowApp(20, 'payroll', { recentTotals: [20, 250] }),
+      slowApp(20, 'payroll', afterBurst(2)),
+      slowApp(20, 'payroll', afterBurst(3)),
     ];
     const { verdicts } = judges().judge(
       viewOf(0, [...devices.map((app) => ({ applications: [app] })), ...others(9)]),
-      [stretch([0, 1, 2])],
+      [stretch([0, 1, 2, 3])],
     );
     // The third was slow in the bin before: a burst that leaves one request out is there all the same.
     expect(verdicts.map((each) => each.deviceId)).toEqual([deviceId(0), deviceId(2)]);
+  });
+
+  it('nothing through a tunnel whose own round trip is as usual, whatever others meet on the way', () => {
+    const calm = { tunnel: delta(2, { nowMs: 32, normalMs: 30 }) };
+    const late = { tunnel: delta(45, { nowMs: 75, normalMs: 30 }) };
+    const slow = { applications: [slowApp(60)] };
+    const { verdicts } = judges().judge(
+      viewOf(0, [{ ...slow, ...calm }, { ...slow, ...late }, slow, ...others(9)]),
+      [stretch([0, 1, 2])],
+    );
+    expect(verdicts.map((each) => each.deviceId)).toEqual([deviceId(1), deviceId(2)]);
+  });
+
+  it('a hole for large packets though round trips are as usual: what is small passes', () => {
+    const calm = { tunnel: delta(2, { nowMs: 32, normalMs: 30 }) };
+    const hole = { ...stretch([0, 1]), family: 'mtu' as const };
+    const slow = { applications: [slowApp(270)], ...calm };
+    const { verdicts } = judges().judge(viewOf(0, [slow, slow, ...others(9)]), [hole]);
+    expect(verdicts.map((each) => each.causes?.[0]?.family)).toEqual(['mtu', 'mtu']);
+  });
+
+  it('nothing where two bins’ requests, each of which might be luck, show none of it together', () => {
+    const noisy = (more: object) => ({
+      applications: [
+        slowApp(20, 'payroll', {
+          total: delta(20, { scaleMs: 150, meanScaleMs: 110, meanMs: 10, ...more }),
+        }),
+      ],
+    });
+    const devices = [noisy({}), noisy({ persistentMs: null }), noisy({ meanMs: 140 })];
+    const { verdicts } = judges().judge(viewOf(0, devices), [stretch([0, 1, 2])]);
+    expect(verdicts.map((each) => each.deviceId)).toEqual([deviceId(1), deviceId(2)]);
+  });
+
+  it('nothing of a page on a device whose own newest load does not show it', () => {
+    const page = stretch([0, 1, 2], {
+      ...{ key: 'page:payroll:delay', family: 'page', segment: 'page', scope: 'application' },
+      ...{ addedMs: 200, costMs: () => 200 },
+    });
+    const loaded = (ms: number | null) => ({
+      applications: [
+        slowApp(0, 'payroll', { render: ms === null ? null : delta(ms, { scaleMs: 40 }) }),
+      ],
+    });
+    const { verdicts } = judges().judge(viewOf(0, [loaded(0), loaded(190), loaded(null)]), [page]);
+    expect(verdicts.map((each) => each.deviceId)).toEqual([deviceId(1), deviceId(2)]);
+  });
+
+  it('nothing of packets lost where three requests in a row should have suffered and did not', () => {
+    const lossOf = (lossRatio: number) =>
+      stretch([0], { kind: 'loss', addedMs: 0, lossRatio, costMs: () => 400 });
+    const judge = (lossRatio: number, addedMs: number) =>
+      judges().judge(viewOf(0, [{ applications: [slowApp(addedMs)] }]), [lossOf(lossRatio)])
+        .verdicts.length;
+    expect(judge(0.5, 4)).toBe(0);
+    expect(judge(0.5, 260)).toBe(1);
+    // One request in four is hit: three that were not say little.
+    expect(judge(0.07, 4)).toBe(1);
   });
 
   it('nothing where a cause adds less than anybody notices', () => {
@@ -163,6 +243,60 @@ describe('slow, and nothing accepted explains it', () => {
     const once = slowApp(120, 'payroll', { recentTotals: [120, 3, 0] });
     expect(judges().judge(viewOf(0, [{ applications: [once] }]), []).verdicts).toEqual([]);
   });
+});
+
+describe('what may be, and what was measured', () => {
+  it('a loss of which the requests show nothing may cost something, and is not above the usual', () => {
+    const loss = stretch([0], {
+      ...{ kind: 'loss', addedMs: 0, lossRatio: 0.05, costMs: () => 90 },
+      ...{ gainNats: 0, marginNats: 0, observerCount: 1 },
+    });
+    const device = { applications: [slowApp(4)], firstSeenMs: startOf(-2) };
+    const { verdicts } = judges().judge(viewOf(0, [device]), [loss]);
+    expect(first(verdicts).sentence).toContain(
+      'Payroll may be slow on LAPTOP-7 (5 % of the packets are lost, which may cost about 90 ms on each request), but',
+    );
+  });
+});
+
+describe('names', () => {
+  it('are those of the cause’s own parts, alike in sentence, cause, evidence and incident', () => {
+    const devices = [0, 1].map(() => ({ applications: [slowApp(240, 'site')] }));
+    const line = stretch([0, 1], {
+      ...{ family: 'last-mile', scope: 'site', key: 'last-mile:home-3' },
+      elementFor: () => ({ ...stretch([]).element, id: 'home-3', name: 'access line of site 3' }),
+    });
+    const facts = { devices: {}, edges: {}, applications: { site: { name: 'Intranet' } } };
+    const { verdicts } = judges(undefined, facts).judge(viewOf(0, devices), [line]);
+    expect(first(verdicts).sentence).toContain('Intranet is slow');
+    expect(first(verdicts).causes?.[0]?.element.name).toBe('access line of site 3');
+    const said = judges(undefined, facts).judge(viewOf(0, devices), [server([0, 1], 240, 'site')]);
+    const words = JSON.stringify(said);
+    expect(first(said.verdicts).causes?.[0]?.element.name).toBe('the server of Intranet');
+    expect(said.incidents[0]?.element.name).toBe('the server of Intranet');
+    expect(words).not.toContain('server of site');
+    expect(words).not.toMatch(/[\u{e000}-\u{e003}]/u);
+  });
+
+  it('of an application called as something every object has is its own', () => {
+    const devices = [{ applications: [slowApp(240, 'constructor')] }];
+    const { verdicts } = judges().judge(viewOf(0, devices), [server([0], 240, 'constructor')]);
+    expect(first(verdicts).sentence).toContain('constructor is slow on LAPTOP-7');
+  });
+
+  it('of a site that nobody named is that of a device on it', () => {
+    const at = { siteId: 'q3Zk', applications: [slowApp(0, 'payroll', bad)] };
+    const [{ incidents } = { incidents: [] }] = [
+      judges().judge(
+        viewOf(0, [at, at, at, { ...at, siteId: 'else', applications: [fineApp()] }]),
+        [],
+      ),
+    ];
+    expect(incidents[0]?.element.name).toBe(
+      'the local network of the site of LAPTOP-7 and 2 others',
+    );
+  });
+  const bad = { runCount: 1, okCount: 0, failureType: 'tunnel.down' } as const;
 });
 
 describe('two causes at once', () => {
@@ -290,5 +424,20 @@ describe('a large fleet', () => {
     expect(verdicts.map(({ causes }) => causes?.length)).toEqual(
       devices.map((_, index) => (index === 7 ? 2 : 1)),
     );
+  });
+
+  it('in which a site is called what a device is takes neither for the other', () => {
+    const named = (id: string, scope: 'device' | 'site') =>
+      stretch([], { key: `${scope} ${id}`, scope, element: { ...stretch([]).element, id } });
+    const devices = Array.from({ length: 50 }, (_, index) => ({
+      ...(index === 49 && { siteId: deviceId(3) }),
+      applications: [slowApp(270)],
+    }));
+    const wifi = devices.map((_, index) => named(deviceId(index), 'device'));
+    const line = named(deviceId(3), 'site');
+    const view = viewOf(0, devices);
+    const causesOf = causesByDevice(view, [...wifi, line]);
+    expect(causesOf(view.device(49))).toEqual([wifi[49], line]);
+    expect(causesOf(view.device(4))).toEqual([wifi[4]]);
   });
 });
