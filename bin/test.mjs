@@ -55,6 +55,8 @@ const needs = [
     present: () =>
       readdirSync('/usr/lib').some((folder) => existsSync(`/usr/lib/${folder}/faketime`)),
   },
+  { kind: 'lab', apt: 'tshark', present: () => onPath('tshark') },
+  { kind: 'lab', apt: 'conntrack', present: () => onPath('conntrack') },
   { kind: 'lab', apt: 'iputils-ping', present: () => onPath('ping') },
 ];
 const isRoot = process.getuid?.() === 0;
