@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { sleep } from '#runtime/backoff.ts';
+import { waitUntil } from '#test/support/wait-until.ts';
 
 /** Whoever can be killed, and comes up again. */
 export type Member = {
   name: string;
   isUp(): boolean;
+  /** The end of what it wrote to stderr: why it is not up. */
+  lastWords?(): string;
   /** `kill -9`; resolves once it is gone. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -24,6 +27,7 @@ export const superviseProgram = (options: {
   let child: ChildProcess | undefined;
   let isUp = false;
   let wanted = false;
+  let lastWords = '';
   const killNow = () => child?.kill('SIGKILL');
   process.once('exit', killNow);
 
@@ -32,7 +36,9 @@ export const superviseProgram = (options: {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
-    started.stderr.resume();
+    started.stderr.setEncoding('utf8').on('data', (text: string) => {
+      lastWords = (lastWords + text).slice(-2_000);
+    });
     createInterface({ input: started.stdout }).on('line', (line) => {
       if (options.onLine(line)) isUp = true;
     });
@@ -55,6 +61,7 @@ export const superviseProgram = (options: {
   return {
     name: options.name,
     isUp: () => isUp,
+    lastWords: () => lastWords,
     signal: (signal: NodeJS.Signals) => child?.kill(signal),
     async kill(): Promise<void> {
       wanted = false;
@@ -73,6 +80,16 @@ export const superviseProgram = (options: {
     },
     forget: () => process.off('exit', killNow),
   };
+};
+
+/** Waits for all; an error says who is not up, with the end of what it wrote. */
+export const waitUntilUp = async (members: readonly Member[], timeoutMs: number): Promise<void> => {
+  await waitUntil(() => members.every((one) => one.isUp()), timeoutMs).catch(() => {
+    const down = members
+      .filter((one) => !one.isUp())
+      .map((one) => `${one.name}: ${one.lastWords?.() ?? ''}`);
+    throw new Error(`not up after ${timeoutMs} ms: ${down.join('\n')}`);
+  });
 };
 
 /** A server of test/support, which waits until it serves. */

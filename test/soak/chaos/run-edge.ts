@@ -1,3 +1,3 @@
 import { main } from '#edge/main.ts';
 
-await main([...process.argv.slice(2), '--log-level', 'fatal']);
+await main([...process.argv.slice(2), '--log-level', 'silent']);

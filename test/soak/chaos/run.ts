@@ -3,7 +3,7 @@ import { randomOf } from '#test/lab/shim/random.ts';
 import { storedResultIds } from '#test/support/stored-results.ts';
 import { waitUntil } from '#test/support/wait-until.ts';
 import { type Compared, compareFates, findingsOf } from './judge.ts';
-import type { Member } from './member.ts';
+import { type Member, waitUntilUp } from './member.ts';
 import { startWorld, type World } from './world.ts';
 
 export type ChaosReport = {
@@ -111,7 +111,7 @@ const killAtRandom = async (
 /** No more trouble: everybody comes up, and the spools empty. */
 const settle = async (world: World, say: (text: string) => void): Promise<void> => {
   const beganMs = performance.now();
-  await waitUntil(() => world.members.every((one) => one.isUp()), 120_000);
+  await waitUntilUp(world.members, 120_000);
   for (const device of world.devices) device.rest();
   await waitUntil(() => world.devices.every((one) => one.isEmpty()), 180_000);
   say(`all empty after ${((performance.now() - beganMs) / 1_000).toFixed(0)} s`);

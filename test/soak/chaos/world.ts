@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { agentConfig } from '#test/support/agent-config.ts';
 import { collectorHands } from '#test/support/collector-lab.ts';
 import { freePort, makeFolder, removeFolder } from '#test/support/server-process.ts';
-import { waitUntil } from '#test/support/wait-until.ts';
 import { startBalancer } from './balancer.ts';
 import { createDevice, noIds } from './devices.ts';
-import { superviseProgram } from './member.ts';
+import { superviseProgram, waitUntilUp } from './member.ts';
 import { startServers } from './servers.ts';
 
 /** Everything that can be killed: engines, two collectors behind a balancer, devices, an agent, an edge. */
@@ -44,7 +43,7 @@ export const startWorld = async (options: { devices: number; everyMs: number }) 
   );
   for (const collector of collectors) {
     await collector.start();
-    await waitUntil(collector.isUp, 120_000);
+    await waitUntilUp([collector], 60_000);
   }
   const hands = collectorHands({
     deviceUrl: balancer.url,
@@ -105,7 +104,7 @@ export const startWorld = async (options: { devices: number; everyMs: number }) 
   );
   const programs = [...collectors, ...devices, edge, agent];
   for (const one of [...devices, edge, agent]) await one.start();
-  await waitUntil(() => programs.every((one) => one.isUp()), 120_000);
+  await waitUntilUp(programs, 60_000);
 
   return {
     servers,
